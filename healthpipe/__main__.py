@@ -1,0 +1,3 @@
+from healthpipe.cli.main import run
+
+run()

@@ -1,0 +1,50 @@
+"""The command generate-data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from healthpipe.cli.options import (
+    ConfigOption,
+    DebugOption,
+    JsonOption,
+    LogFormatOption,
+    QuietOption,
+    RootOption,
+)
+from healthpipe.cli.shared import Manner
+from healthpipe.words import LogFormat
+
+MAX_RECORDS = 1_000_000_000
+
+
+def generate_data(
+    n: Annotated[
+        int, typer.Option("--n", min=1, max=MAX_RECORDS, help="Number of records.")
+    ] = 1000,
+    chunk: Annotated[int, typer.Option("--chunk", min=1, help="Records in a file.")] = 100,
+    snapshot: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="The snapshot's day.  [default: today in UTC]"),
+    ] = None,
+    start_index: Annotated[int, typer.Option(min=0, help="Index of the first record.")] = 1,
+    seed: Annotated[int, typer.Option(help="Another seed gives other records.")] = 42,
+    outdir: Annotated[
+        Path | None, typer.Option(help="Folder of the files.  [default: <root>/raw]")
+    ] = None,
+    root: RootOption = "./data",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+    log_format: LogFormatOption = LogFormat.TEXT,
+    config: ConfigOption = None,
+) -> None:
+    """Write synthetic records; the same options give the same bytes.
+
+    For example: healthpipe generate-data --n 1000 --snapshot 2025-08-10
+    """
+    from healthpipe.cli.run_generate import GenerateCommand
+
+    command = GenerateCommand(n, chunk, snapshot, start_index, seed, outdir, root)
+    command.run(Manner(json, quiet, debug, log_format))

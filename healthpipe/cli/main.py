@@ -1,0 +1,95 @@
+"""The application, and the one place where errors become a line and an exit code."""
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+import healthpipe
+from healthpipe.cli.console import say_error, start_logging
+from healthpipe.cli.generate import generate_data
+from healthpipe.cli.orchestrate import current, orchestrate
+from healthpipe.cli.stages import extract, filter_expiring, state_counts
+from healthpipe.errors import UsageError, exit_code_of
+from healthpipe.words import LogFormat
+
+app = typer.Typer(
+    name="healthpipe",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Which accreditations of your healthcare facilities lapse soon, and how many accredited"
+    " facilities each state has.",
+    epilog="Try: healthpipe generate-data --n 1000, then healthpipe orchestrate",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"healthpipe {healthpipe.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
+        ),
+    ] = False,
+) -> None: ...
+
+
+app.command("extract")(extract)
+app.command("filter-expiring")(filter_expiring)
+app.command("state-counts")(state_counts)
+app.command("orchestrate")(orchestrate)
+app.command("current")(current)
+app.command("generate-data")(generate_data)
+
+
+def run() -> None:
+    """Run the command line of this process and end it with the contract's exit code."""
+    start_logging(LogFormat.TEXT, quiet=False)
+    try:
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except TyperException as error:
+        code = _report(UsageError(_plain_message(error), f"see `{_command_line()} --help`"))
+    except Exception as error:
+        code = _report(error)
+    sys.exit(code)
+
+
+def _report(error: Exception) -> int:
+    from healthpipe.workflow.runs import describe
+
+    if "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exception(error)
+    description = describe(error)
+    say_error(description)
+    if "--json" in sys.argv:
+        typer.echo(json.dumps({"schema_version": 1, "status": "failed", "error": description}))
+    return exit_code_of(error)
+
+
+def _plain_message(error: TyperException) -> str:
+    format_message = getattr(error, "format_message", None)
+    text = str(format_message() if format_message else error)
+    return " ".join(text.split()).rstrip(".")
+
+
+def _command_line() -> str:
+    """The command as far as it was understood, to be shown with --help."""
+    names = {info.name for info in app.registered_commands}
+    named = [word for word in sys.argv[1:2] if word in names]
+    return " ".join(["healthpipe", *named])

@@ -1,0 +1,73 @@
+"""Running the workflow for a command, and showing what is live."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from healthpipe.cli.console import log
+from healthpipe.cli.shared import Manner, Place
+from healthpipe.cli.views import print_data, show_issues
+from healthpipe.engines import require_supported
+from healthpipe.errors import UsageError
+from healthpipe.stages.options import StageOptions
+from healthpipe.stages.publish import published_file, read_live
+from healthpipe.storage import open_storage
+from healthpipe.storage.layout import open_root
+from healthpipe.words import EngineName, StageName
+from healthpipe.workflow.orchestrate import WorkflowResult, orchestrate
+
+
+def run_workflow(
+    sources: Sequence[str],
+    root: str,
+    engine: EngineName,
+    options: StageOptions,
+    manner: Manner,
+) -> None:
+    """Run it and render what it published."""
+    require_supported(engine)
+    with manner.session() as progress:
+        result = orchestrate(open_root(root), sources, options, engine, progress)
+    _show_summary(result)
+    if manner.json:
+        print(json.dumps(result.to_json()))
+    elif not manner.quiet:
+        for file in result.production["files"]:
+            print(f"{result.run.root.uri}/{file['path']}")
+
+
+def show_current(stage: StageName | None, root: str, output: str | None, manner: Manner) -> None:
+    """The live files' paths, one of them, its data, or the pointer as JSON."""
+    place = Place(output, None)
+    if stage is None and output is not None:
+        raise UsageError("-o needs a stage", f"name one of {', '.join(StageName)}")
+    if manner.json and output is not None:
+        raise UsageError("-o and --json exclude each other", "drop one of them")
+    with manner.session():
+        opened = open_root(root)
+        stages = [stage] if stage else list(StageName)
+        files = [published_file(opened, name) for name in stages]
+        if manner.json:
+            print(json.dumps(read_live(opened).document))
+        elif place.is_standard_output:
+            print_data(Path(files[0]))
+        elif place.path:
+            place.require_writable([])
+            open_storage(place.path).copy(files[0], place.path)
+        else:
+            print("\n".join(files))
+
+
+def _show_summary(result: WorkflowResult) -> None:
+    document = result.to_json()
+    records, rows = document["records"], {}
+    for file in result.production["files"]:
+        rows[file["stage"]] = file["rows"]
+    counts = ", ".join(f"{stage} {count:,} rows" for stage, count in rows.items())
+    log.info(
+        f"published run {document['run_id']} as of {document['as_of']}: "
+        f"{records['lines']:,} lines in, {records['rejected']:,} rejected, "
+        f"{records['superseded']:,} superseded; {counts}; in {result.elapsed_s:.1f} s",
+        extra={"fields": document},
+    )
+    show_issues(document["issues"], result.run.uri)

@@ -1,0 +1,104 @@
+"""What the shared options of a command come to: checked, and typed."""
+
+import fnmatch
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from healthpipe.cli.console import shown_progress, start_logging
+from healthpipe.cli.signals import stopped_by_signals
+from healthpipe.errors import OutputRefused, UsageError
+from healthpipe.words import Format, LogFormat
+from healthpipe.workflow.progress import Progress
+
+STANDARD_OUTPUT = "-"
+SUFFIXES = {
+    ".parquet": Format.PARQUET,
+    ".csv": Format.CSV,
+    ".ndjson": Format.NDJSON,
+    ".jsonl": Format.NDJSON,
+    ".json": Format.JSON,
+}
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a command shows what it does."""
+
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+    log_format: LogFormat = LogFormat.TEXT
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person watches: a preview is for nobody else."""
+        watched = sys.stdout.isatty() and sys.stderr.isatty()
+        return watched and not (self.json or self.quiet or self.log_format is LogFormat.JSON)
+
+    @contextmanager
+    def session(self) -> Iterator[Progress]:
+        """Messages, progress and signals as the user wants them while the block runs."""
+        start_logging(self.log_format, quiet=self.quiet)
+        wanted = not self.quiet and self.log_format is LogFormat.TEXT
+        with stopped_by_signals(), shown_progress(wanted=wanted) as progress:
+            yield progress
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a result goes: a path, standard output, or None for the run's own folder."""
+
+    output: str | None
+    format: Format | None
+
+    @property
+    def is_standard_output(self) -> bool:
+        """Whether the data itself is printed."""
+        return self.output == STANDARD_OUTPUT
+
+    @property
+    def path(self) -> str | None:
+        """The file that the user named."""
+        return None if self.is_standard_output else self.output
+
+    def format_for(self, default: Format) -> Format:
+        """The option, else the suffix of the output, else `default`. Raises `UsageError`."""
+        suffix = Path(self.path).suffix.lower() if self.path else ""
+        promised = SUFFIXES.get(suffix)
+        if self.format and promised and self.format is not promised:
+            raise UsageError(
+                f"--format {self.format.value} and the suffix {suffix} of -o disagree",
+                "drop --format or change the suffix",
+            )
+        if suffix == ".gz" or (suffix and not promised and not self.format):
+            known = ", ".join(SUFFIXES)
+            raise UsageError(f"-o has the unknown suffix {suffix}", f"use one of {known}")
+        return self.format or promised or default
+
+    def require_writable(self, sources: Sequence[str]) -> None:
+        """Refuse an output that is a folder, lies in none, or lies inside a SOURCE."""
+        if self.path is None:
+            return
+        path = Path(self.path)
+        folder = path.resolve().parent
+        if path.is_dir():
+            raise OutputRefused(f"-o {path} is a folder", "name a file in it")
+        if not folder.is_dir():
+            raise OutputRefused(f"the folder of -o {path} is not there", f"mkdir -p {folder}")
+        if not os.access(folder, os.W_OK):
+            raise OutputRefused(f"the folder of -o {path} cannot be written", "choose another")
+        for source in sources:
+            if _is_inside(path.resolve(), source):
+                raise OutputRefused(
+                    f"-o {path} lies inside the SOURCE {source}",
+                    "a later run would read it as input; choose a place outside",
+                )
+
+
+def _is_inside(path: Path, source: str) -> bool:
+    whole = Path(source).resolve()
+    return path.is_relative_to(whole) or fnmatch.fnmatch(str(path), str(Path(source).absolute()))

@@ -1,0 +1,78 @@
+"""What a person sees of a result."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from healthpipe.cli.console import log
+from healthpipe.contract import RULES, Severity
+from healthpipe.stages.outputs import Preview
+from healthpipe.workflow.one_pass import StageResult
+
+REJECTING = frozenset(rule.reason for rule in RULES if rule.severity is Severity.REJECT)
+
+
+def print_data(path: Path) -> None:
+    """The bytes of a file on standard output."""
+    if sys.stdout.isatty() and path.suffix == ".parquet":
+        log.warning("Parquet is not for terminals; redirect it, or give --format csv")
+        return
+    sys.stdout.flush()
+    with path.open("rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+def show_stage_summary(result: StageResult) -> None:
+    """One line of what came in and out, and one for what was turned away."""
+    document = result.to_json()
+    records, written = document["records"], result.written
+    facts = "".join(f", {count:,} {fact}" for fact, count in result.facts.items())
+    log.info(
+        f"{document['command']} as of {document['as_of']}: {records['lines']:,} lines in, "
+        f"{records['rejected']:,} rejected, {records['superseded']:,} superseded, "
+        f"{written.rows:,} rows written ({_size(written.bytes)}){facts}; {result.elapsed_s:.1f} s",
+        extra={"fields": document},
+    )
+    show_issues(document["issues"], result.record_folder)
+    for name in result.manifest.skipped:
+        log.info(f"skipped {name}: not a name that is read")
+
+
+def show_issues(issues: Mapping[str, int], folder: str) -> None:
+    """A warning for lines that were rejected, a note for rules that were broken otherwise."""
+    rejected = {reason: count for reason, count in issues.items() if reason in REJECTING}
+    warned = {reason: count for reason, count in issues.items() if reason not in REJECTING}
+    if rejected:
+        log.warning(f"rejected: {_counts(rejected)}; kept in {folder}/rejects.parquet")
+    if warned:
+        log.info(f"issues: {_counts(warned)}; listed in {folder}/issues.parquet")
+
+
+def show_preview(preview: Preview) -> None:
+    """A table on standard error, and what to try next."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=preview.title, title_justify="left")
+    for column in preview.columns:
+        table.add_column(column)
+    for row in preview.rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console = Console(stderr=True)
+    console.print(table)
+    console.print(f"next: {preview.next_command}", highlight=False)
+
+
+def _counts(issues: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(issues.items()))
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"

@@ -1,0 +1,108 @@
+"""The record: its rules, its limits and their names. The one place that names them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_LINE_BYTES = 8_000_000
+MAX_DEPTH = 200
+UNKNOWN_STATE = "UNKNOWN"
+TEXT_SPACE = " \t\r\n"
+
+
+class Severity(StrEnum):
+    """What breaking a rule means for the record."""
+
+    REJECT = "reject"
+    WARN = "warn"
+
+
+class Reason(StrEnum):
+    """The name of a broken rule, as it stands in issues, rejects and summaries."""
+
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    NOT_OBJECT = "not_object"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    FILE_TRUNCATED = "file_truncated"
+    FILE_UNREADABLE = "file_unreadable"
+    FACILITY_ID_MISSING = "facility_id_missing"
+    FACILITY_NAME_MISSING = "facility_name_missing"
+    EMPLOYEE_COUNT_INVALID = "employee_count_invalid"
+    SERVICES_INVALID = "services_invalid"
+    LABS_INVALID = "labs_invalid"
+    ACCREDITATIONS_INVALID = "accreditations_invalid"
+    ACCREDITATION_INVALID = "accreditation_invalid"
+    ACCREDITATION_DATE_INVALID = "accreditation_date_invalid"
+    STATE_MISSING = "state_missing"
+    STATE_NOT_RECOGNISED = "state_not_recognised"
+    SNAPSHOT_DATE_INVALID = "snapshot_date_invalid"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the record: what breaks it, how much that matters, and which field it is about."""
+
+    reason: Reason
+    severity: Severity
+    field: str
+    meaning: str
+
+
+REJECT, WARN = Severity.REJECT, Severity.WARN
+RULES = (
+    Rule(Reason.NOT_UTF8, REJECT, "", "the line is not UTF-8"),
+    Rule(Reason.NOT_JSON, REJECT, "", "the line is not JSON by RFC 8259"),
+    Rule(Reason.NOT_OBJECT, REJECT, "", "the line is JSON, but not an object"),
+    Rule(Reason.TOO_LARGE, REJECT, "", f"the line has more than {MAX_LINE_BYTES:,} bytes"),
+    Rule(Reason.TOO_DEEP, REJECT, "", f"the line nests deeper than {MAX_DEPTH} levels"),
+    Rule(Reason.FILE_TRUNCATED, REJECT, "", "the gzip file breaks off or is damaged"),
+    Rule(Reason.FILE_UNREADABLE, REJECT, "", "the file cannot be opened or read"),
+    Rule(Reason.FACILITY_ID_MISSING, REJECT, "facility_id", "absent, null, blank or no scalar"),
+    Rule(Reason.FACILITY_NAME_MISSING, WARN, "facility_name", "absent, null, blank or no scalar"),
+    Rule(Reason.EMPLOYEE_COUNT_INVALID, WARN, "employee_count", "not 1 to 18 digits"),
+    Rule(Reason.SERVICES_INVALID, WARN, "services", "present and not a list"),
+    Rule(Reason.LABS_INVALID, WARN, "labs", "present and not a list"),
+    Rule(Reason.ACCREDITATIONS_INVALID, WARN, "accreditations", "present and not a list"),
+    Rule(Reason.ACCREDITATION_INVALID, WARN, "accreditations", "the item is not an object"),
+    Rule(Reason.ACCREDITATION_DATE_INVALID, WARN, "valid_until", "not a day as YYYY-MM-DD"),
+    Rule(Reason.STATE_MISSING, WARN, "location.state", "absent, null, blank or no scalar"),
+    Rule(Reason.STATE_NOT_RECOGNISED, WARN, "location.state", "no state or territory of the US"),
+    Rule(Reason.SNAPSHOT_DATE_INVALID, WARN, "snapshot_date", "not a day as YYYY-MM-DD"),
+)
+
+STATES = {
+    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California",
+    "CO": "Colorado", "CT": "Connecticut", "DE": "Delaware", "FL": "Florida", "GA": "Georgia",
+    "HI": "Hawaii", "ID": "Idaho", "IL": "Illinois", "IN": "Indiana", "IA": "Iowa",
+    "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana", "ME": "Maine", "MD": "Maryland",
+    "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota", "MS": "Mississippi",
+    "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire",
+    "NJ": "New Jersey", "NM": "New Mexico", "NY": "New York", "NC": "North Carolina",
+    "ND": "North Dakota", "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon", "PA": "Pennsylvania",
+    "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota", "TN": "Tennessee",
+    "TX": "Texas", "UT": "Utah", "VT": "Vermont", "VA": "Virginia", "WA": "Washington",
+    "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming", "DC": "District of Columbia",
+    "AS": "American Samoa", "GU": "Guam", "MP": "Northern Mariana Islands", "PR": "Puerto Rico",
+    "VI": "Virgin Islands",
+}  # fmt: skip
+STATE_ALIASES = {"U.S. Virgin Islands": "VI", "United States Virgin Islands": "VI"}
+
+
+def state_spellings() -> list[tuple[str, str]]:
+    """Every accepted spelling in upper case with its code: the code itself and the full names."""
+    names = [(name, code) for code, name in STATES.items()] + list(STATE_ALIASES.items())
+    return [(code, code) for code in STATES] + [(name.upper(), code) for name, code in names]
+
+
+# What the SQL compares with: patterns that mean the same to RE2 (DuckDB) and Java (Athena).
+CONSTANTS: dict[str, str | int] = {
+    "outer_space": rf"^[{TEXT_SPACE}]+|[{TEXT_SPACE}]+\z",
+    "whole_number": r"^[0-9]{1,18}\z",
+    "calendar_day": r"^(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}\z",
+    "lower_case": "abcdefghijklmnopqrstuvwxyz",
+    "upper_case": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "unknown_state": UNKNOWN_STATE,
+    "max_line_bytes": MAX_LINE_BYTES,
+    "max_depth": MAX_DEPTH,
+}

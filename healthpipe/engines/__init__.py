@@ -1,0 +1,25 @@
+"""The engines that run the SQL, each imported only when it is asked for."""
+
+from typing import TYPE_CHECKING
+
+from healthpipe.errors import NotSupportedYet
+from healthpipe.words import EngineName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from healthpipe.engines.base import Engine
+
+
+def require_supported(name: EngineName) -> None:
+    """Refuse an engine that the design names and this version lacks, before anything is written."""
+    if name is EngineName.ATHENA:
+        raise NotSupportedYet("--engine athena is not supported yet", "use --engine duckdb")
+
+
+def open_engine(name: EngineName, scratch: "Path") -> "Engine":
+    """The engine of that name; it may spill to `scratch`, a folder of the run alone."""
+    require_supported(name)
+    from healthpipe.engines.duckdb import DuckDBEngine
+
+    return DuckDBEngine(scratch)

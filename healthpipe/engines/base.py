@@ -1,0 +1,101 @@
+"""What the stages need of an engine, and no more."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from healthpipe.engines.sql import Relation
+from healthpipe.words import Format
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class LineFile:
+    """A file of newline-delimited records as an engine reads it.
+
+    `path` is where its lines lie, `source` the name it has in results. In a `landed` file a
+    line that ingest set aside stands as base64, U+0001, reason.
+    """
+
+    path: str
+    source: str
+    folder_date: date | None
+    landed: bool
+
+
+class LinesRefused(Exception):
+    """The engine's reader cannot read these files where they lie; they have to be landed."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(f"{len(paths)} files refused by the reader")
+        self.paths = frozenset(paths)
+
+
+class Engine(ABC):
+    """Runs the project's SQL over named relations. Not shared between threads, but for `cancel`."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def read_lines(self, files: Sequence[LineFile]) -> None:
+        """Make the relation `source` from the lines of `files`, in their order."""
+
+    @abstractmethod
+    def read_table(self, name: str, paths: Sequence[str]) -> None:
+        """Make the relation `name` from Parquet files; `position` counts their rows."""
+
+    @abstractmethod
+    def define(self, name: str, relation: Relation) -> None:
+        """Give a name to a query that is run anew wherever it is used."""
+
+    @abstractmethod
+    def materialize(self, name: str, relation: Relation) -> None:
+        """Run a query once and keep its rows under a name; `position` counts them.
+
+        Raises `LinesRefused` where the query reads lines and files cannot be read.
+        """
+
+    @abstractmethod
+    def rows(self, relation: Relation) -> list[Row]:
+        """The rows of a small result."""
+
+    @abstractmethod
+    def write(self, relation: Relation, path: Path, fmt: Format) -> int:
+        """Write a result to a new local file and return its number of rows."""
+
+    @abstractmethod
+    def write_lines(self, relation: Relation, path: Path) -> int:
+        """Write a result of one text column, each row as it is and LF; return its rows."""
+
+    @abstractmethod
+    def progress(self) -> float | None:
+        """How far the running query is, from 0 to 1, where the engine knows. Any thread."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Stop the running query, which then raises. Any thread."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back memory and files."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def cancelled_on_error(engine: Engine) -> Iterator[Engine]:
+    """Whatever ends the block early, a signal too, also ends the engine's running query."""
+    try:
+        yield engine
+    except BaseException:
+        engine.cancel()
+        raise

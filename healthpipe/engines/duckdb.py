@@ -1,0 +1,181 @@
+"""The embedded engine: DuckDB, in the process, on local files."""
+
+import glob
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import duckdb
+
+from healthpipe.contract import MAX_DEPTH, MAX_LINE_BYTES
+from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row
+from healthpipe.engines.sql import Relation, adapter_text, statement
+from healthpipe.errors import ServiceFailed
+from healthpipe.words import Format
+
+MEMORY_LIMIT = "1GB"
+
+# No JSON holds these raw control characters, so `line` is the whole line; if they are there all
+# the same, `rest` is not NULL. One of them alone would cut lines that end in it.
+SEPARATOR = "\x1c\x1d\x1e\x1f"
+# The longest line that the reader takes; a file with a longer one is landed.
+READER_LINE_BYTES = 16_000_000
+READER = f"""
+    read_csv(
+        getvariable('line_files'), columns = {{'line': 'VARCHAR', 'rest': 'VARCHAR'}},
+        delim = '{SEPARATOR}', quote = '', escape = '', header = false, auto_detect = false,
+        strict_mode = false, null_padding = true, max_line_size = {READER_LINE_BYTES},
+        filename = true, hive_partitioning = false
+    )
+"""
+ADAPTER_VARIABLES = {
+    "separator": SEPARATOR,
+    "max_line_bytes": MAX_LINE_BYTES,
+    "max_depth": MAX_DEPTH,
+}
+MACROS = ("json_kind", "json_plain", "json_text", "json_outline", "json_brackets", "json_lenient")
+COPY_OPTIONS = {
+    Format.PARQUET: "format parquet, compression zstd",
+    Format.CSV: "format csv, header true",
+    Format.NDJSON: "format json",
+    Format.JSON: "format json, array true",
+}
+LINE_OPTIONS = f"format csv, header false, delimiter '{SEPARATOR}', quote '', escape ''"
+
+
+class DuckDBEngine(Engine):
+    """One connection to a database in memory that spills to `scratch`."""
+
+    name: ClassVar[str] = "duckdb"
+
+    def __init__(self, scratch: Path) -> None:
+        # Extensions are never installed or loaded behind the user's back.
+        self._connection = duckdb.connect(
+            config={
+                "temp_directory": str(scratch / "spill"),
+                "memory_limit": MEMORY_LIMIT,
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+        self._paths: list[str] = []
+
+    def read_lines(self, files: Sequence[LineFile]) -> None:
+        self._paths = [file.path for file in files]
+        self._execute(
+            "create or replace temp table files as select unnest($1) as uri,"
+            " unnest($2) as source, cast(unnest($3) as date) as folder_date,"
+            " unnest($4) as landed",
+            [
+                self._paths,
+                [file.source for file in files],
+                [file.folder_date for file in files],
+                [file.landed for file in files],
+            ],
+        )
+        self._set_line_files(self._paths)
+        self._execute(f"create or replace temp view lines as select * from {READER}")
+        for name, value in ADAPTER_VARIABLES.items():
+            self._execute(f"set variable {name} = $1", [value])
+        for macro in MACROS:
+            self._execute(adapter_text("duckdb", macro))
+        self._execute(f"create or replace temp view source as {adapter_text('duckdb', 'source')}")
+
+    def read_table(self, name: str, paths: Sequence[str]) -> None:
+        self._execute(f"set variable {name}_files = $1", [[glob.escape(path) for path in paths]])
+        self._execute(
+            f"create or replace temp view {name} as"
+            " select * exclude (position, file_row_number), file_row_number as position"
+            f" from read_parquet(getvariable('{name}_files'), file_row_number = true,"
+            " hive_partitioning = false)"
+        )
+
+    def define(self, name: str, relation: Relation) -> None:
+        self._execute(f"create or replace temp view {name} as {statement(relation, 'duckdb')}")
+
+    def materialize(self, name: str, relation: Relation) -> None:
+        query = statement(relation, "duckdb")
+        with self._naming_refused_files():
+            self._connection.execute(f"create or replace temp table {name}_rows as {query}")
+        self._execute(
+            f"create or replace temp view {name} as"
+            f" select * replace (rowid as position) from {name}_rows"
+        )
+
+    def rows(self, relation: Relation) -> list[Row]:
+        return self._execute(statement(relation, "duckdb")).fetchall()
+
+    def write(self, relation: Relation, path: Path, fmt: Format) -> int:
+        return self._copy(relation, path, COPY_OPTIONS[fmt])
+
+    def write_lines(self, relation: Relation, path: Path) -> int:
+        return self._copy(relation, path, LINE_OPTIONS)
+
+    def progress(self) -> float | None:
+        percent = float(self._connection.query_progress())
+        return percent / 100 if percent >= 0 else None
+
+    def cancel(self) -> None:
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _copy(self, relation: Relation, path: Path, options: str) -> int:
+        query = statement(relation, "duckdb")
+        with self._naming_refused_files():
+            self._connection.execute(f"copy ({query}) to $1 ({options})", [str(path)])
+        row = self._connection.fetchone()
+        return int(row[0]) if row else 0
+
+    def _execute(
+        self, text: str, parameters: Sequence[Any] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.execute(text, parameters)
+        except duckdb.Error as error:
+            raise _translated(error) from error
+
+    def _set_line_files(self, paths: Sequence[str]) -> None:
+        self._execute("set variable line_files = $1", [[glob.escape(path) for path in paths]])
+
+    @contextmanager
+    def _naming_refused_files(self) -> Iterator[None]:
+        """Turn a failure of the reader into the list of the files that it refuses."""
+        try:
+            yield
+        except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+            raise _translated(error) from error
+        except duckdb.Error as error:
+            refused = [path for path in self._paths if not self._readable(path)]
+            if not refused and "CSV" in str(error):
+                refused = self._paths
+            if refused:
+                raise LinesRefused(refused) from error
+            raise _translated(error) from error
+
+    def _readable(self, path: str) -> bool:
+        self._set_line_files([path])
+        try:
+            self._connection.execute(f"select count(strlen(line)) from {READER}").fetchone()
+        except duckdb.Error:
+            return False
+        finally:
+            self._set_line_files(self._paths)
+        return True
+
+
+def _translated(error: duckdb.Error) -> Exception:
+    """The project's error for one of DuckDB's, without the values of records that it may quote."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ServiceFailed(
+            "DuckDB ran out of memory or of disk for what does not fit in memory",
+            "free space in the root's file system and run again",
+        )
+    if isinstance(error, duckdb.IOException):
+        return ServiceFailed(
+            "DuckDB could not read or write a file",
+            "check the disk's free space and permissions, then run again (--debug shows more)",
+        )
+    return error

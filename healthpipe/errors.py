@@ -1,0 +1,108 @@
+"""Every failure the tool expects: its exit code, and whether trying again can help.
+
+An expected failure is shown as one line that says what happened and what to do next.
+Anything that is not a `HealthpipeError` is a bug of ours.
+"""
+
+from typing import ClassVar
+
+
+class HealthpipeError(Exception):
+    """Base of all expected failures: what happened, and in `hint` what to do next."""
+
+    code: ClassVar[str] = "bug"
+    exit_code: ClassVar[int] = 1
+    retry_helps: ClassVar[bool] = False
+    workflow_name: ClassVar[str] = "Bug"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class Imbalance(HealthpipeError, AssertionError):
+    """The counts of a run contradict each other: a record was lost or invented."""
+
+    code = "imbalance"
+
+
+class UsageError(HealthpipeError, ValueError):
+    """The command line, the environment or the configuration file asks for the impossible."""
+
+    code = "usage"
+    exit_code = 2
+    workflow_name = "Misconfigured"
+
+
+class NotSupportedYet(UsageError, NotImplementedError):
+    """Part of the design, but not of this version."""
+
+    code = "not_supported_yet"
+
+
+class SourceNotFound(UsageError, FileNotFoundError):
+    """A SOURCE is not there, or holds no file that can be read."""
+
+    code = "source_not_found"
+
+
+class OutputRefused(UsageError, OSError):
+    """A place for the output that cannot or must not be written."""
+
+    code = "output_refused"
+
+
+class NothingPublished(UsageError, LookupError):
+    """The root has no live run, or the live run lacks what was asked for."""
+
+    code = "nothing_published"
+
+
+class ServiceFailed(HealthpipeError, OSError):
+    """Something outside failed: a disk, a service, a deadline. A retry may help."""
+
+    code = "service_failed"
+    exit_code = 4
+    retry_helps = True
+    workflow_name = "Transient"
+
+
+class InputChanged(ServiceFailed):
+    """The input files kept changing while they were read."""
+
+    code = "input_changed"
+
+
+class PublishConflict(HealthpipeError, FileExistsError):
+    """Somebody else published since this run looked at the live one."""
+
+    code = "publish_conflict"
+    exit_code = 6
+    workflow_name = "GateFailed"
+
+
+class Interrupted(HealthpipeError, InterruptedError):
+    """The run was told to stop by a signal."""
+
+    code = "interrupted"
+    workflow_name = "Interrupted"
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("interrupted", "nothing was published; run the command again")
+        self.signal_number = signal_number
+
+    @property
+    def process_exit_code(self) -> int:
+        """What a shell expects of a process ended by this signal."""
+        return 128 + self.signal_number
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code that the contract gives to `error`; 1 for whatever is not expected."""
+    if isinstance(error, Interrupted):
+        return error.process_exit_code
+    return error.exit_code if isinstance(error, HealthpipeError) else 1

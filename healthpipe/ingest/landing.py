@@ -1,0 +1,111 @@
+"""Files that an engine cannot read where they lie, rewritten as newline-delimited lines.
+
+A line that no engine could take is kept as `base64 of its bytes, U+0001, reason`; one too large
+for that in a file of its own, as `name of that file, U+0001, too_large`. A file that breaks off
+becomes one such line.
+"""
+
+import base64
+import contextlib
+import gzip
+import itertools
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from healthpipe.contract import MAX_LINE_BYTES, Reason
+from healthpipe.ingest.lines import Piece, Reader, copy_bounded, pieces
+from healthpipe.ingest.sources import STANDARD_INPUT
+
+GZIP_MAGIC = b"\x1f\x8b"
+DAMAGED_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
+SET_ASIDE = b"\x01"
+CHUNK_BYTES = 1 << 20
+
+
+def is_gzip(uri: str) -> bool:
+    """Whether a file is gzip, by its content. Raises OSError where it cannot be opened."""
+    with Path(uri).open("rb") as file:
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+
+def gzip_is_whole(uri: str) -> bool:
+    """Whether a gzip file decompresses to its end with the right checksums."""
+    try:
+        with gzip.open(uri) as file:
+            while file.read(CHUNK_BYTES):
+                pass
+    except DAMAGED_GZIP:
+        return False
+    return True
+
+
+def spool(uri: str, target: Path) -> None:
+    """Keep the bytes of standard input or of a pipe in a file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _opened(uri) as reader, target.open("xb") as writer:
+        while chunk := reader.read(CHUNK_BYTES):
+            writer.write(chunk)
+
+
+def land(uri: str, target: Path) -> None:
+    """Rewrite a file, plain or gzip, to `target`; lines of more than 8 MB go beside it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _decompressed(uri) as reader, target.open("wb") as writer:
+            _write_lines(pieces(reader), writer, target)
+    except DAMAGED_GZIP:
+        land_rejected(target, Reason.FILE_TRUNCATED)
+
+
+def land_rejected(target: Path, reason: Reason) -> None:
+    """Make `target` stand for a whole file that is rejected, which counts as one line."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for path in target.parent.glob(f"{target.stem}-*.bin"):
+        path.unlink()
+    target.write_bytes(SET_ASIDE + reason.encode() + b"\n")
+
+
+def _opened(uri: str) -> contextlib.AbstractContextManager[Reader]:
+    if uri == STANDARD_INPUT:
+        return contextlib.nullcontext(sys.stdin.buffer)
+    return Path(uri).open("rb")
+
+
+def _decompressed(uri: str) -> contextlib.AbstractContextManager[Reader]:
+    return gzip.open(uri) if is_gzip(uri) else Path(uri).open("rb")
+
+
+def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> None:
+    large = itertools.count(1)
+    for first in stream:
+        content, piece = first.content, first
+        while not piece.last and len(content) <= MAX_LINE_BYTES:
+            following = next(stream, None)
+            if following is None:
+                break
+            piece = following
+            content += piece.content
+        if len(content) > MAX_LINE_BYTES:
+            kept = target.with_name(f"{target.stem}-{next(large)}.bin")
+            with kept.open("wb") as file:
+                copy_bounded(stream, Piece(content, piece.last), file)
+            writer.write(f"landed/{kept.name}".encode() + SET_ASIDE + Reason.TOO_LARGE.encode())
+        elif not content.strip(b" \t"):
+            continue
+        else:
+            writer.write(_as_line(content))
+        writer.write(b"\n")
+
+
+def _as_line(content: bytes) -> bytes:
+    """The line itself if an engine can read it; else its bytes in base64 with the reason."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return base64.b64encode(content) + SET_ASIDE + Reason.NOT_UTF8.encode()
+    if SET_ASIDE in content:
+        return base64.b64encode(content) + SET_ASIDE + Reason.NOT_JSON.encode()
+    return content

@@ -1,0 +1,53 @@
+"""A stream of bytes cut into lines: at LF, CR LF or CR, without ever holding a long line."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+CHUNK_BYTES = 1 << 20
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+class Reader(Protocol):
+    """What is read from: a file, a gzip file, standard input."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of a line, without its ending; `last` on the part that ends it."""
+
+    content: bytes
+    last: bool
+
+
+def pieces(reader: Reader) -> Iterator[Piece]:
+    """The lines of a stream in pieces of at most a chunk; a BOM at its start belongs to none."""
+    chunk = reader.read(CHUNK_BYTES)
+    while len(chunk) < len(BYTE_ORDER_MARK) and (more := reader.read(CHUNK_BYTES)):
+        chunk += more
+    chunk = chunk.removeprefix(BYTE_ORDER_MARK)
+    while chunk:
+        # A CR at the end of a chunk may be the first half of a CR LF.
+        while chunk.endswith(b"\r") and (more := reader.read(CHUNK_BYTES)):
+            chunk += more
+        *ended, open_part = _LINE_END.split(chunk)
+        for content in ended:
+            yield Piece(content, last=True)
+        if open_part:
+            yield Piece(open_part, last=False)
+        chunk = reader.read(CHUNK_BYTES)
+
+
+def copy_bounded(line: Iterator[Piece], first: Piece, writer: BinaryIO) -> int:
+    """Write the rest of a line to `writer` piece by piece; returns its number of bytes."""
+    written = writer.write(first.content)
+    piece = first
+    while not piece.last and (following := next(line, None)):
+        written += writer.write(following.content)
+        piece = following
+    return written

@@ -1,0 +1,148 @@
+"""The input manifest: exactly the files that a run reads, and how each is read."""
+
+import datetime
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from healthpipe.contract import Reason
+from healthpipe.engines.base import LineFile
+from healthpipe.ingest.landing import gzip_is_whole, is_gzip, land, land_rejected, spool
+from healthpipe.ingest.sources import Found, FoundFile
+from healthpipe.storage.base import Storage
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file of a run. `landed` is where its lines lie if not in the file itself."""
+
+    uri: str
+    source: str
+    size: int
+    version: str
+    compression: str
+    folder_date: str | None
+    landed: str | None = None
+
+    def as_lines(self) -> LineFile:
+        """How an engine reads it."""
+        date = datetime.date.fromisoformat(self.folder_date) if self.folder_date else None
+        return LineFile(self.landed or self.uri, self.source, date, self.landed is not None)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The files of a run by their names, and those that were passed over."""
+
+    files: tuple[InputFile, ...]
+    skipped: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files as they lie."""
+        return sum(file.size for file in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that a run keeps as inputs.json."""
+        files = [asdict(file) | {"shape": "ndjson"} for file in self.files]
+        return {"schema_version": SCHEMA_VERSION, "files": files, "skipped": list(self.skipped)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Manifest":
+        """The manifest that `to_json` wrote."""
+        files = (
+            InputFile(**{key: value for key, value in file.items() if key != "shape"})
+            for file in document["files"]
+        )
+        return cls(tuple(files), tuple(document["skipped"]))
+
+    def changed_files(self, storage: Storage) -> list[str]:
+        """The files that are no longer as they were listed. A stream has nothing to compare."""
+        return [
+            file.uri
+            for file in self.files
+            if file.version and _version(storage, file.uri) != file.version
+        ]
+
+
+class Lander:
+    """Decides for each file whether it is read where it lies, and rewrites those that are not."""
+
+    def __init__(self, storage: Storage, folder: Path) -> None:
+        self._storage = storage
+        self._folder = folder
+
+    def take_in(self, found: Found) -> Manifest:
+        """The manifest of files just found. Standard input and pipes are kept in the run."""
+        with ThreadPoolExecutor() as pool:
+            files = tuple(pool.map(self._take_in, enumerate(found.files)))
+        return Manifest(files, found.skipped)
+
+    def land(self, manifest: Manifest, refused: Iterable[str]) -> Manifest:
+        """The manifest with the files that the engine's reader refused rewritten."""
+        paths = frozenset(refused)
+        return replace(
+            manifest,
+            files=tuple(
+                self._landed(file, index) if file.as_lines().path in paths else file
+                for index, file in enumerate(manifest.files)
+            ),
+        )
+
+    def _take_in(self, numbered: tuple[int, FoundFile]) -> InputFile:
+        index, found = numbered
+        date = found.folder_date.isoformat() if found.folder_date else None
+        if found.is_stream:
+            kept = self._folder / f"{hashlib.sha256(found.uri.encode()).hexdigest()}.stream"
+            if not kept.exists():  # it can be read only once, the manifest be made anew
+                spool(found.uri, kept)
+            size = kept.stat().st_size
+            return self._judged(InputFile(str(kept), found.source, size, "", "none", date), index)
+        status = self._storage.stat(found.uri)
+        size, version = (status.size, status.version) if status else (0, "gone")
+        return self._judged(InputFile(found.uri, found.source, size, version, "none", date), index)
+
+    def _judged(self, file: InputFile, index: int) -> InputFile:
+        try:
+            packed = is_gzip(file.uri)
+            whole = not packed or gzip_is_whole(file.uri)
+        except OSError:
+            return self._rejected(file, index, Reason.FILE_UNREADABLE)
+        file = replace(file, compression="gzip" if packed else "none")
+        if not whole:
+            return self._rejected(file, index, Reason.FILE_TRUNCATED)
+        # An engine's reader trusts the suffix, and knows names in UTF-8 only.
+        if packed != file.uri.lower().endswith(".gz") or not _is_utf8(file.uri):
+            return self._landed(file, index)
+        return file
+
+    def _landed(self, file: InputFile, index: int) -> InputFile:
+        target = self._target(index)
+        land(file.uri, target)
+        return replace(file, landed=str(target))
+
+    def _rejected(self, file: InputFile, index: int, reason: Reason) -> InputFile:
+        target = self._target(index)
+        land_rejected(target, reason)
+        return replace(file, landed=str(target))
+
+    def _target(self, index: int) -> Path:
+        return self._folder / f"{index:06}.ndjson"
+
+
+def _version(storage: Storage, uri: str) -> str | None:
+    status = storage.stat(uri)
+    return status.version if status else None
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

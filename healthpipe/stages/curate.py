@@ -1,0 +1,93 @@
+"""Raw lines become records: judged, kept apart where they must be, and all accounted for."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from healthpipe.engines.base import Engine, LineFile
+from healthpipe.engines.sql import RULE_LIST, STATES, Query
+from healthpipe.errors import Imbalance
+from healthpipe.stages.options import Lines, StageOptions
+from healthpipe.words import Format
+
+REJECTS = "rejects.parquet"
+ISSUES = "issues.parquet"
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How many lines came in and what became of them."""
+
+    lines: int
+    accepted: int
+    rejected: int
+    current: int
+    superseded: int
+
+    def require_even(self) -> None:
+        """Raise `Imbalance` unless every line is accounted for, once."""
+        if (
+            self.lines != self.accepted + self.rejected
+            or self.accepted != self.current + self.superseded
+        ):
+            counts = ", ".join(f"{name} {count}" for name, count in asdict(self).items())
+            raise Imbalance(
+                f"the counts of this run contradict each other ({counts})",
+                "nothing of it was kept as a result; please report this",
+            )
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run says of its lines: the balance, and how often each rule was broken."""
+
+    balance: Balance
+    issues: dict[str, int]
+
+
+def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
+    """Make the relation `judged` from raw lines."""
+    engine.read_lines(files)
+    engine.define("states", STATES)
+    engine.define("judged", Query("judged"))
+
+
+def keep_records(engine: Engine, options: StageOptions, lines: Lines) -> None:
+    """Make `records` and `current` from `judged`, reading the raw lines once if that will do.
+
+    The order of two records of one facility may hang on the bytes of their lines, which are
+    not carried along; where that is so, a second pass carries those.
+    """
+    records = Query("records", options.records_values(lines))
+    engine.define("contested", Query("uncontested"))
+    engine.materialize("records", records)
+    if engine.rows(Query("contested")):
+        engine.materialize("contested", Query("contested"))
+        engine.materialize("records", records)
+    _define_current(engine, options)
+
+
+def open_records(engine: Engine, options: StageOptions, segments: Sequence[str]) -> None:
+    """Make `records` and `current` from curated segments, which hold all lines."""
+    engine.read_table("judged", segments)
+    engine.define("contested", Query("uncontested"))
+    engine.define("records", Query("records", options.records_values(Lines.ALL)))
+    _define_current(engine, options)
+
+
+def account(engine: Engine, folder: Path) -> Account:
+    """Write rejects and issues to `folder`, and count. Raises `Imbalance`."""
+    engine.define("rules", RULE_LIST)
+    engine.define("issues", Query("issues"))
+    rejected = engine.write(Query("rejects"), folder / REJECTS, Format.PARQUET)
+    engine.write(Query("issues"), folder / ISSUES, Format.PARQUET)
+    lines, accepted, _, current, superseded = engine.rows(Query("balance"))[0]
+    # The rejected are counted as they were written, not as the query calls them.
+    balance = Balance(lines, accepted, rejected, current, superseded)
+    balance.require_even()
+    return Account(balance, dict(engine.rows(Query("issue_counts"))))
+
+
+def _define_current(engine: Engine, options: StageOptions) -> None:
+    engine.define("eligible", Query("eligible", options.eligible_values()))
+    engine.define("current", Query("current"))

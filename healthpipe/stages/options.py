@@ -1,0 +1,176 @@
+"""What a user may decide about the meaning of records, and the SQL values that it comes to."""
+
+import datetime
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from dateutil.relativedelta import relativedelta
+
+from healthpipe.contract import RULES, Severity
+from healthpipe.engines.sql import Value
+from healthpipe.errors import UsageError
+from healthpipe.words import (
+    DEFAULT_MONTHS,
+    MAX_DAYS,
+    MAX_MONTHS,
+    Accredited,
+    FirstAccreditation,
+)
+
+
+class Lines(StrEnum):
+    """Which lines are carried along beside the fields of their records."""
+
+    REJECTED = "rejected"
+    EXPIRING = "expiring"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days in which an accreditation expires, both ends in."""
+
+    start: datetime.date
+    end: datetime.date
+
+    @classmethod
+    def ahead(
+        cls,
+        as_of: datetime.date,
+        *,
+        months: int | None = None,
+        days: int | None = None,
+        include_expired: bool = False,
+    ) -> "Window":
+        """From `as_of` that many calendar months (month end clamped) or days ahead.
+
+        Without either, six months. Raises `UsageError` for both at once or out of range.
+        """
+        if months is not None and days is not None:
+            raise UsageError("--months and --days exclude each other", "give one of them")
+        _require_range("--months", months, MAX_MONTHS)
+        _require_range("--days", days, MAX_DAYS)
+        if days is None:
+            span = relativedelta(months=DEFAULT_MONTHS if months is None else months)
+        else:
+            span = relativedelta(days=days)
+        try:
+            end = as_of + span
+        except (OverflowError, ValueError):
+            end = datetime.date.max
+        return cls(datetime.date.min if include_expired else as_of, end)
+
+
+@dataclass(frozen=True)
+class SnapshotChoice:
+    """Which snapshots take part: those up to a day, or only the newest."""
+
+    until: datetime.date = datetime.date.max
+    newest_only: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "SnapshotChoice":
+        """`latest`, `newest` or a day."""
+        if text == "latest":
+            return cls()
+        if text == "newest":
+            return cls(newest_only=True)
+        return cls(until=parse_day("--snapshot", text, "latest, newest or a day as YYYY-MM-DD"))
+
+    def __str__(self) -> str:
+        if self.newest_only:
+            return "newest"
+        return "latest" if self.until == datetime.date.max else self.until.isoformat()
+
+
+@dataclass(frozen=True)
+class StageOptions:
+    """Everything of section 5 that a user may decide, for all stages of a run."""
+
+    as_of: datetime.date
+    window: Window
+    first_accreditation: FirstAccreditation = FirstAccreditation.LISTED
+    accredited: Accredited = Accredited.CURRENT
+    only_accredited: bool = False
+    snapshot: SnapshotChoice = SnapshotChoice()
+
+    def records_values(self, lines: Lines) -> dict[str, Value]:
+        """The values of records.sql."""
+        return {
+            "as_of": self.as_of,
+            "window_start": self.window.start,
+            "window_end": self.window.end,
+            "first_accreditation": self.first_accreditation,
+            "accredited": self.accredited,
+            "rejecting": [rule.reason for rule in RULES if rule.severity is Severity.REJECT],
+            "lines": lines,
+        }
+
+    def eligible_values(self) -> dict[str, Value]:
+        """The values of eligible.sql."""
+        return {
+            "snapshot_until": self.snapshot.until,
+            "newest_only": self.snapshot.newest_only,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as a run record keeps them."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "window": [self.window.start.isoformat(), self.window.end.isoformat()],
+            "first_accreditation": self.first_accreditation.value,
+            "accredited": self.accredited.value,
+            "only_accredited": self.only_accredited,
+            "snapshot": str(self.snapshot),
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "StageOptions":
+        """The options that `to_json` wrote."""
+        start, end = map(datetime.date.fromisoformat, document["window"])
+        return cls(
+            as_of=datetime.date.fromisoformat(document["as_of"]),
+            window=Window(start, end),
+            first_accreditation=FirstAccreditation(document["first_accreditation"]),
+            accredited=Accredited(document["accredited"]),
+            only_accredited=document["only_accredited"],
+            snapshot=SnapshotChoice.parse(document["snapshot"]),
+        )
+
+
+def choose_options(
+    as_of: str | None,
+    snapshot: str,
+    *,
+    months: int | None = None,
+    days: int | None = None,
+    include_expired: bool = False,
+    **words: Any,
+) -> StageOptions:
+    """The options from what a user wrote; without `as_of` today is the UTC date now.
+
+    Raises `UsageError`.
+    """
+    if as_of is None:
+        today = datetime.datetime.now(datetime.UTC).date()
+    else:
+        today = parse_day("--as-of", as_of)
+    window = Window.ahead(today, months=months, days=days, include_expired=include_expired)
+    return StageOptions(today, window, snapshot=SnapshotChoice.parse(snapshot), **words)
+
+
+def parse_day(option: str, text: str, expected: str = "a day as YYYY-MM-DD") -> datetime.date:
+    """A real day written as YYYY-MM-DD and nothing else."""
+    try:
+        day = datetime.date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise UsageError(f"{option} {text!r} is not {expected}", "for example 2026-11-20")
+    return day
+
+
+def _require_range(option: str, number: int | None, maximum: int) -> None:
+    if number is not None and not 0 <= number <= maximum:
+        raise UsageError(f"{option} {number} is out of range", f"give 0 to {maximum}")

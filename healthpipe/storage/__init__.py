@@ -1,0 +1,22 @@
+"""Where files lie. A URI is a local path or, in a later version, s3://bucket/key."""
+
+from typing import TYPE_CHECKING
+
+from healthpipe.errors import NotSupportedYet
+
+if TYPE_CHECKING:
+    from healthpipe.storage.base import Storage
+
+
+def open_storage(uri: str) -> "Storage":
+    """The storage that keeps `uri`."""
+    require_local(uri)
+    from healthpipe.storage.local import LocalStorage
+
+    return LocalStorage()
+
+
+def require_local(uri: str) -> None:
+    """Refuse a place that the design names and this version lacks, before anything is written."""
+    if uri.startswith("s3://"):
+        raise NotSupportedYet(f"{uri} is not supported yet", "use a local path")

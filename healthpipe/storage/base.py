@@ -1,0 +1,68 @@
+"""What the project needs of a storage."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as a listing shows it. `version` changes whenever its content may have."""
+
+    uri: str
+    size: int
+    version: str
+
+
+class PreconditionFailed(Exception):
+    """The object is not the one that a conditional write was to replace."""
+
+
+class Storage(ABC):
+    """Files under URIs. Nobody ever sees half a file under the URI that it was written to."""
+
+    @abstractmethod
+    def list(self, folder: str) -> Iterator[StoredFile]:
+        """All files below a folder, at any depth, by name. A missing folder is empty."""
+
+    @abstractmethod
+    def stat(self, uri: str) -> StoredFile | None:
+        """The file at a URI, if there is one."""
+
+    @abstractmethod
+    def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
+        """The bytes of a file, to be streamed."""
+
+    @abstractmethod
+    def read(self, uri: str) -> tuple[bytes, str] | None:
+        """The bytes of a small file and their ETag, or nothing where there is no file."""
+
+    @abstractmethod
+    def write(self, uri: str, content: bytes) -> None:
+        """Put a small file in place, whole."""
+
+    @abstractmethod
+    def put_if(self, uri: str, content: bytes, etag: str | None) -> None:
+        """Replace a small file only if it still has `etag`; None: only if there is none.
+
+        Raises `PreconditionFailed`.
+        """
+
+    @abstractmethod
+    def local_copy(self, uri: str) -> Path:
+        """A local file with the content of `uri`, for an engine to read."""
+
+    @abstractmethod
+    def deliver(self, local: Path, uri: str) -> None:
+        """Put a finished local file in place, whole. The local file is gone afterwards."""
+
+    @abstractmethod
+    def copy(self, source: str, target: str) -> str:
+        """Copy a file within the storage and return its SHA-256 in hexadecimal."""
+
+    @abstractmethod
+    def delete_folder(self, folder: str) -> None:
+        """Remove a folder with all that is in it, if it is there."""

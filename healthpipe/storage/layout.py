@@ -1,0 +1,50 @@
+"""Where things lie below a root; the same for a folder and for s3://bucket/prefix."""
+
+from dataclasses import dataclass
+
+from healthpipe.storage import open_storage, require_local
+from healthpipe.storage.base import Storage
+
+# Folders of a root that are ours and never input.
+OWN_FOLDERS = ("runs", "production", "state", "curated")
+
+
+@dataclass(frozen=True)
+class Root:
+    """A root and its parts as URIs without a slash at their end."""
+
+    uri: str
+
+    @property
+    def storage(self) -> Storage:
+        """What keeps the root's files."""
+        return open_storage(self.uri)
+
+    @property
+    def raw(self) -> str:
+        """What arrives; never changed by us."""
+        return f"{self.uri}/raw"
+
+    @property
+    def curated(self) -> str:
+        """Typed segments of raw files, one folder for each run that read new ones."""
+        return f"{self.uri}/curated"
+
+    @property
+    def pointer(self) -> str:
+        """The pointer to the live run."""
+        return f"{self.uri}/production/current.json"
+
+    def run(self, run_id: str) -> str:
+        """What a run keeps for itself."""
+        return f"{self.uri}/runs/{run_id}"
+
+    def published(self, run_id: str) -> str:
+        """The immutable copies of what a run published."""
+        return f"{self.uri}/production/{run_id}"
+
+
+def open_root(text: str) -> Root:
+    """The root that a user names. Raises `NotSupportedYet`."""
+    require_local(text)
+    return Root(text.rstrip("/") or "/")

@@ -1,0 +1,139 @@
+"""Files of this machine."""
+
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock
+
+from healthpipe.errors import ServiceFailed
+from healthpipe.storage.base import PreconditionFailed, Storage, StoredFile
+
+CHUNK_BYTES = 1 << 20
+
+
+class LocalStorage(Storage):
+    """Atomic by rename within a file system, durable by fsync of the file and its folder."""
+
+    def list(self, folder: str) -> Iterator[StoredFile]:
+        for parent, folders, names in os.walk(folder):
+            folders.sort()
+            for name in sorted(names):
+                found = self.stat(os.path.join(parent, name))  # noqa: PTH118 - keeps the URI a text
+                if found:
+                    yield found
+
+    def stat(self, uri: str) -> StoredFile | None:
+        try:
+            status = Path(uri).stat()
+        except OSError:
+            return None
+        return StoredFile(uri, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}")
+
+    def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
+        return Path(uri).open("rb")
+
+    def read(self, uri: str) -> tuple[bytes, str] | None:
+        try:
+            content = Path(uri).read_bytes()
+        except FileNotFoundError:
+            return None
+        return content, hashlib.sha256(content).hexdigest()
+
+    def write(self, uri: str, content: bytes) -> None:
+        with _outside_failures(uri):
+            Path(uri).parent.mkdir(parents=True, exist_ok=True)
+            temporary = _temporary_beside(Path(uri))
+            try:
+                temporary.write_bytes(content)
+                self.deliver(temporary, uri)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def put_if(self, uri: str, content: bytes, etag: str | None) -> None:
+        Path(uri).parent.mkdir(parents=True, exist_ok=True)
+        lock = Path(uri).with_name(f".{Path(uri).name}.lock")
+        with FileLock(lock):
+            present = self.read(uri)
+            if (present[1] if present else None) != etag:
+                raise PreconditionFailed(uri)
+            self.write(uri, content)
+
+    def local_copy(self, uri: str) -> Path:
+        return Path(uri)
+
+    def deliver(self, local: Path, uri: str) -> None:
+        target = Path(uri).resolve()
+        with _outside_failures(uri):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists() and not target.is_file():  # a device or a pipe takes the bytes
+                with target.open("wb") as writer:
+                    _stream(local, writer)
+                local.unlink()
+                return
+            if local.stat().st_dev != target.parent.stat().st_dev:
+                local = _moved_beside(local, target)
+            _fsync(local)
+            local.replace(target)
+            _fsync(target.parent)
+
+    def copy(self, source: str, target: str) -> str:
+        digest = hashlib.sha256()
+        with _outside_failures(target):
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            temporary = _temporary_beside(Path(target))
+            with Path(source).open("rb") as reader, temporary.open("xb") as writer:
+                while chunk := reader.read(CHUNK_BYTES):
+                    digest.update(chunk)
+                    writer.write(chunk)
+            self.deliver(temporary, target)
+        return digest.hexdigest()
+
+    def delete_folder(self, folder: str) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary_beside(target: Path) -> Path:
+    return target.with_name(f".tmp-{uuid.uuid4().hex}")
+
+
+def _moved_beside(local: Path, target: Path) -> Path:
+    temporary = _temporary_beside(target)
+    try:
+        with temporary.open("xb") as writer:
+            _stream(local, writer)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    local.unlink()
+    return temporary
+
+
+def _stream(local: Path, writer: BinaryIO) -> None:
+    with local.open("rb") as reader:
+        shutil.copyfileobj(reader, writer, CHUNK_BYTES)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _outside_failures(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
+        raise ServiceFailed(
+            f"cannot write {uri}: {what}", "free space or mend permissions, then run again"
+        ) from error

@@ -1,0 +1,53 @@
+"""The closed lists of words that a user chooses from. Light: the command line imports it."""
+
+from enum import StrEnum
+
+
+class EngineName(StrEnum):
+    """The engines."""
+
+    DUCKDB = "duckdb"
+    ATHENA = "athena"
+
+
+class Format(StrEnum):
+    """The formats of a result."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    NDJSON = "ndjson"
+    JSON = "json"
+
+
+class LogFormat(StrEnum):
+    """How messages on standard error look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class FirstAccreditation(StrEnum):
+    """Which accreditation of a facility is its first."""
+
+    LISTED = "listed"
+    EARLIEST = "earliest"
+
+
+class Accredited(StrEnum):
+    """Which accreditations make a facility accredited."""
+
+    CURRENT = "current"
+    ANY = "any"
+
+
+class StageName(StrEnum):
+    """The stages that have an output."""
+
+    EXTRACT = "extract"
+    FILTER_EXPIRING = "filter-expiring"
+    STATE_COUNTS = "state-counts"
+
+
+MAX_MONTHS = 120
+MAX_DAYS = 3660
+DEFAULT_MONTHS = 6

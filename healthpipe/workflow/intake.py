@@ -1,0 +1,57 @@
+"""From SOURCEs to curated lines, over again when files change or the reader refuses them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from healthpipe.engines.base import LinesRefused
+from healthpipe.errors import InputChanged
+from healthpipe.ingest.manifest import Lander, Manifest
+from healthpipe.ingest.sources import find_files
+from healthpipe.workflow.runs import Run
+
+MANIFEST = "inputs.json"
+MANIFESTS_PER_RUN = 3
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Makes the manifest of a run, and makes sure that it is what was read."""
+
+    run: Run
+    sources: Sequence[str]
+
+    def take_in(self) -> Manifest:
+        """List the files as they are now, land those that need it, and keep the manifest."""
+        return self._keep(self._lander.take_in(find_files(self.sources, self.run.root)))
+
+    def read(self, manifest: Manifest, curate: Callable[[Manifest], None]) -> Manifest:
+        """Curate the files as the manifest lists them; returns the manifest that held.
+
+        Files that the engine's reader refuses are landed. Where files change meanwhile the
+        manifest is made anew, twice at most. Raises `InputChanged`.
+        """
+        for _ in range(MANIFESTS_PER_RUN):
+            try:
+                curate(manifest)
+            except LinesRefused as error:
+                if not self._changed(manifest):
+                    manifest = self._keep(self._lander.land(manifest, error.paths))
+                    curate(manifest)
+            if not self._changed(manifest):
+                return manifest
+            manifest = self.take_in()
+        raise InputChanged(
+            "input files changed while they were read, three times over",
+            "write new files under a name that begins with a dot, rename them, then run again",
+        )
+
+    def _changed(self, manifest: Manifest) -> bool:
+        return bool(manifest.changed_files(self.run.root.storage))
+
+    def _keep(self, manifest: Manifest) -> Manifest:
+        self.run.write_json(MANIFEST, manifest.to_json())
+        return manifest
+
+    @property
+    def _lander(self) -> Lander:
+        return Lander(self.run.root.storage, self.run.landed)

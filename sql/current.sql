@@ -1,0 +1,28 @@
+-- One row per facility: of its records the one that wins.
+with repeated as (
+  select facility_id
+  from eligible
+  group by facility_id
+  having count(*) > 1
+),
+ranked as (
+  select
+    eligible.*,
+    row_number() over (
+      partition by eligible.facility_id
+      order by snapshot_date desc nulls last, source desc, line desc
+    ) as place
+  from eligible
+  join repeated on repeated.facility_id = eligible.facility_id
+)
+select
+  source, position, line, facility_id, facility_name, state, employee_count, number_of_services,
+  first_expiry, number_of_accreditations, is_expiring, next_expiry, has_expired
+from eligible
+where facility_id not in (select facility_id from repeated)
+union all
+select
+  source, position, line, facility_id, facility_name, state, employee_count, number_of_services,
+  first_expiry, number_of_accreditations, is_expiring, next_expiry, has_expired
+from ranked
+where place = 1

@@ -1,0 +1,8 @@
+-- Whether a text from json_transform can only come from a JSON string, a boolean or a whole
+-- number as written: it also gives the text of objects, and some numbers rewritten (-0 as 0).
+create or replace temp macro json_plain(text) as
+  case
+    when text is null or not regexp_matches(text, '^[-0-9{\[]') then true
+    when regexp_matches(text, '^[0-9]{1,18}$') then text <> '0'
+    else not regexp_matches(text, '^([{\[]|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$)')
+  end

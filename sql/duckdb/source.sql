@@ -1,0 +1,121 @@
+-- One row per raw line: what it is, and the fields of its record as text. It judges nothing.
+with located as (
+  select
+    files.source,
+    files.folder_date,
+    -- A line that ingest set aside is its bytes in base64 (or their place), U+0001, the reason.
+    if(files.landed and contains(lines.line, chr(1)), split_part(lines.line, chr(1), 2), null)
+      as set_aside,
+    lines.line,
+    lines.rest
+  from lines
+  join files on files.uri = lines.filename
+  where lines.line is null or regexp_matches(lines.line, '[^ \t]')
+),
+sized as (
+  select
+    source,
+    folder_date,
+    set_aside,
+    case
+      when set_aside is not null then split_part(line, chr(1), 1)
+      when line is null or rest is not null then concat(line, getvariable('separator'), rest)
+      else line
+    end as line,
+    case
+      when set_aside is not null then set_aside
+      when line is null or rest is not null then 'not_json'
+      when strlen(line) > getvariable('max_line_bytes') then 'too_large'
+      -- Nesting that deep opens one kind of bracket more than half as often.
+      when line like repeat('%{', getvariable('max_depth') // 2 + 1) || '%'
+        or line like repeat('%[', getvariable('max_depth') // 2 + 1) || '%'
+      then case
+        when regexp_matches(json_brackets(line, getvariable('max_depth')), '[\[{][\]}]') then 'too_deep'
+        when json_brackets(line, getvariable('max_depth')) <> '' then 'not_json'
+      end
+    end as unparsed_kind
+  from located
+),
+parsed as (
+  select
+    *,
+    if(
+      unparsed_kind is null,
+      try(json_transform(line, '{
+        "facility_id": "VARCHAR", "facility_name": "VARCHAR", "employee_count": "VARCHAR",
+        "location": {"address": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "zip": "VARCHAR"},
+        "services": "JSON", "labs": "JSON", "snapshot_date": "VARCHAR",
+        "accreditations": [{
+          "accreditation_body": "VARCHAR", "accreditation_id": "VARCHAR", "valid_until": "VARCHAR"
+        }]
+      }')),
+      null
+    ) as record
+  from sized
+),
+typed as (
+  select
+    *,
+    case
+      when unparsed_kind is not null then unparsed_kind
+      when record is null then if(regexp_matches(line, '^[ \t]*null[ \t]*$'), 'null', 'not_json')
+      when json_lenient(line) then 'not_json'
+      when regexp_matches(line, '^[ \t]*\{') then 'object'
+      else json_kind(json_type(line))
+    end as kind
+  from parsed
+),
+objects as (
+  select * replace (if(kind = 'object', record, null) as record) from typed
+)
+select
+  source,
+  folder_date,
+  line,
+  set_aside is not null as line_is_encoded,
+  cast(null as bigint) as position,
+  kind,
+  json_text(record.facility_id, line, '$.facility_id') as facility_id,
+  json_text(record.facility_name, line, '$.facility_name') as facility_name,
+  json_text(record.location.address, line, '$.location.address') as address,
+  json_text(record.location.city, line, '$.location.city') as city,
+  json_text(record.location.state, line, '$.location.state') as state,
+  json_text(record.location.zip, line, '$.location.zip') as zip,
+  json_text(record.employee_count, line, '$.employee_count') as employee_count,
+  json_text(record.snapshot_date, line, '$.snapshot_date') as snapshot_date,
+  coalesce(record.employee_count is not null, false) as employee_count_given,
+  coalesce(record.snapshot_date is not null, false) as snapshot_date_given,
+  case
+    when record is null then 'absent'
+    when record.location.state is not null then 'object'
+    else json_kind(json_type(line, '$.location'))
+  end as location_kind,
+  json_kind(json_type(record.services)) as services_kind,
+  json_kind(json_type(record.labs)) as labs_kind,
+  case
+    when record is null then 'absent'
+    when record.accreditations is not null then 'array'
+    else json_kind(json_type(line, '$.accreditations'))
+  end as accreditations_kind,
+  if(json_type(record.services) = 'ARRAY', json_array_length(record.services), null) as number_of_services,
+  case
+    when record.accreditations is null then null
+    when list_count(list_filter(record.accreditations, lambda a:
+      a.valid_until is not null
+      and json_plain(a.accreditation_body)
+      and json_plain(a.accreditation_id)
+    )) = length(record.accreditations)
+    then list_transform(record.accreditations, lambda a: {
+      'kind': 'object',
+      'accreditation_body': a.accreditation_body,
+      'accreditation_id': a.accreditation_id,
+      'valid_until': a.valid_until
+    })
+    else list_transform(json_extract(line, '$.accreditations[*]'), lambda a: {
+      'kind': json_kind(json_type(a)),
+      'accreditation_body': json_text(a ->> '$.accreditation_body', a, '$.accreditation_body'),
+      'accreditation_id': json_text(a ->> '$.accreditation_id', a, '$.accreditation_id'),
+      'valid_until': json_text(a ->> '$.valid_until', a, '$.valid_until')
+    })
+  end as accreditations
+from objects

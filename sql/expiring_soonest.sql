@@ -1,0 +1,6 @@
+-- One row per facility with an expiring accreditation, those that lapse first on top.
+select facility_id, facility_name, state, next_expiry
+from current
+where is_expiring
+order by next_expiry, facility_id
+limit 10

@@ -1,0 +1,32 @@
+-- One row per broken rule and, where it is about an item of a list, per item.
+with broken_rules as (
+  select records.source, records.facility_id, reasons.reason
+  from records
+  cross join unnest(split(records.broken, ' ')) as reasons (reason)
+  where records.broken <> ''
+),
+broken_items as (
+  select
+    records.source,
+    records.facility_id,
+    if(items.kind = 'object', 'accreditation_date_invalid', 'accreditation_invalid') as reason,
+    items.item
+  from records
+  cross join unnest(transform(records.accreditations, a -> a.kind)) with ordinality
+    as items (kind, item)
+  where
+    records.broken <> ''
+    and (items.kind <> 'object' or element_at(records.accreditation_dates, items.item) is null)
+),
+found as (
+  select source, facility_id, reason, cast(null as bigint) as item
+  from broken_rules
+  where reason not in ('accreditation_invalid', 'accreditation_date_invalid')
+  union all
+  select source, facility_id, reason, item
+  from broken_items
+)
+select found.source, found.facility_id, found.reason, rules.severity, rules.field, found.item
+from found
+join rules on rules.reason = found.reason
+order by found.source, found.facility_id, found.reason, found.item

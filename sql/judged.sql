@@ -1,0 +1,75 @@
+-- One row per raw line: its fields trimmed and cast, and the names of the rules that it breaks.
+with trimmed as (
+  select
+    source.*,
+    nullif(regexp_replace(facility_id, :outer_space), '') as facility_id_text,
+    nullif(regexp_replace(facility_name, :outer_space), '') as facility_name_text,
+    nullif(regexp_replace(state, :outer_space), '') as state_text,
+    nullif(regexp_replace(employee_count, :outer_space), '') as employee_count_text,
+    nullif(regexp_replace(snapshot_date, :outer_space), '') as snapshot_date_text,
+    transform(
+      accreditations,
+      a -> try_cast(if(regexp_like(a.valid_until, :calendar_day), a.valid_until) as date)
+    ) as accreditation_dates
+  from source
+),
+typed as (
+  select
+    trimmed.*,
+    if(regexp_like(state_text, '[a-z]'), translate(state_text, :lower_case, :upper_case), state_text)
+      as state_spelling,
+    try_cast(if(regexp_like(employee_count_text, :whole_number), employee_count_text) as bigint)
+      as employee_count_value,
+    try_cast(if(regexp_like(snapshot_date, :calendar_day), snapshot_date) as date)
+      as snapshot_date_value
+  from trimmed
+)
+select
+  source,
+  position,
+  line,
+  line_is_encoded,
+  facility_id_text as facility_id,
+  facility_name_text as facility_name,
+  coalesce(states.code, state_spelling) as state,
+  employee_count_value as employee_count,
+  cast(coalesce(number_of_services, 0) as integer) as number_of_services,
+  coalesce(snapshot_date_value, folder_date) as snapshot_date,
+  accreditations,
+  accreditation_dates,
+  -- The reasons in one text, a space between them, empty when no rule is broken: cheaper than
+  -- a list for the many rows that break none.
+  concat_ws(
+    ' ',
+    case
+      when kind = 'object' then null
+      when kind in ('not_utf8', 'not_json', 'too_large', 'too_deep') then kind
+      when kind in ('file_truncated', 'file_unreadable') then kind
+      else 'not_object'
+    end,
+    if(kind = 'object' and facility_id_text is null, 'facility_id_missing'),
+    if(kind = 'object' and facility_name_text is null, 'facility_name_missing'),
+    if(
+      employee_count_given and employee_count_value is null
+      and (employee_count is null or employee_count_text is not null),
+      'employee_count_invalid'
+    ),
+    if(services_kind not in ('array', 'absent', 'null'), 'services_invalid'),
+    if(labs_kind not in ('array', 'absent', 'null'), 'labs_invalid'),
+    if(accreditations_kind not in ('array', 'absent', 'null'), 'accreditations_invalid'),
+    if(cardinality(filter(accreditations, a -> a.kind <> 'object')) > 0, 'accreditation_invalid'),
+    if(
+      cardinality(filter(accreditation_dates, d -> d is not null))
+      < cardinality(filter(accreditations, a -> a.kind = 'object')),
+      'accreditation_date_invalid'
+    ),
+    if(kind = 'object' and state_text is null, 'state_missing'),
+    if(state_text is not null and states.code is null, 'state_not_recognised'),
+    if(
+      snapshot_date_given and snapshot_date_value is null
+      and (snapshot_date is null or snapshot_date_text is not null),
+      'snapshot_date_invalid'
+    )
+  ) as broken
+from typed
+left join states on states.spelling = typed.state_spelling

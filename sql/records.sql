@@ -1,0 +1,50 @@
+-- One row per raw line: whether it is rejected, and what the run's options make of its record.
+with dated as (
+  select
+    judged.*,
+    if(
+      broken = '', false, cardinality(array_intersect(split(broken, ' '), :rejecting)) > 0
+    ) as rejected,
+    filter(accreditation_dates, d -> d >= :as_of) as current_dates,
+    filter(accreditation_dates, d -> d between :window_start and :window_end) as expiring_dates
+  from judged
+)
+select
+  source,
+  position,
+  -- Lines are large: only those that a later query asks for are carried along.
+  if(
+    :lines = 'all'
+    or rejected
+    or (:lines = 'expiring' and cardinality(expiring_dates) > 0)
+    or facility_id in (select facility_id from contested),
+    line
+  ) as line,
+  line_is_encoded,
+  broken,
+  rejected,
+  facility_id,
+  facility_name,
+  coalesce(state, :unknown_state) as state,
+  employee_count,
+  number_of_services,
+  snapshot_date,
+  if(
+    :first_accreditation = 'earliest',
+    array_min(filter(accreditation_dates, d -> d is not null)),
+    element_at(accreditation_dates, 1)
+  ) as first_expiry,
+  coalesce(
+    if(
+      :accredited = 'any',
+      cardinality(filter(accreditations, a -> a.kind = 'object')),
+      cardinality(current_dates)
+    ),
+    0
+  ) as number_of_accreditations,
+  coalesce(cardinality(expiring_dates) > 0, false) as is_expiring,
+  array_min(expiring_dates) as next_expiry,
+  coalesce(cardinality(filter(accreditation_dates, d -> d < :as_of)) > 0, false) as has_expired,
+  if(broken <> '', accreditations) as accreditations,
+  if(broken <> '', accreditation_dates) as accreditation_dates
+from dated
