@@ -96,13 +96,13 @@ def state_spellings() -> list[tuple[str, str]]:
 
 
 # What the SQL compares with: patterns that mean the same to RE2 (DuckDB) and Java (Athena).
-CONSTANTS: dict[str, str | int] = {
+CONSTANTS: dict[str, str | list[str]] = {
     "outer_space": rf"^[{TEXT_SPACE}]+|[{TEXT_SPACE}]+\z",
     "whole_number": r"^[0-9]{1,18}\z",
     "calendar_day": r"^(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}\z",
     "lower_case": "abcdefghijklmnopqrstuvwxyz",
     "upper_case": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "unknown_state": UNKNOWN_STATE,
-    "max_line_bytes": MAX_LINE_BYTES,
-    "max_depth": MAX_DEPTH,
+    "state_spellings": [spelling for spelling, _ in state_spellings()],
+    "state_codes": [code for _, code in state_spellings()],
 }

@@ -13,16 +13,22 @@ with trimmed as (
     ) as accreditation_dates
   from source
 ),
-typed as (
+spelled as (
   select
     trimmed.*,
     if(regexp_like(state_text, '[a-z]'), translate(state_text, :lower_case, :upper_case), state_text)
-      as state_spelling,
+      as state_spelling
+  from trimmed
+),
+typed as (
+  select
+    spelled.*,
+    element_at(map(:state_spellings, :state_codes), state_spelling) as state_code,
     try_cast(if(regexp_like(employee_count_text, :whole_number), employee_count_text) as bigint)
       as employee_count_value,
     try_cast(if(regexp_like(snapshot_date, :calendar_day), snapshot_date) as date)
       as snapshot_date_value
-  from trimmed
+  from spelled
 )
 select
   source,
@@ -31,7 +37,7 @@ select
   line_is_encoded,
   facility_id_text as facility_id,
   facility_name_text as facility_name,
-  coalesce(states.code, state_spelling) as state,
+  coalesce(state_code, state_spelling) as state,
   employee_count_value as employee_count,
   cast(coalesce(number_of_services, 0) as integer) as number_of_services,
   coalesce(snapshot_date_value, folder_date) as snapshot_date,
@@ -64,7 +70,7 @@ select
       'accreditation_date_invalid'
     ),
     if(kind = 'object' and state_text is null, 'state_missing'),
-    if(state_text is not null and states.code is null, 'state_not_recognised'),
+    if(state_text is not null and state_code is null, 'state_not_recognised'),
     if(
       snapshot_date_given and snapshot_date_value is null
       and (snapshot_date is null or snapshot_date_text is not null),
@@ -72,4 +78,3 @@ select
     )
   ) as broken
 from typed
-left join states on states.spelling = typed.state_spelling

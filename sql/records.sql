@@ -16,8 +16,7 @@ select
   if(
     :lines = 'all'
     or rejected
-    or (:lines = 'expiring' and cardinality(expiring_dates) > 0)
-    or facility_id in (select facility_id from contested),
+    or (:lines = 'expiring' and cardinality(expiring_dates) > 0),
     line
   ) as line,
   line_is_encoded,

@@ -3,14 +3,14 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from healthpipe.words import LogFormat
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.progress import Task
 
     from healthpipe.workflow.progress import Progress
 
@@ -46,40 +46,32 @@ def say_error(description: dict[str, str]) -> None:
     log.error("healthpipe: %s", "; ".join(filter(None, parts)), extra={"fields": description})
 
 
-class _Bar:
-    """Progress drawn with rich, which asks for it again and again."""
+class _Drawn:
+    """Progress drawn with rich: a spinner, what is being done, how far, how long."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
+        from rich.progress import ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.text import Text
 
-        bar = self
+        class Percent(ProgressColumn):
+            def render(self, task: "Task") -> Text:
+                fraction = task.fields["fraction"]
+                done = fraction() if fraction else None
+                return Text("" if done is None else f"{done:4.0%}")
 
-        class Watching(RichProgress):
-            def get_renderables(self) -> "Iterable[RenderableType]":
-                bar.look()
-                yield from super().get_renderables()
-
-        self._fraction: Callable[[], float | None] | None = None
-        self.drawn = Watching(
+        columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
+            Percent(),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
         )
-        self._task = self.drawn.add_task("", total=None)
+        self.rich = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self.rich.add_task("", total=None, fraction=None)
 
     def step(self, what: str, fraction: Callable[[], float | None] | None = None) -> None:
-        self._fraction = fraction
-        self.drawn.update(self._task, description=what, total=None, completed=0)
-
-    def look(self) -> None:
-        done = self._fraction() if self._fraction else None
-        self.drawn.tasks[0].total = None if done is None else 1.0
-        self.drawn.tasks[0].completed = done or 0.0
+        self.rich.update(self._task, description=what, fraction=fraction)
 
 
 @contextmanager
@@ -90,6 +82,6 @@ def shown_progress(*, wanted: bool) -> Iterator["Progress"]:
 
         yield NoProgress()
         return
-    bar = _Bar()
-    with bar.drawn:
-        yield bar
+    drawn = _Drawn()
+    with drawn.rich:
+        yield drawn

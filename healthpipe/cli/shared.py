@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from healthpipe.cli.console import shown_progress, start_logging
-from healthpipe.cli.signals import stopped_by_signals
 from healthpipe.errors import OutputRefused, UsageError
+from healthpipe.stopping import stopped_by_signals
 from healthpipe.words import Format, LogFormat
 from healthpipe.workflow.progress import Progress
 

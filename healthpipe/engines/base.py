@@ -1,8 +1,7 @@
 """What the stages need of an engine, and no more."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -89,13 +88,3 @@ class Engine(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@contextmanager
-def cancelled_on_error(engine: Engine) -> Iterator[Engine]:
-    """Whatever ends the block early, a signal too, also ends the engine's running query."""
-    try:
-        yield engine
-    except BaseException:
-        engine.cancel()
-        raise

@@ -12,6 +12,7 @@ from healthpipe.contract import MAX_DEPTH, MAX_LINE_BYTES
 from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row
 from healthpipe.engines.sql import Relation, adapter_text, statement
 from healthpipe.errors import ServiceFailed
+from healthpipe.stopping import raise_if_stopping
 from healthpipe.words import Format
 
 MEMORY_LIMIT = "1GB"
@@ -25,8 +26,8 @@ READER = f"""
     read_csv(
         getvariable('line_files'), columns = {{'line': 'VARCHAR', 'rest': 'VARCHAR'}},
         delim = '{SEPARATOR}', quote = '', escape = '', header = false, auto_detect = false,
-        strict_mode = false, null_padding = true, max_line_size = {READER_LINE_BYTES},
-        filename = true, hive_partitioning = false
+        strict_mode = false, null_padding = true, new_line = '\\n', max_line_size = {READER_LINE_BYTES},
+        hive_partitioning = false
     )
 """
 ADAPTER_VARIABLES = {
@@ -63,27 +64,22 @@ class DuckDBEngine(Engine):
 
     def read_lines(self, files: Sequence[LineFile]) -> None:
         self._paths = [file.path for file in files]
-        self._execute(
-            "create or replace temp table files as select unnest($1) as uri,"
-            " unnest($2) as source, cast(unnest($3) as date) as folder_date,"
-            " unnest($4) as landed",
-            [
-                self._paths,
-                [file.source for file in files],
-                [file.folder_date for file in files],
-                [file.landed for file in files],
-            ],
-        )
         self._set_line_files(self._paths)
-        self._execute(f"create or replace temp view lines as select * from {READER}")
+        self._set("sources", [file.source for file in files])
+        self._set("landed", [file.landed for file in files])
+        dates = [str(file.folder_date) if file.folder_date else None for file in files]
+        self._execute("set variable folder_dates = cast($1 as date[])", [dates])
+        self._execute(
+            f"create or replace temp view lines as select *, cast(file_index as bigint) + 1 as file_number from {READER}"
+        )
         for name, value in ADAPTER_VARIABLES.items():
-            self._execute(f"set variable {name} = $1", [value])
+            self._set(name, value)
         for macro in MACROS:
             self._execute(adapter_text("duckdb", macro))
         self._execute(f"create or replace temp view source as {adapter_text('duckdb', 'source')}")
 
     def read_table(self, name: str, paths: Sequence[str]) -> None:
-        self._execute(f"set variable {name}_files = $1", [[glob.escape(path) for path in paths]])
+        self._set(f"{name}_files", [glob.escape(path) for path in paths])
         self._execute(
             f"create or replace temp view {name} as"
             " select * exclude (position, file_row_number), file_row_number as position"
@@ -97,10 +93,10 @@ class DuckDBEngine(Engine):
     def materialize(self, name: str, relation: Relation) -> None:
         query = statement(relation, "duckdb")
         with self._naming_refused_files():
-            self._connection.execute(f"create or replace temp table {name}_rows as {query}")
+            self._run(f"create or replace temp table {name}_rows as {query}")
         self._execute(
             f"create or replace temp view {name} as"
-            f" select * replace (rowid as position) from {name}_rows"
+            f" select columns(lambda c: c <> 'position'), rowid as position from {name}_rows"
         )
 
     def rows(self, relation: Relation) -> list[Row]:
@@ -113,7 +109,10 @@ class DuckDBEngine(Engine):
         return self._copy(relation, path, LINE_OPTIONS)
 
     def progress(self) -> float | None:
-        percent = float(self._connection.query_progress())
+        try:
+            percent = float(self._connection.query_progress())
+        except duckdb.ConnectionException:  # closed meanwhile
+            return None
         return percent / 100 if percent >= 0 else None
 
     def cancel(self) -> None:
@@ -125,20 +124,30 @@ class DuckDBEngine(Engine):
     def _copy(self, relation: Relation, path: Path, options: str) -> int:
         query = statement(relation, "duckdb")
         with self._naming_refused_files():
-            self._connection.execute(f"copy ({query}) to $1 ({options})", [str(path)])
-        row = self._connection.fetchone()
+            row = self._run(f"copy ({query}) to $1 ({options})", [str(path)]).fetchone()
         return int(row[0]) if row else 0
 
     def _execute(
         self, text: str, parameters: Sequence[Any] | None = None
     ) -> duckdb.DuckDBPyConnection:
         try:
-            return self._connection.execute(text, parameters)
+            return self._run(text, parameters)
         except duckdb.Error as error:
             raise _translated(error) from error
 
+    def _run(self, text: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
+        raise_if_stopping()
+        try:
+            return self._connection.execute(text, parameters)
+        except (duckdb.InterruptException, RuntimeError):
+            raise_if_stopping()
+            raise
+
     def _set_line_files(self, paths: Sequence[str]) -> None:
-        self._execute("set variable line_files = $1", [[glob.escape(path) for path in paths]])
+        self._set("line_files", [glob.escape(path) for path in paths])
+
+    def _set(self, variable: str, value: Any) -> None:
+        self._execute(f"set variable {variable} = $1", [value])
 
     @contextmanager
     def _naming_refused_files(self) -> Iterator[None]:
@@ -158,7 +167,7 @@ class DuckDBEngine(Engine):
     def _readable(self, path: str) -> bool:
         self._set_line_files([path])
         try:
-            self._connection.execute(f"select count(strlen(line)) from {READER}").fetchone()
+            self._run(f"select count(strlen(line)) from {READER}").fetchone()
         except duckdb.Error:
             return False
         finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
-from healthpipe.contract import CONSTANTS, RULES, state_spellings
+from healthpipe.contract import CONSTANTS, RULES
 
 Value = datetime.date | bool | int | StrEnum | Sequence[StrEnum]
 
@@ -33,7 +33,6 @@ class Constants:
 
 Relation = Query | Constants
 
-STATES = Constants(("spelling", "code"), tuple(state_spellings()))
 RULE_LIST = Constants(
     ("reason", "severity", "field"), tuple((r.reason, r.severity, r.field) for r in RULES)
 )
@@ -94,8 +93,10 @@ def literal(value: Value) -> exp.Expr:
             return exp.Array(expressions=[literal(item) for item in value])
 
 
-def _constant(value: str | int) -> exp.Expr:
-    return exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(value)
+def _constant(value: str | list[str]) -> exp.Expr:
+    if isinstance(value, str):
+        return exp.Literal.string(value)
+    return exp.Array(expressions=[exp.Literal.string(word) for word in value])
 
 
 def _constant_rows(relation: Constants) -> exp.Expr:

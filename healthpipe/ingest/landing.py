@@ -18,6 +18,7 @@ from typing import BinaryIO
 from healthpipe.contract import MAX_LINE_BYTES, Reason
 from healthpipe.ingest.lines import Piece, Reader, copy_bounded, pieces
 from healthpipe.ingest.sources import STANDARD_INPUT
+from healthpipe.stopping import raise_if_stopping
 
 GZIP_MAGIC = b"\x1f\x8b"
 DAMAGED_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -36,7 +37,7 @@ def gzip_is_whole(uri: str) -> bool:
     try:
         with gzip.open(uri) as file:
             while file.read(CHUNK_BYTES):
-                pass
+                raise_if_stopping()
     except DAMAGED_GZIP:
         return False
     return True
@@ -47,6 +48,7 @@ def spool(uri: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with _opened(uri) as reader, target.open("xb") as writer:
         while chunk := reader.read(CHUNK_BYTES):
+            raise_if_stopping()
             writer.write(chunk)
 
 

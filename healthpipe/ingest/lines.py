@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from healthpipe.stopping import raise_if_stopping
+
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -40,6 +42,7 @@ def pieces(reader: Reader) -> Iterator[Piece]:
             yield Piece(content, last=True)
         if open_part:
             yield Piece(open_part, last=False)
+        raise_if_stopping()
         chunk = reader.read(CHUNK_BYTES)
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from healthpipe.engines.base import Engine, LineFile
-from healthpipe.engines.sql import RULE_LIST, STATES, Query
+from healthpipe.engines.sql import RULE_LIST, Query
 from healthpipe.errors import Imbalance
 from healthpipe.stages.options import Lines, StageOptions
 from healthpipe.words import Format
@@ -48,7 +48,6 @@ class Account:
 def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
     """Make the relation `judged` from raw lines."""
     engine.read_lines(files)
-    engine.define("states", STATES)
     engine.define("judged", Query("judged"))
 
 
@@ -56,21 +55,17 @@ def keep_records(engine: Engine, options: StageOptions, lines: Lines) -> None:
     """Make `records` and `current` from `judged`, reading the raw lines once if that will do.
 
     The order of two records of one facility may hang on the bytes of their lines, which are
-    not carried along; where that is so, a second pass carries those.
+    not carried along; where that is so, a second pass carries them all.
     """
-    records = Query("records", options.records_values(lines))
-    engine.define("contested", Query("uncontested"))
-    engine.materialize("records", records)
+    engine.materialize("records", Query("records", options.records_values(lines)))
     if engine.rows(Query("contested")):
-        engine.materialize("contested", Query("contested"))
-        engine.materialize("records", records)
+        engine.materialize("records", Query("records", options.records_values(Lines.ALL)))
     _define_current(engine, options)
 
 
 def open_records(engine: Engine, options: StageOptions, segments: Sequence[str]) -> None:
     """Make `records` and `current` from curated segments, which hold all lines."""
     engine.read_table("judged", segments)
-    engine.define("contested", Query("uncontested"))
     engine.define("records", Query("records", options.records_values(Lines.ALL)))
     _define_current(engine, options)
 

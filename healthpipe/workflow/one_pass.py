@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from healthpipe.engines import open_engine
-from healthpipe.engines.base import Engine, cancelled_on_error
+from healthpipe.engines.base import Engine
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.curate import (
@@ -135,7 +135,7 @@ def _result(request: Request, run: Run) -> StageResult:
     intake = Intake(run, request.sources)
     progress.step("looking for files")
     manifest = intake.take_in()
-    with open_engine(request.engine, run.scratch) as engine, cancelled_on_error(engine):
+    with open_engine(request.engine, run.scratch) as engine:
         progress.step(f"reading {len(manifest.files)} files", engine.progress)
         manifest = intake.read(manifest, lambda files: _read(engine, request, files))
         progress.step("accounting for every line", engine.progress)

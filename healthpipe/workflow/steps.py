@@ -149,8 +149,5 @@ class Steps:
             self._engines.add(engine)
             try:
                 yield engine
-            except BaseException:
-                engine.cancel()
-                raise
             finally:
                 self._engines.discard(engine)

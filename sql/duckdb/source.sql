@@ -1,16 +1,19 @@
 -- One row per raw line: what it is, and the fields of its record as text. It judges nothing.
+-- No join here or in what reads this: DuckDB keeps the order of lines only without.
 with located as (
   select
-    files.source,
-    files.folder_date,
+    getvariable('sources')[file_number] as source,
+    getvariable('folder_dates')[file_number] as folder_date,
     -- A line that ingest set aside is its bytes in base64 (or their place), U+0001, the reason.
-    if(files.landed and contains(lines.line, chr(1)), split_part(lines.line, chr(1), 2), null)
-      as set_aside,
-    lines.line,
-    lines.rest
+    if(
+      getvariable('landed')[file_number] and contains(line, chr(1)),
+      split_part(line, chr(1), 2),
+      null
+    ) as set_aside,
+    line,
+    rest
   from lines
-  join files on files.uri = lines.filename
-  where lines.line is null or regexp_matches(lines.line, '[^ \t]')
+  where line is null or regexp_matches(line, '[^ \t]')
 ),
 sized as (
   select

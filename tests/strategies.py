@@ -1,0 +1,171 @@
+"""Hypothesis strategies for records, lines and files, clean and dirty."""
+
+import datetime
+import json
+
+from hypothesis import strategies as st
+
+from tests.oracle import NAMES, File, Options
+
+AS_OF = st.sampled_from(
+    [
+        datetime.date.fromisoformat(d)
+        for d in ("2025-08-31", "2024-02-29", "2025-11-30", "2026-01-01")
+    ]
+)
+NEAR = [
+    "2025-08-30", "2025-08-31", "2025-09-01", "2026-02-27", "2026-02-28", "2026-03-01",
+    "2024-02-28", "2024-02-29", "2024-08-29", "2024-08-30", "2025-11-29", "2026-05-30",
+    "2026-05-31", "2026-01-01", "2026-07-01", "2026-07-02", "9999-12-31", "0001-01-01",
+]  # fmt: skip
+NO_DATES = [
+    "n/a", "", " ", "2025-02-29", "2025-13-01", "2025-1-5", " 2026-01-05", "2026-01-05 ",
+    "2026-01-05T00:00:00Z", "20260105", "0000-01-01", "2026-01-05\n", "infinity", "12026-01-01",
+    "٢٠٢٦-01-05", "-044-03-15", "2026-00-10", "epoch",
+]  # fmt: skip
+ODD_TEXT = st.sampled_from(
+    [
+        "", " ", "\t x \n", "{", "[x", '"quoted"', "\\N", "\\", "null", "NaN", "Nancy, ]", "a,}",
+        "naïve ß 漢字 🏥", "\u0001", "\u0000", "\u2028", "\u00a0x\u00a0", "0", "-0", "12.5", "1e3",
+        "0123456789012345678", "O'Brien; drop table", "%{%{", "\ufeff", "x" * 300, ": nan", "true",
+    ]
+)  # fmt: skip
+ODD_NUMBER = st.sampled_from(
+    [0, -1, 12.5, 7, 10**17, 10**18, 10**25, -0.0, 1e300, 999999999999999999, True, False, None]
+)
+ODD = st.one_of(
+    ODD_TEXT,
+    ODD_NUMBER,
+    st.sampled_from([[], {}, [1], {"a": 1}, ["x", None], [[]], {"valid_until": "2026-01-01"}]),
+    st.text(max_size=8),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+def mostly(usual, odd=ODD, parts: int = 6):
+    """`usual`, and once in a while something odd."""
+    return st.integers(0, parts).flatmap(lambda n: odd if n == 0 else usual)
+
+
+DATE = mostly(st.sampled_from(NEAR), st.one_of(st.sampled_from(NO_DATES), ODD))
+ACCREDITATION = mostly(
+    st.fixed_dictionaries(
+        {"valid_until": DATE},
+        optional={
+            "accreditation_body": mostly(st.sampled_from(["NCQA", "URAC"])),
+            "accreditation_id": mostly(st.sampled_from(["A-1", "B-2", "007"])),
+        },
+    ),
+    parts=10,
+)
+STATE = mostly(
+    st.sampled_from(
+        ["CA", "ny", " tx\t", "Puerto Rico", "district of columbia", "ZZ", "CalifORNIA"]
+    )
+    | st.sampled_from(NAMES)
+)
+RECORD = st.fixed_dictionaries(
+    {"facility_id": mostly(st.sampled_from(["F1", "F2", "F3", " F1 ", "F4", "17"]), parts=12)},
+    optional={
+        "facility_name": mostly(st.just("Fernando Nanini Clinic")),
+        "location": mostly(st.fixed_dictionaries({}, optional={"state": STATE, "city": ODD})),
+        "employee_count": mostly(st.integers(0, 5000) | st.sampled_from(["12", " 7 ", "007"])),
+        "services": mostly(st.lists(ODD_TEXT, max_size=3)),
+        "labs": mostly(st.just([{"lab_name": "x", "certifications": ["CLIA"]}])),
+        "accreditations": mostly(st.lists(ACCREDITATION, max_size=3)),
+        "snapshot_date": DATE,
+        "unknown": ODD,
+    },
+)
+
+
+def as_json(record, style: int) -> bytes:
+    separators = (",", ":") if style & 1 else (" , ", " : ")
+    return json.dumps(record, ensure_ascii=bool(style & 2), separators=separators).encode(
+        "utf-8", "replace"
+    )
+
+
+GOOD_LINE = st.builds(as_json, RECORD, st.integers(0, 3))
+BROKEN_LINE = st.one_of(
+    st.sampled_from(
+        [
+            b"{", b"}", b"[]", b"[1]", b"5", b'"x"', b"null", b" true ", b"-0", b"NaN", b"Infinity",
+            b'{"facility_id": "N", "x": NaN}', b'{"facility_id": "N", "x": [-infinity]}',
+            b'{"facility_id": "N",}', b'{"facility_id": "N", "services": [1,\t]}', b"{} x",
+            b'{"facility_id": "S", "x": "\\ud83c"}', b'{"facility_id": "S", "x": "\\ud83c\\udf00"}',
+            b'{"facility_id": "C", "x": "\x01"}', b'\x01{"facility_id": "C"}',
+            b'{"facility_id": "C"}\x01', b'{"facility_id": "C"}\x00', b"\\N", b"\x01", b"\x00",
+            b'{"facility_id": "B", "x": "\xff"}', b"\xff\xfe", b'{"facility_id": "B\xe4"}',
+            b'{"facility_id": "D", "x": ' + b"[" * 199 + b"]" * 199 + b"}",
+            b'{"facility_id": "D", "x": ' + b"[" * 200 + b"]" * 200 + b"}",
+            b'{"facility_id": "D", "x": ' + b'{"a":' * 250 + b"1" + b"}" * 250 + b"}",
+            b'{"facility_id": "D", "x": "' + b"[" * 300 + b'"}', b"[" * 5000, b"[" * 150,
+            b'{"facility_id": "D", "x": [' + b"[]," * 300 + b"1]}",
+            b'{"facility_id": 1e3}', b'{"facility_id": -0}', b'{"facility_id": 12.0}',
+            b'{"facility_id": 123456789012345678}', b'{"facility_id": 1234567890123456789}',
+            b'{"facility\\u005fid": "F1"}', b'{"FACILITY_ID": "F1"}', b"{'facility_id': 'F1'}",
+            b'\xef\xbb\xbf{"facility_id": "F1"}', b'\x0b{"facility_id": "F1"}', b" \t ",
+        ]
+    ),
+    st.binary(max_size=20).map(lambda raw: raw.replace(b"\n", b" ").replace(b"\r", b" ")),
+)  # fmt: skip
+MUTATED_LINE = st.builds(
+    lambda line, at, byte: line[: at % len(line)] + bytes([byte]) + line[at % len(line) + 1 :],
+    GOOD_LINE,
+    st.integers(0, 10_000),
+    st.integers(0, 255).filter(lambda byte: byte not in b"\r\n"),
+)
+LINE = st.integers(0, 9).flatmap(
+    lambda n: BROKEN_LINE if n == 0 else MUTATED_LINE if n == 1 else GOOD_LINE
+)
+ENDING = st.sampled_from([b"\n", b"\n", b"\r\n", b"\r", b"\n\n", b"\n \t\n"])
+
+
+@st.composite
+def contents(draw, line=LINE) -> bytes:
+    """A file of lines with endings of all kinds, its last line perhaps without one."""
+    lines = draw(st.lists(line, max_size=25))
+    endings = draw(st.lists(ENDING, min_size=len(lines), max_size=len(lines)))
+    content = b"".join(a + b for pair in zip(lines, endings, strict=True) for a, b in [pair])
+    if draw(st.booleans()):
+        content = content.rstrip(b"\r\n")
+    return (b"\xef\xbb\xbf" if draw(st.booleans()) else b"") + content
+
+
+@st.composite
+def file_sets(draw, line=LINE) -> list[File]:
+    """Files of a SOURCE folder, some of them in folders named by a date."""
+    names = draw(
+        st.lists(
+            st.sampled_from(
+                ["a.jsonl", "b.json", "2025-08-01/a.jsonl", "snapshot_date=2025-09-01/z.ndjson",
+                 "ü/c.txt", "2025-13-01/d.jsonl", "2025-08-01/deep/e.jsonl"]
+            ),
+            min_size=1,
+            max_size=3,
+            unique=True,
+        )
+    )  # fmt: skip
+    dates = {
+        "2025-08-01": datetime.date(2025, 8, 1),
+        "snapshot_date=2025-09-01": datetime.date(2025, 9, 1),
+    }
+    return [File(name, draw(contents(line)), dates.get(name.partition("/")[0])) for name in names]
+
+
+@st.composite
+def options(draw) -> Options:
+    """Any combination of a run's options."""
+    months = draw(st.none() | st.integers(0, 120))
+    return Options(
+        draw(AS_OF),
+        months=months,
+        days=draw(st.none() | st.integers(0, 3660)) if months is None else None,
+        include_expired=draw(st.booleans()),
+        first=draw(st.sampled_from(["listed", "earliest"])),
+        accredited=draw(st.sampled_from(["current", "any"])),
+        only_accredited=draw(st.booleans()),
+        snapshot=draw(st.sampled_from(["latest", "newest", "2025-08-31", "2024-02-29"])),
+    )
