@@ -1,11 +1,5 @@
 -- One row per facility: of its records the one that wins.
-with repeated as (
-  select facility_id
-  from eligible
-  group by facility_id
-  having count(*) > 1
-),
-ranked as (
+with ranked as (
   select
     eligible.*,
     row_number() over (

@@ -5,8 +5,7 @@ with trimmed as (
     nullif(regexp_replace(facility_id, :outer_space), '') as facility_id_text,
     nullif(regexp_replace(facility_name, :outer_space), '') as facility_name_text,
     nullif(regexp_replace(state, :outer_space), '') as state_text,
-    nullif(regexp_replace(employee_count, :outer_space), '') as employee_count_text,
-    nullif(regexp_replace(snapshot_date, :outer_space), '') as snapshot_date_text,
+    regexp_replace(employee_count, :outer_space) as employee_count_text,
     transform(
       accreditations,
       a -> try_cast(if(regexp_like(a.valid_until, :calendar_day), a.valid_until) as date)
@@ -27,7 +26,8 @@ typed as (
     try_cast(if(regexp_like(employee_count_text, :whole_number), employee_count_text) as bigint)
       as employee_count_value,
     try_cast(if(regexp_like(snapshot_date, :calendar_day), snapshot_date) as date)
-      as snapshot_date_value
+      as snapshot_date_value,
+    cardinality(filter(accreditation_dates, d -> d is not null)) as number_of_dates
   from spelled
 )
 select
@@ -43,6 +43,7 @@ select
   coalesce(snapshot_date_value, folder_date) as snapshot_date,
   accreditations,
   accreditation_dates,
+  number_of_dates,
   -- The reasons in one text, a space between them, empty when no rule is broken: cheaper than
   -- a list for the many rows that break none.
   concat_ws(
@@ -55,26 +56,34 @@ select
     end,
     if(kind = 'object' and facility_id_text is null, 'facility_id_missing'),
     if(kind = 'object' and facility_name_text is null, 'facility_name_missing'),
+    -- A blank text is absent; what has no text at all is a list, an object or another number.
     if(
       employee_count_given and employee_count_value is null
-      and (employee_count is null or employee_count_text is not null),
+      and coalesce(employee_count_text, '?') <> '',
       'employee_count_invalid'
     ),
     if(services_kind not in ('array', 'absent', 'null'), 'services_invalid'),
     if(labs_kind not in ('array', 'absent', 'null'), 'labs_invalid'),
     if(accreditations_kind not in ('array', 'absent', 'null'), 'accreditations_invalid'),
-    if(cardinality(filter(accreditations, a -> a.kind <> 'object')) > 0, 'accreditation_invalid'),
     if(
-      cardinality(filter(accreditation_dates, d -> d is not null))
-      < cardinality(filter(accreditations, a -> a.kind = 'object')),
-      'accreditation_date_invalid'
+      number_of_dates < cardinality(accreditations),
+      concat_ws(
+        ' ',
+        if(
+          cardinality(filter(accreditations, a -> a.kind <> 'object')) > 0,
+          'accreditation_invalid'
+        ),
+        if(
+          number_of_dates < cardinality(filter(accreditations, a -> a.kind = 'object')),
+          'accreditation_date_invalid'
+        )
+      )
     ),
     if(kind = 'object' and state_text is null, 'state_missing'),
     if(state_text is not null and state_code is null, 'state_not_recognised'),
     if(
-      snapshot_date_given and snapshot_date_value is null
-      and (snapshot_date is null or snapshot_date_text is not null),
-      'snapshot_date_invalid'
+      snapshot_date_given and snapshot_date_value is null,
+      if(coalesce(regexp_replace(snapshot_date, :outer_space), '?') <> '', 'snapshot_date_invalid')
     )
   ) as broken
 from typed

@@ -42,8 +42,8 @@ select
     0
   ) as number_of_accreditations,
   coalesce(cardinality(expiring_dates) > 0, false) as is_expiring,
-  array_min(expiring_dates) as next_expiry,
-  coalesce(cardinality(filter(accreditation_dates, d -> d < :as_of)) > 0, false) as has_expired,
+  if(cardinality(expiring_dates) > 0, array_min(expiring_dates)) as next_expiry,
+  coalesce(number_of_dates > cardinality(current_dates), false) as has_expired,
   if(broken <> '', accreditations) as accreditations,
   if(broken <> '', accreditation_dates) as accreditation_dates
 from dated

@@ -22,12 +22,13 @@ MEMORY_LIMIT = "1GB"
 SEPARATOR = "\x1c\x1d\x1e\x1f"
 # The longest line that the reader takes; a file with a longer one is landed.
 READER_LINE_BYTES = 16_000_000
+READER_BUFFER_BYTES = 2 * READER_LINE_BYTES
 READER = f"""
     read_csv(
         getvariable('line_files'), columns = {{'line': 'VARCHAR', 'rest': 'VARCHAR'}},
-        delim = '{SEPARATOR}', quote = '', escape = '', header = false, auto_detect = false,
-        strict_mode = false, null_padding = true, new_line = '\\n', max_line_size = {READER_LINE_BYTES},
-        hive_partitioning = false
+        delim = '{SEPARATOR}', quote = '', escape = '', new_line = '\\n', header = false,
+        auto_detect = false, strict_mode = false, null_padding = true, hive_partitioning = false,
+        max_line_size = {READER_LINE_BYTES}, buffer_size = {READER_BUFFER_BYTES}
     )
 """
 ADAPTER_VARIABLES = {
@@ -35,7 +36,17 @@ ADAPTER_VARIABLES = {
     "max_line_bytes": MAX_LINE_BYTES,
     "max_depth": MAX_DEPTH,
 }
-MACROS = ("json_kind", "json_plain", "json_text", "json_outline", "json_brackets", "json_lenient")
+# In the order of their use of one another.
+MACROS = (
+    "json_kind",
+    "json_text_kind",
+    "json_plain",
+    "json_text",
+    "json_outline",
+    "json_brackets",
+    "json_nesting",
+    "json_lenient",
+)
 COPY_OPTIONS = {
     Format.PARQUET: "format parquet, compression zstd",
     Format.CSV: "format csv, header true",
@@ -70,7 +81,8 @@ class DuckDBEngine(Engine):
         dates = [str(file.folder_date) if file.folder_date else None for file in files]
         self._execute("set variable folder_dates = cast($1 as date[])", [dates])
         self._execute(
-            f"create or replace temp view lines as select *, cast(file_index as bigint) + 1 as file_number from {READER}"
+            "create or replace temp view lines as"
+            f" select *, cast(file_index as bigint) + 1 as file_number from {READER}"
         )
         for name, value in ADAPTER_VARIABLES.items():
             self._set(name, value)

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -21,6 +21,11 @@ class Query:
 
     name: str
     values: Mapping[str, Value] = field(default_factory=dict)
+    is_ordered: bool = True
+
+    def unordered(self) -> "Query":
+        """The same without its ORDER BY, for rows that lie in that order already."""
+        return replace(self, is_ordered=False)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,10 @@ def statement(relation: Relation, dialect: str) -> str:
     """The text of a query written in Athena's dialect, for the engine that speaks `dialect`."""
     if isinstance(relation, Constants):
         return _constant_rows(relation).sql(dialect)
-    return _bind(_parse(relation.name), relation.values).sql(dialect)
+    tree = _bind(_parse(relation.name), relation.values)
+    if not relation.is_ordered:
+        tree.set("order", None)
+    return tree.sql(dialect)
 
 
 def adapter_text(engine: str, name: str) -> str:

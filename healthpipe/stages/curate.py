@@ -51,23 +51,28 @@ def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
     engine.define("judged", Query("judged"))
 
 
-def keep_records(engine: Engine, options: StageOptions, lines: Lines) -> None:
+def keep_records(engine: Engine, options: StageOptions, lines: Lines) -> bool:
     """Make `records` and `current` from `judged`, reading the raw lines once if that will do.
 
     The order of two records of one facility may hang on the bytes of their lines, which are
-    not carried along; where that is so, a second pass carries them all.
+    not carried along; where that is so, a second pass carries them all. Returns whether the
+    rows of `current` lie in input order.
     """
     engine.materialize("records", Query("records", options.records_values(lines)))
-    if engine.rows(Query("contested")):
+    has_repeated = _define_current(engine, options)
+    if has_repeated and engine.rows(Query("contested")):
         engine.materialize("records", Query("records", options.records_values(Lines.ALL)))
-    _define_current(engine, options)
+    return not has_repeated
 
 
-def open_records(engine: Engine, options: StageOptions, segments: Sequence[str]) -> None:
-    """Make `records` and `current` from curated segments, which hold all lines."""
+def open_records(engine: Engine, options: StageOptions, segments: Sequence[str]) -> bool:
+    """Make `records` and `current` from curated segments, which hold all lines.
+
+    Returns whether the rows of `current` lie in input order.
+    """
     engine.read_table("judged", segments)
     engine.define("records", Query("records", options.records_values(Lines.ALL)))
-    _define_current(engine, options)
+    return not _define_current(engine, options) and len(segments) == 1
 
 
 def account(engine: Engine, folder: Path) -> Account:
@@ -83,6 +88,10 @@ def account(engine: Engine, folder: Path) -> Account:
     return Account(balance, dict(engine.rows(Query("issue_counts"))))
 
 
-def _define_current(engine: Engine, options: StageOptions) -> None:
+def _define_current(engine: Engine, options: StageOptions) -> bool:
+    """Make `current`; returns whether a facility has more than one record."""
     engine.define("eligible", Query("eligible", options.eligible_values()))
-    engine.define("current", Query("current"))
+    engine.materialize("repeated", Query("repeated"))
+    has_repeated = bool(engine.rows(Query("has_repeated"))[0][0])
+    engine.define("current", Query("current" if has_repeated else "current_unrepeated"))
+    return has_repeated

@@ -59,14 +59,23 @@ class Written:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where an output is written: a new local file, and its format."""
+
+    path: Path
+    format: Format
+
+
 def write_output(
-    engine: Engine, stage: Stage, options: StageOptions, fmt: Format, path: Path
+    engine: Engine, stage: Stage, options: StageOptions, target: Target, *, in_input_order: bool
 ) -> Written:
-    """Write the output of a stage to a new local file."""
+    """Write the output of a stage. Rows of `current` `in_input_order` need no sorting for it."""
+    fmt, path = target.format, target.path
     if stage.lines is None or fmt not in (Format.NDJSON, Format.JSON):
         rows = engine.write(stage.table(options), path, fmt)
     else:
-        rows = engine.write_lines(stage.lines, path)
+        rows = engine.write_lines(stage.lines.unordered() if in_input_order else stage.lines, path)
         if fmt is Format.JSON:
             _make_array(path)
     with path.open("rb") as file:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from healthpipe.engines import open_engine
-from healthpipe.engines.base import Engine
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.curate import (
@@ -18,7 +17,7 @@ from healthpipe.stages.curate import (
     keep_records,
 )
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.outputs import Preview, Stage, Written, write_output
+from healthpipe.stages.outputs import Preview, Stage, Target, Written, write_output
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName, Format
@@ -137,12 +136,20 @@ def _result(request: Request, run: Run) -> StageResult:
     manifest = intake.take_in()
     with open_engine(request.engine, run.scratch) as engine:
         progress.step(f"reading {len(manifest.files)} files", engine.progress)
-        manifest = intake.read(manifest, lambda files: _read(engine, request, files))
+        in_order = False
+
+        def read(files: Manifest) -> None:
+            nonlocal in_order
+            judge_lines(engine, [file.as_lines() for file in files.files])
+            in_order = keep_records(engine, options, stage.carried)
+
+        manifest = intake.read(manifest, read)
         progress.step("accounting for every line", engine.progress)
         counted = account(engine, run.scratch)
         progress.step("writing the result", engine.progress)
         name = stage.file_name(request.format)
-        written = write_output(engine, stage, options, request.format, run.scratch / name)
+        target = Target(run.scratch / name, request.format)
+        written = write_output(engine, stage, options, target, in_input_order=in_order)
         facts = stage.facts(engine)
         preview = stage.preview(engine, options) if request.with_preview else None
     path = _deliver(request, run, name)
@@ -150,11 +157,6 @@ def _result(request: Request, run: Run) -> StageResult:
     return StageResult(
         request, run.record.run_id, manifest, counted, path, written, facts, preview, elapsed
     )
-
-
-def _read(engine: Engine, request: Request, manifest: Manifest) -> None:
-    judge_lines(engine, [file.as_lines() for file in manifest.files])
-    keep_records(engine, request.options, request.stage.carried)
 
 
 def _deliver(request: Request, run: Run, name: str) -> str:

@@ -13,7 +13,7 @@ from healthpipe.ingest.manifest import Manifest
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import ISSUES, REJECTS, account, judge_lines, open_records
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.outputs import write_output
+from healthpipe.stages.outputs import Target, write_output
 from healthpipe.stages.publish import Live, Publication, publish, read_live
 from healthpipe.stages.segments import (
     DATA,
@@ -113,10 +113,11 @@ class Steps:
         stage, options = STAGES[name], self._job.options
         with self._engine(name) as engine:
             self._progress.step("computing the results", engine.progress)
-            open_records(engine, options, self.result("Curate")["segments"])
+            in_order = open_records(engine, options, self.result("Curate")["segments"])
             file_name = stage.file_name(stage.default_format)
             local = self._scratch(name) / file_name
-            written = write_output(engine, stage, options, stage.default_format, local)
+            target = Target(local, stage.default_format)
+            written = write_output(engine, stage, options, target, in_input_order=in_order)
         uri = self._run.deliver(f"{name}/{file_name}", local)
         return {"stage": name.value, "uri": uri, **written.to_json()}
 

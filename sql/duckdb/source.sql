@@ -25,18 +25,15 @@ sized as (
       when line is null or rest is not null then concat(line, getvariable('separator'), rest)
       else line
     end as line,
-    case
-      when set_aside is not null then set_aside
-      when line is null or rest is not null then 'not_json'
-      when strlen(line) > getvariable('max_line_bytes') then 'too_large'
-      -- Nesting that deep opens one kind of bracket more than half as often.
-      when line like repeat('%{', getvariable('max_depth') // 2 + 1) || '%'
-        or line like repeat('%[', getvariable('max_depth') // 2 + 1) || '%'
-      then case
-        when regexp_matches(json_brackets(line, getvariable('max_depth')), '[\[{][\]}]') then 'too_deep'
-        when json_brackets(line, getvariable('max_depth')) <> '' then 'not_json'
-      end
-    end as unparsed_kind
+    coalesce(
+      case
+        when set_aside is not null then set_aside
+        when line is null or rest is not null then 'not_json'
+        when strlen(line) > getvariable('max_line_bytes') then 'too_large'
+      end,
+      json_nesting(line, getvariable('max_depth')),
+      if(json_lenient(line), 'not_json', null)
+    ) as unparsed_kind
   from located
 ),
 parsed as (
@@ -62,14 +59,10 @@ typed as (
     case
       when unparsed_kind is not null then unparsed_kind
       when record is null then if(regexp_matches(line, '^[ \t]*null[ \t]*$'), 'null', 'not_json')
-      when json_lenient(line) then 'not_json'
       when regexp_matches(line, '^[ \t]*\{') then 'object'
       else json_kind(json_type(line))
     end as kind
   from parsed
-),
-objects as (
-  select * replace (if(kind = 'object', record, null) as record) from typed
 )
 select
   source,
@@ -93,14 +86,14 @@ select
     when record.location.state is not null then 'object'
     else json_kind(json_type(line, '$.location'))
   end as location_kind,
-  json_kind(json_type(record.services)) as services_kind,
-  json_kind(json_type(record.labs)) as labs_kind,
+  json_text_kind(record.services) as services_kind,
+  json_text_kind(record.labs) as labs_kind,
   case
     when record is null then 'absent'
     when record.accreditations is not null then 'array'
     else json_kind(json_type(line, '$.accreditations'))
   end as accreditations_kind,
-  if(json_type(record.services) = 'ARRAY', json_array_length(record.services), null) as number_of_services,
+  if(json_text_kind(record.services) = 'array', json_array_length(record.services), null) as number_of_services,
   case
     when record.accreditations is null then null
     when list_count(list_filter(record.accreditations, lambda a:
@@ -121,4 +114,4 @@ select
       'valid_until': json_text(a ->> '$.valid_until', a, '$.valid_until')
     })
   end as accreditations
-from objects
+from typed
