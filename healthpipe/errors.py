@@ -92,7 +92,7 @@ class Interrupted(HealthpipeError, InterruptedError):
     workflow_name = "Interrupted"
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted", "nothing was published; run the command again")
+        super().__init__("interrupted", "nothing was published; run again")
         self.signal_number = signal_number
 
     @property

@@ -1,5 +1,62 @@
 """What all tests share."""
 
+import io
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
 from hypothesis import Phase, settings
 
+from healthpipe.cli.main import run
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+AS_OF = "2026-02-15"
+
 settings.register_profile("no-shrink", phases=[Phase.explicit, Phase.reuse, Phase.generate])
+
+
+@dataclass
+class Outcome:
+    """What a command did: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def cli(monkeypatch, capfd, tmp_path):
+    """Run the command line in this process, in an empty folder, as `cli("extract", "x.jsonl")`."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HEALTHPIPE_ROOT", "HEALTHPIPE_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: str | Path, stdin: bytes | None = None) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["healthpipe", *map(str, arguments)])
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            run()
+        printed = capfd.readouterr()
+        return Outcome(int(stopped.value.code or 0), printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture
+def examples(tmp_path) -> Path:
+    """The example records, in a folder of the test's own."""
+    return Path(shutil.copytree(EXAMPLES, tmp_path / "examples"))
+
+
+def tree(folder: Path) -> set[str]:
+    """Everything below a folder, by relative name."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}

@@ -23,11 +23,12 @@ from healthpipe.cli.options import (
     SnapshotOption,
     Sources,
 )
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import Manner, most_explicit
 from healthpipe.words import Accredited, EngineName, FirstAccreditation, LogFormat, StageName
 
 
 def orchestrate(
+    context: typer.Context,
     sources: Sources = None,
     root: RootOption = "./data",
     engine: EngineOption = EngineName.DUCKDB,
@@ -55,8 +56,7 @@ def orchestrate(
     options = choose_options(
         as_of,
         snapshot,
-        months=months,
-        days=days,
+        **most_explicit(context, months, days),
         include_expired=include_expired,
         first_accreditation=first_accreditation,
         only_accredited=only_accredited,

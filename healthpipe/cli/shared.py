@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
+
 from healthpipe.cli.console import shown_progress, start_logging
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.stopping import stopped_by_signals
@@ -46,6 +48,24 @@ class Manner:
         wanted = not self.quiet and self.log_format is LogFormat.TEXT
         with stopped_by_signals(), shown_progress(wanted=wanted) as progress:
             yield progress
+
+
+def most_explicit(
+    context: typer.Context, months: int | None, days: int | None
+) -> dict[str, int | None]:
+    """Months and days as keywords, without the one that comes from a less explicit place.
+
+    A --days on the command line sets aside the months of a configuration file.
+    """
+    given = {"months": months, "days": days}
+    places = ("DEFAULT", "DEFAULT_MAP", "ENVIRONMENT", "COMMANDLINE")
+    rank = {
+        name: places.index(source.name) if source else 0
+        for name in given
+        for source in [context.get_parameter_source(name)]
+    }
+    top = max(rank.values())
+    return {name: value for name, value in given.items() if rank[name] == top}
 
 
 @dataclass(frozen=True)

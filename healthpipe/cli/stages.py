@@ -1,5 +1,7 @@
 """The commands that run one stage: extract, filter-expiring, state-counts."""
 
+import typer
+
 from healthpipe.cli.options import (
     AccreditedOption,
     AsOfOption,
@@ -20,7 +22,7 @@ from healthpipe.cli.options import (
     SnapshotOption,
     Sources,
 )
-from healthpipe.cli.shared import Manner, Place
+from healthpipe.cli.shared import Manner, Place, most_explicit
 from healthpipe.words import Accredited, EngineName, FirstAccreditation, LogFormat, StageName
 
 
@@ -60,6 +62,7 @@ def extract(
 
 
 def filter_expiring(
+    context: typer.Context,
     sources: Sources = None,
     root: RootOption = "./data",
     engine: EngineOption = EngineName.DUCKDB,
@@ -84,7 +87,7 @@ def filter_expiring(
     from healthpipe.stages.options import choose_options
 
     options = choose_options(
-        as_of, snapshot, months=months, days=days, include_expired=include_expired
+        as_of, snapshot, **most_explicit(context, months, days), include_expired=include_expired
     )
     command = StageCommand(StageName.FILTER_EXPIRING, root, engine, options, Place(output, format))
     command.run(sources or [], Manner(json, quiet, debug, log_format))

@@ -79,6 +79,10 @@ class Lander:
 
     def take_in(self, found: Found) -> Manifest:
         """The manifest of files just found. Standard input and pipes are kept in the run."""
+        for file in found.files:
+            # Here and not in a thread: reading may wait for ever, and a signal has to end it.
+            if file.is_stream and not self._kept(file).exists():
+                spool(file.uri, self._kept(file))
         with ThreadPoolExecutor() as pool:
             files = tuple(pool.map(self._take_in, enumerate(found.files)))
         return Manifest(files, found.skipped)
@@ -94,13 +98,15 @@ class Lander:
             ),
         )
 
+    def _kept(self, stream: FoundFile) -> Path:
+        """Where a stream is kept: it is read once, while the manifest may be made anew."""
+        return self._folder / f"{hashlib.sha256(stream.uri.encode()).hexdigest()}.stream"
+
     def _take_in(self, numbered: tuple[int, FoundFile]) -> InputFile:
         index, found = numbered
         date = found.folder_date.isoformat() if found.folder_date else None
         if found.is_stream:
-            kept = self._folder / f"{hashlib.sha256(found.uri.encode()).hexdigest()}.stream"
-            if not kept.exists():  # it can be read only once, the manifest be made anew
-                spool(found.uri, kept)
+            kept = self._kept(found)
             size = kept.stat().st_size
             return self._judged(InputFile(str(kept), found.source, size, "", "none", date), index)
         status = self._storage.stat(found.uri)

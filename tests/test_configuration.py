@@ -1,0 +1,82 @@
+"""Settings come from the flag, else the environment, else the file, else the default."""
+
+import pytest
+
+from tests.conftest import AS_OF
+
+
+@pytest.fixture
+def call(cli, examples):
+    """The window that a call of filter-expiring used: how many records it kept."""
+
+    def rows(*arguments):
+        outcome = cli("filter-expiring", "examples", "--as-of", AS_OF, "--json", *arguments)
+        assert outcome.code == 0, outcome.err
+        return outcome.document["output"]["rows"]
+
+    return rows
+
+
+@pytest.fixture
+def by_months(call):
+    return {months: call("--months", str(months)) for months in (0, 1, 3, 6)}
+
+
+def test_explicit_wins(call, by_months, tmp_path, monkeypatch):
+    assert len(set(by_months.values())) == 4
+    assert call() == by_months[6]
+
+    (tmp_path / "healthpipe.toml").write_text("months = 3\n")
+    assert call() == by_months[3]
+
+    monkeypatch.setenv("HEALTHPIPE_MONTHS", "1")
+    assert call() == by_months[1]
+
+    assert call("--months", "0") == by_months[0]
+
+
+def test_a_file_named_outright_is_read_instead(call, by_months, tmp_path):
+    (tmp_path / "healthpipe.toml").write_text("months = 3\n")
+    (tmp_path / "other.toml").write_text("[filter-expiring]\nmonths = 1\n[extract]\nformat='csv'\n")
+
+    assert call("--config", "other.toml") == by_months[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["mnths = 3\n", "[filter-expiring]\nfirst-accreditation = 'listed'\n", "[nothing]\nx = 1\n"],
+    ids=["at the top", "in the table of another command", "in a table of no command"],
+)
+def test_an_unknown_key_is_refused(cli, examples, tmp_path, text):
+    (tmp_path / "healthpipe.toml").write_text(text)
+
+    outcome = cli("filter-expiring", "examples")
+
+    assert outcome.code == 2
+    assert "unknown keys" in outcome.err
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("text", ["months = \n", "months = 1000\n", "months = 'six'\n"])
+def test_a_file_with_a_wrong_value_is_refused(cli, examples, tmp_path, text):
+    (tmp_path / "healthpipe.toml").write_text(text)
+
+    outcome = cli("filter-expiring", "examples")
+
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_keys_may_have_dashes_or_underscores(call, by_months, tmp_path):
+    (tmp_path / "healthpipe.toml").write_text("include-expired = true\n")
+    with_dash = call()
+    (tmp_path / "healthpipe.toml").write_text("include_expired = true\n")
+
+    assert call() == with_dash > by_months[6]
+
+
+def test_months_in_the_file_yield_to_days_on_the_command_line(call, tmp_path):
+    alone = call("--days", "10")
+    (tmp_path / "healthpipe.toml").write_text("months = 6\n")
+
+    assert call("--days", "10") == alone

@@ -1,0 +1,161 @@
+"""Every exit code of the contract that can occur, with what it leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from healthpipe.stages import curate
+from tests.conftest import AS_OF, EXAMPLES
+
+
+def the_record(folder: Path) -> dict:
+    (path,) = folder.glob("data/runs/*/run.json")
+    return json.loads(path.read_text())
+
+
+def test_0_also_with_zero_rows(cli):
+    assert cli("state-counts", "-", stdin=b"").code == 0
+
+
+@pytest.mark.parametrize("command", ["extract", "orchestrate"])
+def test_1_when_the_counts_contradict_each_other(cli, examples, tmp_path, monkeypatch, command):
+    real = curate.Balance
+
+    def broken(lines, *counts):
+        return real(lines + 1, *counts)
+
+    monkeypatch.setattr(curate, "Balance", broken)
+
+    outcome = cli(command, "examples", "--as-of", AS_OF)
+
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert "contradict" in outcome.err
+    record = the_record(tmp_path)
+    assert (record["status"], record["error"]["code"]) == ("failed", "imbalance")
+    assert not list(tmp_path.glob("data/runs/*/extract/*"))
+    assert not (tmp_path / "data" / "production" / "current.json").exists()
+
+
+def test_1_for_a_bug_of_ours(cli, examples, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("with a value of a record")
+
+    monkeypatch.setattr(curate, "account", fail)
+    monkeypatch.setattr("healthpipe.workflow.one_pass.account", fail)
+
+    outcome = cli("extract", "examples")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("healthpipe: unexpected ZeroDivisionError; ")
+    assert "record" not in the_record(tmp_path)["error"]["message"]
+
+
+def test_4_when_the_disk_is_full(cli, examples, tmp_path):
+    outcome = cli("state-counts", "examples", "-o", "/dev/full")
+
+    assert outcome.code == 4
+    assert "the disk is full" in outcome.err
+    assert the_record(tmp_path)["status"] == "failed"
+    assert Path("/dev/full").is_char_device()
+
+
+def test_4_when_files_keep_changing(cli, examples, tmp_path, monkeypatch):
+    changing = examples / "2026-01-05" / "west.jsonl"
+    real = curate.keep_records
+
+    def change_meanwhile(*arguments):
+        with changing.open("a") as file:
+            file.write("\n")
+        return real(*arguments)
+
+    monkeypatch.setattr("healthpipe.workflow.one_pass.keep_records", change_meanwhile)
+
+    outcome = cli("extract", "examples")
+
+    assert outcome.code == 4
+    assert "changed while they were read" in outcome.err
+
+
+def test_a_file_that_changes_once_is_read_as_it_is_then(cli, tmp_path, monkeypatch):
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"facility_id": "F1"}\n')
+    real = curate.keep_records
+    additions = iter(['{"facility_id": "F2"}\n'])
+
+    def change_once(*arguments):
+        with source.open("a") as file:
+            file.write(next(additions, ""))
+        return real(*arguments)
+
+    monkeypatch.setattr("healthpipe.workflow.one_pass.keep_records", change_once)
+
+    assert cli("extract", "in.jsonl", "--json").document["records"]["lines"] == 2
+
+
+def test_6_when_somebody_else_published_first(cli, examples, tmp_path, monkeypatch):
+    assert cli("orchestrate", "examples").code == 0
+    pointer = tmp_path / "data" / "production" / "current.json"
+    theirs = pointer.read_text().replace('"generation": 1', '"generation": 2')
+    real = curate.account
+
+    def publish_meanwhile(*arguments):
+        pointer.write_text(theirs)
+        return real(*arguments)
+
+    monkeypatch.setattr("healthpipe.workflow.steps.account", publish_meanwhile)
+
+    outcome = cli("orchestrate", "examples")
+
+    assert outcome.code == 6
+    assert "somebody else published" in outcome.err
+    assert pointer.read_text() == theirs
+    live = json.loads(theirs)["run_id"]
+    assert [path.name for path in pointer.parent.iterdir() if path.is_dir()] == [live]
+
+
+@pytest.mark.parametrize("command", ["filter-expiring", "orchestrate"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_130_and_143_when_interrupted(tmp_path, command, number, code):
+    fifo = tmp_path / "endless"
+    os.mkfifo(fifo)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "healthpipe", command, fifo],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with fifo.open("wb"):  # opens once the run reads from it, which then waits for bytes
+        process.send_signal(number)
+        began = time.monotonic()
+        out, err = process.communicate(timeout=30)
+
+    assert process.returncode == code
+    assert time.monotonic() - began < 10
+    assert out == ""
+    assert err.splitlines() == ["healthpipe: interrupted; nothing was published; run again"]
+    record = the_record(tmp_path)
+    assert (record["status"], record["error"]["code"]) == ("interrupted", "interrupted")
+    assert not list(tmp_path.glob("data/runs/*/.attempt"))
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    command = f"{sys.executable} -m healthpipe extract {EXAMPLES} --format csv -o - | head -1"
+    pipeline = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert pipeline.returncode == 0
+    assert pipeline.stdout.startswith("facility_id,")
+    assert "Traceback" not in pipeline.stderr

@@ -1,0 +1,99 @@
+"""Bad use: exit 2, one line that says what to do next, and nothing written."""
+
+import json
+
+import pytest
+
+from tests.conftest import tree
+
+BAD_USE = {
+    "a source that is not there": ["extract", "nowhere.jsonl"],
+    "a glob that matches nothing": ["extract", "no-*.jsonl"],
+    "a folder that holds nothing": ["extract", "empty"],
+    "a folder that holds nothing readable": ["extract", "unread"],
+    "no raw files yet": ["filter-expiring"],
+    "no raw files to orchestrate": ["orchestrate"],
+    "an unknown format": ["extract", "in", "--format", "xml"],
+    "a format that contradicts the suffix": ["extract", "in", "--format", "csv", "-o", "x.parquet"],
+    "a suffix that promises another format": ["extract", "in", "-o", "x.xlsx"],
+    "a compressed suffix": ["extract", "in", "--format", "csv", "-o", "x.csv.gz"],
+    "months and days together": ["filter-expiring", "in", "--months", "1", "--days", "2"],
+    "too many months": ["filter-expiring", "in", "--months", "121"],
+    "negative months": ["filter-expiring", "in", "--months", "-1"],
+    "too many days": ["filter-expiring", "in", "--days", "3661"],
+    "months that are no number": ["filter-expiring", "in", "--months", "six"],
+    "a day that is none": ["extract", "in", "--as-of", "2026-02-30"],
+    "a day in another form": ["extract", "in", "--as-of", "20260215"],
+    "a snapshot that is none": ["extract", "in", "--snapshot", "oldest"],
+    "an output inside the input": ["extract", "in", "-o", "in/out.csv"],
+    "an output deep inside the input": ["extract", "in", "-o", "in/deep/out.csv"],
+    "an output over the input": ["extract", "in/a.jsonl", "-o", "in/a.jsonl"],
+    "an output that the glob would read": ["extract", "in/*.jsonl", "-o", "in/out.jsonl"],
+    "an output that is a folder": ["extract", "in", "-o", "empty"],
+    "an output in a folder that is not there": ["extract", "in", "-o", "nowhere/x.csv"],
+    "an output in a folder that is a file": ["extract", "in", "-o", "in/a.jsonl/x.csv"],
+    "data and a document on standard output": ["extract", "in", "-o", "-", "--json"],
+    "an unknown option": ["extract", "in", "--fast"],
+    "an option of another command": ["extract", "in", "--months", "3"],
+    "an unknown command": ["extrakt"],
+    "an unknown stage": ["current", "extrakt"],
+    "nothing published": ["current"],
+    "Athena": ["extract", "in", "--engine", "athena"],
+    "Athena for the workflow": ["orchestrate", "in", "--engine", "athena"],
+    "a source on S3": ["extract", "s3://bucket/raw"],
+    "an output on S3": ["extract", "in", "-o", "s3://bucket/x.csv"],
+    "a root on S3": ["orchestrate", "in", "--root", "s3://bucket/prefix"],
+    "no records to generate": ["generate-data", "--n", "0"],
+    "chunks of nothing": ["generate-data", "--chunk", "0"],
+    "a snapshot without room for dates": ["generate-data", "--snapshot", "9999-12-31"],
+    "a configuration that is not there": ["extract", "in", "--config", "none.toml"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "a.jsonl").write_text('{"facility_id": "F1"}\n')
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "unread").mkdir()
+    (tmp_path / "unread" / "table.xlsx").write_text("no")
+    (tmp_path / "unread" / "_hidden.jsonl").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", BAD_USE.values(), ids=BAD_USE)
+def test_is_refused_in_one_line_before_anything_is_written(cli, folder, arguments):
+    before = tree(folder)
+
+    outcome = cli(*arguments)
+
+    assert outcome.code == 2
+    assert outcome.out == "" or "--json" in arguments
+    assert len(outcome.err.splitlines()) == 1
+    assert outcome.err.startswith("healthpipe: ")
+    assert ";" in outcome.err, "the line says what to do next"
+    assert tree(folder) == before
+
+
+def test_the_error_is_a_document_with_json(cli, folder):
+    outcome = cli("extract", "nowhere.jsonl", "--json")
+
+    assert outcome.document["status"] == "failed"
+    assert outcome.document["error"]["code"] == "source_not_found"
+    assert set(outcome.document["error"]) == {"code", "message", "hint"}
+    assert outcome.err.startswith("healthpipe: nowhere.jsonl is not there")
+
+
+def test_the_error_is_one_json_line_in_a_json_log(cli, folder):
+    outcome = cli("filter-expiring", "nowhere.jsonl", "--log-format", "json")
+
+    assert json.loads(outcome.err)["level"] == "error"
+
+
+def test_a_traceback_is_shown_with_debug_only(cli, folder):
+    assert "Traceback" not in cli("extract", "nowhere.jsonl").err
+    assert "Traceback" in cli("extract", "nowhere.jsonl", "--debug").err
+
+
+def test_the_hint_names_the_command(cli, folder):
+    assert "`healthpipe extract --help`" in cli("extract", "in", "--fast").err
