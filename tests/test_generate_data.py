@@ -1,5 +1,6 @@
 """generate-data: the same options, the same bytes, on every day and machine."""
 
+import datetime
 import hashlib
 import json
 
@@ -87,10 +88,8 @@ def test_today_is_said_when_no_snapshot_is_given(cli):
     assert "today in UTC" not in cli("generate-data", "--n", "1", "--snapshot", SNAPSHOT).err
 
 
-def test_records_keep_every_rule_and_have_every_kind_of_facility(as_of="2025-08-10"):
-    import datetime
-
-    day = datetime.date.fromisoformat(as_of)
+def test_records_keep_every_rule_and_have_every_kind_of_facility():
+    day = datetime.date.fromisoformat(SNAPSHOT)
     lines = [record_writer(42, day)(index).encode() for index in range(1, 2001)]
     verdict = judge([File("a", b"\n".join(lines))])
     oracle = Oracle([File("a", b"\n".join(lines))], Options(day))

@@ -85,7 +85,7 @@ def _report(error: Exception) -> int:
 def _plain_message(error: TyperException) -> str:
     format_message = getattr(error, "format_message", None)
     text = str(format_message() if format_message else error)
-    return " ".join(text.split()).rstrip(".")
+    return " ".join(text.replace("Value error, ", "").split()).rstrip(".")
 
 
 def _command_line() -> str:

@@ -33,10 +33,8 @@ class GenerateCommand:
         files = sum(1 for _ in plan.chunks())
         day = plan.snapshot.isoformat()
         given = "" if self.snapshot else " (today in UTC; --snapshot sets it)"
-        log.info(
-            f"snapshot {day}{given}: {self.records:,} records in {files:,} files, "
-            f"{files - written:,} of them there already"
-        )
+        already = f", {files - written:,} of them there already" if written < files else ""
+        log.info(f"snapshot {day}{given}: {self.records:,} records in {files:,} files{already}")
         if manner.json:
             document = {"schema_version": 1, "command": "generate-data", "status": "succeeded"}
             output = {"path": str(plan.folder), "rows": self.records, "files": files}

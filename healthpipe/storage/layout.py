@@ -1,6 +1,7 @@
 """Where things lie below a root; the same for a folder and for s3://bucket/prefix."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from healthpipe.storage import open_storage, require_local
 from healthpipe.storage.base import Storage
@@ -47,4 +48,4 @@ class Root:
 def open_root(text: str) -> Root:
     """The root that a user names. Raises `NotSupportedYet`."""
     require_local(text)
-    return Root(text.rstrip("/") or "/")
+    return Root(Path(text).as_posix())

@@ -1,0 +1,92 @@
+"""Speed and memory as ratios, each pair measured in turn in one run.
+
+    .venv/bin/python benchmarks/compare.py [--records 1000000] [--runs 5]
+
+The yardstick of the stages is a DuckDB query that only filters, judges nothing and counts
+nothing; that of the start-up is the import of the libraries behind every command line like this.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HEALTHPIPE = [sys.executable, "-m", "healthpipe"]
+SNAPSHOT = "2025-08-10"
+HAND_WRITTEN = """
+import duckdb, sys
+shape = '{"accreditations": [{"valid_until": "VARCHAR"}]}'
+reader = '''read_csv($source, columns = {'line': 'VARCHAR'}, delim = '\\x01', quote = '',
+    escape = '', header = false, auto_detect = false, strict_mode = false,
+    max_line_size = 16000000, buffer_size = 32000000)'''
+duckdb.execute(f'''
+    copy (
+        select line
+        from (select line, try(json_transform(line, $shape)) as record from {reader})
+        where length(list_filter(record.accreditations, lambda a: try_cast(a.valid_until as date)
+            between date '2025-08-10' and date '2026-02-10')) > 0
+    ) to '{sys.argv[2]}' (format csv, header false, quote '', escape '', delimiter '\\x01')
+''', {'source': sys.argv[1], 'shape': shape})
+"""
+IMPORTS = [sys.executable, "-c", "import typer, rich.console"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one process: wall seconds and peak memory in MB."""
+
+    seconds: float
+    megabytes: float
+
+
+def measure(command: list[str], folder: Path) -> Cost:
+    """Run a command to its end."""
+    began = time.perf_counter()
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"failed with {process.returncode}: {command}")
+    return Cost(time.perf_counter() - began, usage.ru_maxrss / 1000)
+
+
+def compare(name: str, ours: list[str], yardstick: list[str], folder: Path, runs: int) -> None:
+    """Print what ours costs beside the yardstick, both in turn after a warm-up."""
+    pairs = [(measure(ours, folder), measure(yardstick, folder)) for _ in range(runs + 1)][1:]
+    ratio = statistics.median(a.seconds / b.seconds for a, b in pairs)
+    seconds = statistics.median(a.seconds for a, _ in pairs)
+    beside = statistics.median(b.seconds for _, b in pairs)
+    memory = max(a.megabytes for a, _ in pairs)
+    print(f"{name:18} {seconds:7.2f} s {beside:7.2f} s {ratio:6.2f}x {memory:7.0f} MB", flush=True)
+
+
+def main() -> None:
+    """Generate the records, then compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="healthpipe-benchmark-") as name:
+        folder = Path(name)
+        generate = ["generate-data", "--n", str(wanted.records), "--chunk", str(wanted.records)]
+        cost = measure([*HEALTHPIPE, *generate, "--snapshot", SNAPSHOT, "--quiet"], folder)
+        print(f"generate-data: {wanted.records:,} records in {cost.seconds:.1f} s")
+        source = f"data/raw/{SNAPSHOT}/facilities-1.jsonl"
+        by_hand = [sys.executable, "-c", HAND_WRITTEN, source, "by-hand.ndjson"]
+        print(f"{'':18} {'ours':>9} {'yardstick':>9} {'ratio':>7} {'peak':>10}")
+        for stage in ("filter-expiring", "extract", "state-counts"):
+            call = [*HEALTHPIPE, stage, source, "--as-of", SNAPSHOT, "--quiet"]
+            compare(stage, [*call, "-o", stage], by_hand, folder, wanted.runs)
+        if (folder / "filter-expiring").read_bytes() == b"":
+            sys.exit("filter-expiring found nothing: the comparison means nothing")
+        for option in ("--version", "--help"):
+            compare(option, [*HEALTHPIPE, option], IMPORTS, folder, wanted.runs * 3)
+
+
+if __name__ == "__main__":
+    main()

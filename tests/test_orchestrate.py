@@ -1,0 +1,165 @@
+"""The workflow as a user sees it: all results published together, or none."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import AS_OF
+
+
+@pytest.fixture
+def orchestrate(cli, examples):
+    def run(*arguments):
+        return cli("orchestrate", "examples", "--as-of", AS_OF, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def pointer(tmp_path) -> Path:
+    return tmp_path / "data" / "production" / "current.json"
+
+
+def test_it_prints_the_published_paths(orchestrate, tmp_path):
+    outcome = orchestrate()
+
+    paths = outcome.out.splitlines()
+    assert [Path(path).name for path in paths] == [
+        "extract.parquet",
+        "expiring.ndjson",
+        "state-counts.csv",
+    ]
+    assert all((tmp_path / path).is_file() for path in paths)
+
+
+def test_the_pointer_describes_the_live_run(orchestrate, pointer, tmp_path):
+    document = orchestrate("--json").document
+
+    live = json.loads(pointer.read_text())
+    assert live == document["production"]
+    assert live["schema_version"] == 1
+    assert (live["run_id"], live["as_of"]) == (document["run_id"], AS_OF)
+    assert (live["generation"], len(live["nonce"])) == (1, 32)
+    for file in live["files"]:
+        content = (tmp_path / "data" / file["path"]).read_bytes()
+        assert file["path"].startswith(f"production/{live['run_id']}/")
+        assert file["bytes"] == len(content)
+        assert file["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_the_document_says_what_each_step_did(orchestrate):
+    document = orchestrate("--json").document
+
+    assert [step["name"] for step in document["steps"]][:3] == ["Ingest", "Curate", "Stages"]
+    assert {step["name"] for step in document["steps"]} >= {
+        "Extract",
+        "FilterExpiring",
+        "StateCounts",
+        "Publish",
+    }
+    assert {step["status"] for step in document["steps"]} == {"succeeded"}
+    assert document["records"]["lines"] == 37
+
+
+def test_it_publishes_the_same_bytes_as_the_stages_by_hand(orchestrate, cli, tmp_path):
+    published = {Path(path).name: path for path in orchestrate().out.splitlines()}
+
+    for stage, name in {
+        "extract": "extract.parquet",
+        "filter-expiring": "expiring.ndjson",
+        "state-counts": "state-counts.csv",
+    }.items():
+        by_hand = cli(stage, "examples", "--as-of", AS_OF).out.strip()
+        if name != "extract.parquet":
+            assert Path(by_hand).read_bytes() == Path(published[name]).read_bytes()
+        assert Path(by_hand).name == name
+
+
+def test_the_generation_grows_and_published_copies_stay(orchestrate, pointer, tmp_path):
+    first = orchestrate("--json").document["production"]
+    second = orchestrate("--json").document["production"]
+
+    assert (first["generation"], second["generation"]) == (1, 2)
+    assert first["nonce"] != second["nonce"]
+    assert json.loads(pointer.read_text()) == second
+    assert all((tmp_path / "data" / file["path"]).is_file() for file in first["files"])
+
+
+def test_only_new_files_are_curated_again(orchestrate, tmp_path, examples):
+    orchestrate()
+    (examples / "2026-02-02" / "more.jsonl").write_text('{"facility_id": "ZZ-1"}\n')
+
+    document = orchestrate("--json").document
+
+    segments = sorted(tmp_path.glob("data/curated/*/segment.json"))
+    held = [len(json.loads(path.read_text())["files"]) for path in segments]
+    assert sorted(held) == [1, 4]
+    assert document["records"]["lines"] == 38
+
+
+def test_a_changed_file_is_read_again_and_its_old_rows_are_gone(orchestrate, examples):
+    orchestrate()
+    (examples / "2026-02-02" / "changes.jsonl").write_text('{"facility_id": "ZZ-1"}\n')
+
+    assert orchestrate("--json").document["records"]["lines"] == 36
+
+
+def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
+    orchestrate()
+    (examples / "2026-02-02" / "changes.jsonl").unlink()
+
+    document = orchestrate("--json").document
+
+    assert document["records"] == {"lines": 35, "accepted": 32, "rejected": 3, "superseded": 0}
+
+
+@pytest.mark.parametrize("step", ["account", "write_output", "publish"])
+def test_a_failure_at_any_step_leaves_production_as_it_was(
+    orchestrate, pointer, tmp_path, monkeypatch, step
+):
+    orchestrate()
+    before = pointer.read_bytes()
+
+    def fail(*_, **__):
+        raise OSError("broken")
+
+    monkeypatch.setattr(f"healthpipe.workflow.steps.{step}", fail)
+    outcome = orchestrate()
+
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert pointer.read_bytes() == before
+    record = json.loads(max(tmp_path.glob("data/runs/*/run.json")).read_text())
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("data/runs/*/run.json")]
+    (record,) = [record for record in records if record["status"] != "succeeded"]
+    assert record["status"] == "failed"
+    assert [s["name"] for s in record["steps"]][-2:] == ["Cleanup", "Failed"]
+    assert not list(tmp_path.glob("data/runs/*/.attempt"))
+
+
+def test_the_default_source_is_raw(cli, tmp_path):
+    cli("generate-data", "--n", "50")
+
+    assert cli("orchestrate", "--json").document["records"]["lines"] == 50
+
+
+def test_a_root_given_in_the_environment_is_used(cli, examples, tmp_path, monkeypatch):
+    monkeypatch.setenv("HEALTHPIPE_ROOT", str(tmp_path / "elsewhere"))
+
+    cli("orchestrate", "examples")
+
+    assert (tmp_path / "elsewhere" / "production" / "current.json").is_file()
+
+
+def test_current_shows_paths_data_and_the_pointer(orchestrate, cli, pointer, tmp_path):
+    published = orchestrate().out
+
+    assert cli("current").out == published
+    assert cli("current", "extract").out == published.splitlines()[0] + "\n"
+    shown = cli("current", "filter-expiring", "-o", "-").out
+    assert shown == Path(published.splitlines()[1]).read_text()
+    assert cli("current", "--json").document == json.loads(pointer.read_text())
+    cli("current", "state-counts", "-o", "copy.csv")
+    assert (tmp_path / "copy.csv").read_text() == Path(published.splitlines()[2]).read_text()
