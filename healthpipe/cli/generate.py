@@ -26,12 +26,12 @@ def generate_data(
     chunk: Annotated[int, typer.Option("--chunk", min=1, help="Records in a file.")] = 100,
     snapshot: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="The snapshot's day.  [default: today in UTC]"),
+        typer.Option(metavar="DATE", help="The snapshot's day.  (default: today in UTC)"),
     ] = None,
     start_index: Annotated[int, typer.Option(min=0, help="Index of the first record.")] = 1,
     seed: Annotated[int, typer.Option(help="Another seed gives other records.")] = 42,
     outdir: Annotated[
-        Path | None, typer.Option(help="Folder of the files.  [default: <root>/raw]")
+        Path | None, typer.Option(help="Folder of the files.  (default: <root>/raw)")
     ] = None,
     root: RootOption = "./data",
     json: JsonOption = False,

@@ -23,7 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Which accreditations of your healthcare facilities lapse soon, and how many accredited"
     " facilities each state has.",
-    epilog="Try: healthpipe generate-data --n 1000, then healthpipe orchestrate",
+    epilog="Try: healthpipe generate-data --n 1000, then healthpipe orchestrate."
+    " Options can also be set as HEALTHPIPE_... in the environment and in healthpipe.toml.",
 )
 
 
@@ -62,6 +63,8 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except TyperException as error:
+        if not _plain_message(error):  # no command: the help was shown
+            sys.exit(2)
         code = _report(UsageError(_plain_message(error), f"see `{_command_line()} --help`"))
     except Exception as error:
         code = _report(error)

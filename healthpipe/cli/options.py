@@ -4,6 +4,7 @@ A value comes from the flag, else the environment, else the configuration file, 
 """
 
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,10 @@ from healthpipe.words import (
 )
 
 DEFAULT_CONFIG = Path("healthpipe.toml")
+
+
+# The environment variables follow one pattern, so --help does not list them.
+_option = partial(typer.Option, show_envvar=False)
 
 
 def _environment(name: str) -> str:
@@ -76,30 +81,30 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[SOURCE]...",
-        help="Files, folders, globs, or - for standard input.  [default: <root>/raw]",
+        help="Files, folders, globs, or - for standard input.  (default: <root>/raw)",
         show_default=False,
     ),
 ]
 RootOption = Annotated[
     str,
-    typer.Option("--root", envvar=_environment("ROOT"), help="Folder of raw files, runs, results."),
+    _option("--root", envvar=_environment("ROOT"), help="Folder of raw files, runs, results."),
 ]
 EngineOption = Annotated[
-    EngineName, typer.Option("--engine", envvar=_environment("ENGINE"), help="What runs the SQL.")
+    EngineName, _option("--engine", envvar=_environment("ENGINE"), help="What runs the SQL.")
 ]
 AsOfOption = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--as-of",
         metavar="DATE",
         envvar=_environment("AS_OF"),
-        help="The day that counts as today, YYYY-MM-DD.  [default: today in UTC]",
+        help="The day that counts as today, YYYY-MM-DD.  (default: today in UTC)",
         show_default=False,
     ),
 ]
 SnapshotOption = Annotated[
     str,
-    typer.Option(
+    _option(
         "--snapshot",
         metavar="latest|newest|DATE",
         envvar=_environment("SNAPSHOT"),
@@ -108,38 +113,38 @@ SnapshotOption = Annotated[
 ]
 OutputOption = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--output",
         "-o",
         metavar="PATH|-",
         envvar=_environment("OUTPUT"),
-        help="Where the result goes; - is standard output.  [default: the run's own folder]",
+        help="Where the result goes; - is standard output.  (default: the run's own folder)",
         show_default=False,
     ),
 ]
 FormatOption = Annotated[
     Format | None,
-    typer.Option(
+    _option(
         "--format",
         envvar=_environment("FORMAT"),
-        help="Format of the result.  [default: by the suffix of -o, else the stage's own]",
+        help="Format of the result.  (default: by the suffix of -o, else the stage's own)",
         show_default=False,
     ),
 ]
 MonthsOption = Annotated[
     int | None,
-    typer.Option(
+    _option(
         "--months",
         envvar=_environment("MONTHS"),
         min=0,
         max=MAX_MONTHS,
-        help="Calendar months ahead that count as expiring.  [default: 6]",
+        help="Calendar months ahead that count as expiring.  (default: 6)",
         show_default=False,
     ),
 ]
 DaysOption = Annotated[
     int | None,
-    typer.Option(
+    _option(
         "--days",
         envvar=_environment("DAYS"),
         min=0,
@@ -150,7 +155,7 @@ DaysOption = Annotated[
 ]
 IncludeExpiredOption = Annotated[
     bool,
-    typer.Option(
+    _option(
         "--include-expired",
         envvar=_environment("INCLUDE_EXPIRED"),
         help="Count every earlier date as expiring, too.",
@@ -158,7 +163,7 @@ IncludeExpiredOption = Annotated[
 ]
 FirstAccreditationOption = Annotated[
     FirstAccreditation,
-    typer.Option(
+    _option(
         "--first-accreditation",
         envvar=_environment("FIRST_ACCREDITATION"),
         help="Which accreditation is the first: the one listed first, or the earliest date.",
@@ -166,7 +171,7 @@ FirstAccreditationOption = Annotated[
 ]
 OnlyAccreditedOption = Annotated[
     bool,
-    typer.Option(
+    _option(
         "--only-accredited",
         envvar=_environment("ONLY_ACCREDITED"),
         help="Leave out facilities that are not accredited (see --accredited).",
@@ -174,7 +179,7 @@ OnlyAccreditedOption = Annotated[
 ]
 AccreditedOption = Annotated[
     Accredited,
-    typer.Option(
+    _option(
         "--accredited",
         envvar=_environment("ACCREDITED"),
         help="Accredited by an accreditation valid on that day, or by any at all.",
@@ -182,30 +187,30 @@ AccreditedOption = Annotated[
 ]
 JsonOption = Annotated[
     bool,
-    typer.Option("--json", envvar=_environment("JSON"), help="Print one JSON document instead."),
+    _option("--json", envvar=_environment("JSON"), help="Print one JSON document instead."),
 ]
 QuietOption = Annotated[
     bool,
-    typer.Option(
+    _option(
         "--quiet", "-q", envvar=_environment("QUIET"), help="Only warnings, errors and alerts."
     ),
 ]
 DebugOption = Annotated[
     bool,
-    typer.Option("--debug", envvar=_environment("DEBUG"), help="Show tracebacks of errors."),
+    _option("--debug", envvar=_environment("DEBUG"), help="Show tracebacks of errors."),
 ]
 LogFormatOption = Annotated[
     LogFormat,
-    typer.Option("--log-format", envvar=_environment("LOG_FORMAT"), help="Look of messages."),
+    _option("--log-format", envvar=_environment("LOG_FORMAT"), help="Look of messages."),
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option(
+    _option(
         "--config",
         envvar=_environment("CONFIG"),
         callback=_load_configuration,
         is_eager=True,
-        help="TOML file with options.  [default: healthpipe.toml, if there]",
+        help="TOML file with options.  (default: healthpipe.toml, if there)",
         show_default=False,
     ),
 ]
