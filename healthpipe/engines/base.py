@@ -25,6 +25,7 @@ class LineFile:
     source: str
     folder_date: date | None
     landed: bool
+    size: int
 
 
 class LinesRefused(Exception):

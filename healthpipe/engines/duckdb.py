@@ -23,13 +23,27 @@ SEPARATOR = "\x1c\x1d\x1e\x1f"
 # The longest line that the reader takes; a file with a longer one is landed.
 READER_LINE_BYTES = 16_000_000
 READER_BUFFER_BYTES = 2 * READER_LINE_BYTES
-READER = f"""
-    read_csv(
-        getvariable('line_files'), columns = {{'line': 'VARCHAR', 'rest': 'VARCHAR'}},
-        delim = '{SEPARATOR}', quote = '', escape = '', new_line = '\\n', header = false,
-        auto_detect = false, strict_mode = false, null_padding = true, hive_partitioning = false,
-        max_line_size = {READER_LINE_BYTES}, buffer_size = {READER_BUFFER_BYTES}
-    )
+# Queries work on what one file holds at a time; below this mean size they are given more.
+SMALL_FILE_BYTES = 500_000
+FEW_FILES = 50
+READER_OPTIONS = f"""
+    columns = {{'line': 'VARCHAR', 'rest': 'VARCHAR'}}, delim = '{SEPARATOR}', quote = '',
+    escape = '', new_line = '\\n', header = false, auto_detect = false, strict_mode = false,
+    null_padding = true, hive_partitioning = false,
+    max_line_size = {READER_LINE_BYTES}, buffer_size = {READER_BUFFER_BYTES}
+"""
+READ_LINES = f"""
+    select line, rest, cast(file_index as bigint) + 1 as file_number
+    from read_csv(getvariable('paths'), {READER_OPTIONS})
+"""
+# What is known of a file goes along as lists: a join would lose the order of the lines.
+LINES = """
+    select
+        line, rest,
+        getvariable('sources')[file_number] as source,
+        getvariable('folder_dates')[file_number] as folder_date,
+        getvariable('landed')[file_number] as landed
+    from lines_read
 """
 ADAPTER_VARIABLES = {
     "separator": SEPARATOR,
@@ -74,16 +88,22 @@ class DuckDBEngine(Engine):
         self._paths: list[str] = []
 
     def read_lines(self, files: Sequence[LineFile]) -> None:
-        self._paths = [file.path for file in files]
-        self._set_line_files(self._paths)
+        self._set_paths([file.path for file in files])
         self._set("sources", [file.source for file in files])
         self._set("landed", [file.landed for file in files])
         dates = [str(file.folder_date) if file.folder_date else None for file in files]
         self._execute("set variable folder_dates = cast($1 as date[])", [dates])
-        self._execute(
-            "create or replace temp view lines as"
-            f" select *, cast(file_index as bigint) + 1 as file_number from {READER}"
-        )
+        if (
+            len(files) > FEW_FILES
+            and sum(file.size for file in files) < len(files) * SMALL_FILE_BYTES
+        ):
+            self._execute("drop table if exists lines_gathered")
+            with self._naming_refused_files():
+                self._run(f"create temp table lines_gathered as {READ_LINES}")
+            self._execute("create or replace temp view lines_read as from lines_gathered")
+        else:
+            self._execute(f"create or replace temp view lines_read as {READ_LINES}")
+        self._execute(f"create or replace temp view lines as {LINES}")
         for name, value in ADAPTER_VARIABLES.items():
             self._set(name, value)
         for macro in MACROS:
@@ -155,8 +175,9 @@ class DuckDBEngine(Engine):
             raise_if_stopping()
             raise
 
-    def _set_line_files(self, paths: Sequence[str]) -> None:
-        self._set("line_files", [glob.escape(path) for path in paths])
+    def _set_paths(self, paths: Sequence[str]) -> None:
+        self._paths = list(paths)
+        self._set("paths", [glob.escape(path) for path in paths])
 
     def _set(self, variable: str, value: Any) -> None:
         self._execute(f"set variable {variable} = $1", [value])
@@ -177,13 +198,14 @@ class DuckDBEngine(Engine):
             raise _translated(error) from error
 
     def _readable(self, path: str) -> bool:
-        self._set_line_files([path])
+        self._set("probed", [glob.escape(path)])
         try:
-            self._run(f"select count(strlen(line)) from {READER}").fetchone()
+            self._run(
+                "select count(strlen(line)), count(rest)"
+                f" from read_csv(getvariable('probed'), {READER_OPTIONS})"
+            ).fetchone()
         except duckdb.Error:
             return False
-        finally:
-            self._set_line_files(self._paths)
         return True
 
 

@@ -32,7 +32,8 @@ class InputFile:
     def as_lines(self) -> LineFile:
         """How an engine reads it."""
         date = datetime.date.fromisoformat(self.folder_date) if self.folder_date else None
-        return LineFile(self.landed or self.uri, self.source, date, self.landed is not None)
+        path = self.landed or self.uri
+        return LineFile(path, self.source, date, self.landed is not None, self.size)
 
 
 @dataclass(frozen=True)

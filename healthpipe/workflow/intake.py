@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from healthpipe.engines.base import LinesRefused
 from healthpipe.errors import InputChanged
 from healthpipe.ingest.manifest import Lander, Manifest
-from healthpipe.ingest.sources import find_files
+from healthpipe.ingest.sources import Found, find_files
 from healthpipe.workflow.runs import Run
 
 MANIFEST = "inputs.json"
@@ -20,9 +20,10 @@ class Intake:
     run: Run
     sources: Sequence[str]
 
-    def take_in(self) -> Manifest:
-        """List the files as they are now, land those that need it, and keep the manifest."""
-        return self._keep(self._lander.take_in(find_files(self.sources, self.run.root)))
+    def take_in(self, found: Found | None = None) -> Manifest:
+        """Land the files that need it, and keep the manifest; without `found`, list them now."""
+        found = found or find_files(self.sources, self.run.root)
+        return self._keep(self._lander.take_in(found))
 
     def read(self, manifest: Manifest, curate: Callable[[Manifest], None]) -> Manifest:
         """Curate the files as the manifest lists them; returns the manifest that held.

@@ -7,7 +7,7 @@ from typing import Any
 
 from healthpipe.engines import open_engine
 from healthpipe.ingest.manifest import Manifest
-from healthpipe.ingest.sources import find_files
+from healthpipe.ingest.sources import Found, find_files
 from healthpipe.stages.curate import (
     ISSUES,
     REJECTS,
@@ -104,11 +104,11 @@ def accounted(manifest: Manifest, counted: Account) -> dict[str, Any]:
 
 def run_stage(request: Request) -> StageResult:
     """Run one stage. Its record is kept whatever happens; its result only when it is sound."""
-    find_files(request.sources, request.root)  # before anything is written
+    found = find_files(request.sources, request.root)  # before anything is written
     run = Run(request.root, _record(request))
     run.begin()
     try:
-        result = _result(request, run)
+        result = _result(request, run, found)
     except BaseException as error:
         run.fail(error)
         raise
@@ -128,12 +128,12 @@ def _record(request: Request) -> RunRecord:
     )
 
 
-def _result(request: Request, run: Run) -> StageResult:
+def _result(request: Request, run: Run, found: Found) -> StageResult:
     began = time.monotonic()
     stage, options, progress = request.stage, request.options, request.progress
     intake = Intake(run, request.sources)
-    progress.step("looking for files")
-    manifest = intake.take_in()
+    progress.step(f"looking at {len(found.files)} files")
+    manifest = intake.take_in(found)
     with open_engine(request.engine, run.scratch) as engine:
         progress.step(f"reading {len(manifest.files)} files", engine.progress)
         in_order = False

@@ -2,14 +2,10 @@
 -- No join here or in what reads this: DuckDB keeps the order of lines only without.
 with located as (
   select
-    getvariable('sources')[file_number] as source,
-    getvariable('folder_dates')[file_number] as folder_date,
+    source,
+    folder_date,
     -- A line that ingest set aside is its bytes in base64 (or their place), U+0001, the reason.
-    if(
-      getvariable('landed')[file_number] and contains(line, chr(1)),
-      split_part(line, chr(1), 2),
-      null
-    ) as set_aside,
+    if(landed and contains(line, chr(1)), split_part(line, chr(1), 2), null) as set_aside,
     line,
     rest
   from lines
