@@ -47,19 +47,14 @@ class LocalStorage(Storage):
         return content, hashlib.sha256(content).hexdigest()
 
     def write(self, uri: str, content: bytes) -> None:
-        with _outside_failures(uri):
-            Path(uri).parent.mkdir(parents=True, exist_ok=True)
-            temporary = _temporary_beside(Path(uri))
-            try:
-                temporary.write_bytes(content)
-                self.deliver(temporary, uri)
-            finally:
-                temporary.unlink(missing_ok=True)
+        with _written_beside(uri) as temporary:
+            temporary.write_bytes(content)
+            self.deliver(temporary, uri)
 
     def put_if(self, uri: str, content: bytes, etag: str | None) -> None:
-        Path(uri).parent.mkdir(parents=True, exist_ok=True)
-        lock = Path(uri).with_name(f".{Path(uri).name}.lock")
-        with FileLock(lock):
+        with _outside_failures(uri):
+            Path(uri).parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(Path(uri).with_name(f".{Path(uri).name}.lock")):
             present = self.read(uri)
             if (present[1] if present else None) != etag:
                 raise PreconditionFailed(uri)
@@ -78,16 +73,19 @@ class LocalStorage(Storage):
                 local.unlink()
                 return
             if local.stat().st_dev != target.parent.stat().st_dev:
-                local = _moved_beside(local, target)
+                with _written_beside(uri) as temporary:
+                    with temporary.open("xb") as writer:
+                        _stream(local, writer)
+                    self.deliver(temporary, uri)
+                local.unlink()
+                return
             _fsync(local)
             local.replace(target)
             _fsync(target.parent)
 
     def copy(self, source: str, target: str) -> str:
         digest = hashlib.sha256()
-        with _outside_failures(target):
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            temporary = _temporary_beside(Path(target))
+        with _written_beside(target) as temporary:
             with Path(source).open("rb") as reader, temporary.open("xb") as writer:
                 while chunk := reader.read(CHUNK_BYTES):
                     digest.update(chunk)
@@ -99,20 +97,17 @@ class LocalStorage(Storage):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _temporary_beside(target: Path) -> Path:
-    return target.with_name(f".tmp-{uuid.uuid4().hex}")
-
-
-def _moved_beside(local: Path, target: Path) -> Path:
-    temporary = _temporary_beside(target)
-    try:
-        with temporary.open("xb") as writer:
-            _stream(local, writer)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    local.unlink()
-    return temporary
+@contextmanager
+def _written_beside(uri: str) -> Iterator[Path]:
+    """A name beside `uri`, in its file system, to write to; nothing is left under it."""
+    target = Path(uri).resolve()
+    temporary = target.with_name(f".tmp-{uuid.uuid4().hex}")
+    with _outside_failures(uri):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _stream(local: Path, writer: BinaryIO) -> None:
@@ -132,6 +127,8 @@ def _fsync(path: Path) -> None:
 def _outside_failures(uri: str) -> Iterator[None]:
     try:
         yield
+    except ServiceFailed:
+        raise
     except OSError as error:
         what = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
         raise ServiceFailed(

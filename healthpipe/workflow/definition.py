@@ -5,6 +5,7 @@ error here, when the file is loaded, and never ignored.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ FIELDS = {
     "Succeed": _COMMON,
     "Fail": _COMMON | {"Error", "Cause"},
 }
+_RESULT_PATH = re.compile(r"\$(\.\w+)?")
+_REFERENCE = re.compile(r"\$\$?(\.\w+)*")
 MACHINE_FIELDS = {"Comment", "StartAt", "States"}
 CATCHER_FIELDS = {"ErrorEquals", "Next", "ResultPath"}
 
@@ -65,14 +68,31 @@ def _check_state(state: State, where: str) -> None:
             _check_path(catcher.get("ResultPath"), where)
     if kind == "Task":
         _require("Resource" in state, where, "needs a Resource")
+        _check_template(state.get("Parameters"), where)
+    if kind == "Parallel":
+        _require(bool(state.get("Branches")), where, "needs Branches")
     for number, branch in enumerate(state.get("Branches", []), start=1):
         check(branch, f"{where}, branch {number}")
 
 
-def _check_path(path: str | None, where: str) -> None:
+def _check_path(path: Any, where: str) -> None:
     """Only `$`, `$.name` and null are understood as a ResultPath."""
-    simple = path is None or path == "$" or (path.startswith("$.") and path[2:].isidentifier())
-    _require(simple, where, f"has the unsupported path {path}")
+    understood = path is None or (isinstance(path, str) and _RESULT_PATH.fullmatch(path))
+    _require(bool(understood), where, f"has the unsupported path {path}")
+
+
+def _check_template(template: Any, where: str) -> None:
+    """Only paths like `$`, `$.a.b` and `$$.a.b` are understood in Parameters."""
+    if isinstance(template, list):
+        for item in template:
+            _check_template(item, where)
+    elif isinstance(template, dict):
+        for key, value in template.items():
+            if key.endswith(".$"):
+                understood = isinstance(value, str) and _REFERENCE.fullmatch(value)
+                _require(bool(understood), where, f"has the unsupported path {value}")
+            else:
+                _check_template(value, where)
 
 
 def _targets(states: dict[str, State]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Runs a workflow in Amazon States Language in this process."""
 
 import copy
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, Protocol
@@ -9,7 +10,9 @@ from healthpipe.workflow.definition import State
 
 # The `ErrorEquals` name that stands for every error.
 ALL_ERRORS = "States.ALL"
+BRANCH_STOPPED = "States.BranchFailed"
 PARAMETER_FAILURE = "States.ParameterPathFailure"
+RESULT_FAILURE = "States.ResultPathMatchFailure"
 
 
 class StateFailed(Exception):
@@ -50,8 +53,13 @@ class Interpreter:
 
     def run(self, machine: Mapping[str, Any], data: Any) -> Any:
         """The output of the machine for an input. Raises `StateFailed`."""
+        return self._run(machine, data, threading.Event())
+
+    def _run(self, machine: Mapping[str, Any], data: Any, stopped: threading.Event) -> Any:
         name: str | None = machine["StartAt"]
         while name is not None:
+            if stopped.is_set():
+                raise StateFailed(BRANCH_STOPPED, "another branch failed")
             state = machine["States"][name]
             self._watch(name, "entered")
             try:
@@ -71,7 +79,7 @@ class Interpreter:
     def _step(self, state: State, data: Any) -> tuple[Any, str | None]:
         match state["Type"]:
             case "Task":
-                argument = self._fill(state.get("Parameters", {"$": "$"}), data)
+                argument = self._fill(state["Parameters"], data) if "Parameters" in state else data
                 result = self._tasks.call(state["Resource"], argument)
             case "Parallel":
                 result = self._run_branches(state["Branches"], data)
@@ -83,15 +91,18 @@ class Interpreter:
 
     def _run_branches(self, branches: list[dict[str, Any]], data: Any) -> list[Any]:
         """All branches at once, each on its own copy; the first failure stops the others."""
+        stopped = threading.Event()
         with ThreadPoolExecutor(max_workers=len(branches)) as pool:
             try:
                 futures = [
-                    pool.submit(self.run, branch, copy.deepcopy(data)) for branch in branches
+                    pool.submit(self._run, branch, copy.deepcopy(data), stopped)
+                    for branch in branches
                 ]
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
             except BaseException:
+                stopped.set()
                 self._tasks.stop()
                 raise
             return [future.result() for future in futures]
@@ -104,7 +115,7 @@ class Interpreter:
             return template
         filled = {}
         for key, value in template.items():
-            if key.endswith("$"):
+            if key.endswith(".$"):
                 filled[key.removesuffix(".$")] = self._look_up(value, data)
             else:
                 filled[key] = self._fill(value, data)
@@ -134,4 +145,6 @@ def _put(data: Any, path: str | None, result: Any) -> Any:
         return data
     if path == "$":
         return result
+    if not isinstance(data, dict):
+        raise StateFailed(RESULT_FAILURE, f"{path} has no place in what is no object")
     return {**data, path.removeprefix("$."): result}
