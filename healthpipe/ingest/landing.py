@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from healthpipe.contract import MAX_LINE_BYTES, Reason
-from healthpipe.ingest.lines import Piece, Reader, copy_bounded, pieces
+from healthpipe.ingest.lines import BLANK, Piece, Reader, copy_line, pieces
 from healthpipe.ingest.sources import STANDARD_INPUT
 from healthpipe.stopping import raise_if_stopping
 
@@ -92,14 +92,23 @@ def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> Non
             content += piece.content
         if len(content) > MAX_LINE_BYTES:
             kept = target.with_name(f"{target.stem}-{next(large)}.bin")
-            with kept.open("wb") as file:
-                copy_bounded(stream, Piece(content, piece.last), file)
+            if not _keep_large(stream, Piece(content, piece.last), kept):
+                continue
             writer.write(f"landed/{kept.name}".encode() + SET_ASIDE + Reason.TOO_LARGE.encode())
-        elif not content.strip(b" \t"):
+        elif not content.strip(BLANK):
             continue
         else:
             writer.write(_as_line(content))
         writer.write(b"\n")
+
+
+def _keep_large(stream: Iterator[Piece], first: Piece, kept: Path) -> bool:
+    """Keep a line that is too large in a file of its own, unless it is blank and so no line."""
+    with kept.open("wb") as file:
+        is_blank = copy_line(stream, first, file)
+    if is_blank:
+        kept.unlink()
+    return not is_blank
 
 
 def _as_line(content: bytes) -> bytes:

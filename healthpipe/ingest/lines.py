@@ -9,6 +9,7 @@ from healthpipe.stopping import raise_if_stopping
 
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BLANK = b" \t"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -32,7 +33,7 @@ def pieces(reader: Reader) -> Iterator[Piece]:
     chunk = reader.read(CHUNK_BYTES)
     while len(chunk) < len(BYTE_ORDER_MARK) and (more := reader.read(CHUNK_BYTES)):
         chunk += more
-    chunk = chunk.removeprefix(BYTE_ORDER_MARK)
+    chunk = chunk.removeprefix(BYTE_ORDER_MARK) or reader.read(CHUNK_BYTES)
     while chunk:
         # A CR at the end of a chunk may be the first half of a CR LF.
         while chunk.endswith(b"\r") and (more := reader.read(CHUNK_BYTES)):
@@ -46,11 +47,12 @@ def pieces(reader: Reader) -> Iterator[Piece]:
         chunk = reader.read(CHUNK_BYTES)
 
 
-def copy_bounded(line: Iterator[Piece], first: Piece, writer: BinaryIO) -> int:
-    """Write the rest of a line to `writer` piece by piece; returns its number of bytes."""
-    written = writer.write(first.content)
-    piece = first
-    while not piece.last and (following := next(line, None)):
-        written += writer.write(following.content)
+def copy_line(stream: Iterator[Piece], first: Piece, writer: BinaryIO) -> bool:
+    """Write the rest of a line to `writer` piece by piece; returns whether all of it is blank."""
+    piece, is_blank = first, not first.content.strip(BLANK)
+    writer.write(piece.content)
+    while not piece.last and (following := next(stream, None)):
         piece = following
-    return written
+        writer.write(piece.content)
+        is_blank = is_blank and not piece.content.strip(BLANK)
+    return is_blank

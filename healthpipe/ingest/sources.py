@@ -50,14 +50,17 @@ def find_files(sources: Sequence[str], root: Root) -> Found:
     files: dict[str, FoundFile] = {}
     for source in sources or [root.raw]:
         for file in _files_of(source, root, skipped, is_default=not sources):
-            files.setdefault(str(Path(file.uri).absolute()), file)
+            files.setdefault(os.path.abspath(file.uri), file)  # noqa: PTH100 - a/../b is b
     if not files:
         raise SourceNotFound(
             f"{', '.join(sources) or root.raw} holds no file to read",
             f"files in a folder are read when their name ends in {', '.join(SUFFIXES[::2])} or .gz",
         )
     named = _with_unique_names(files.values())
-    return Found(tuple(sorted(named, key=lambda file: (file.source, file.uri))), tuple(skipped))
+    in_order = sorted(named, key=lambda file: (file.source, file.uri))
+    read = {os.path.abspath(file.uri) for file in in_order}  # noqa: PTH100
+    passed_over = (name for name in dict.fromkeys(skipped) if os.path.abspath(name) not in read)  # noqa: PTH100
+    return Found(tuple(in_order), tuple(passed_over))
 
 
 def _files_of(
@@ -81,12 +84,9 @@ def _files_of(
 
 
 def _files_below(folder: str, root: Root, skipped: list[str]) -> Iterator[FoundFile]:
-    own = {Path(root.uri, name).resolve() for name in OWN_FOLDERS}
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(
-            name
-            for name in folders
-            if _is_visible(name) and Path(parent, name).resolve() not in own
+            name for name in folders if _is_visible(name) and not _is_own(Path(parent, name), root)
         )
         for name in sorted(filter(_is_visible, names)):
             path = Path(parent, name)
@@ -101,6 +101,8 @@ def _matching_files(
 ) -> Iterator[FoundFile]:
     fixed = pattern[: glob.escape(pattern).find("[")].rpartition("/")[0]
     for match in matches:
+        if _is_own(Path(match), root):
+            continue
         if Path(match).is_dir():
             for file in _files_below(match, root, skipped):
                 yield replace(file, source=os.path.relpath(file.uri, fixed or "."))
@@ -108,13 +110,23 @@ def _matching_files(
             yield _found(match, os.path.relpath(match, fixed or "."))
 
 
+def _is_own(path: Path, root: Root) -> bool:
+    """Whether a path is one of the root's own folders or in one: never input."""
+    parts = Path(os.path.relpath(path.resolve(), Path(root.uri).resolve())).parts
+    return bool(parts) and parts[0] in OWN_FOLDERS
+
+
 def _is_visible(name: str) -> bool:
     return not name.startswith((".", "_"))
 
 
 def _found(uri: str, source: str) -> FoundFile:
-    name = os.fsencode(source).decode("utf-8", "backslashreplace")
-    return FoundFile(uri, name, _folder_date(Path(uri)))
+    return FoundFile(uri, _name(source), _folder_date(Path(uri)))
+
+
+def _name(path: str) -> str:
+    """A path as results show it, which is UTF-8 whatever the file system has."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _folder_date(path: Path) -> datetime.date | None:
@@ -129,9 +141,12 @@ def _folder_date(path: Path) -> datetime.date | None:
 
 
 def _with_unique_names(files: Iterable[FoundFile]) -> Iterator[FoundFile]:
-    """Files of two SOURCEs that would have the same name keep their whole path as name."""
+    """Files of two SOURCEs that would have the same name get their absolute path as name."""
     by_name: dict[str, list[FoundFile]] = {}
     for file in files:
         by_name.setdefault(file.source, []).append(file)
     for group in by_name.values():
-        yield from group if len(group) == 1 else (replace(f, source=f.uri) for f in group)
+        if len(group) == 1:
+            yield from group
+        else:
+            yield from (replace(f, source=_name(os.path.abspath(f.uri))) for f in group)  # noqa: PTH100

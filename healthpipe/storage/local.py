@@ -34,7 +34,8 @@ class LocalStorage(Storage):
             status = Path(uri).stat()
         except OSError:
             return None
-        return StoredFile(uri, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}")
+        version = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
+        return StoredFile(uri, status.st_size, version)
 
     def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
         return Path(uri).open("rb")
