@@ -101,7 +101,7 @@ def test_stages_by_hand_agree_with_the_oracle(files, wanted):
 
 @pytest.mark.slow
 @given(file_sets(), options())
-@settings(FUZZ, max_examples=1000)
+@settings(FUZZ, max_examples=600)
 def test_stages_by_hand_agree_with_the_oracle_on_thousands_of_files(files, wanted):
     check_by_hand(files, wanted)
 

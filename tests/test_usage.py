@@ -78,7 +78,7 @@ def test_is_refused_in_one_line_before_anything_is_written(cli, folder, argument
 def test_the_error_is_a_document_with_json(cli, folder):
     outcome = cli("extract", "nowhere.jsonl", "--json")
 
-    assert outcome.document["status"] == "failed"
+    assert (outcome.document["command"], outcome.document["status"]) == ("extract", "failed")
     assert outcome.document["error"]["code"] == "source_not_found"
     assert set(outcome.document["error"]) == {"code", "message", "hint"}
     assert outcome.err.startswith("healthpipe: nowhere.jsonl is not there")

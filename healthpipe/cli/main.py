@@ -65,7 +65,7 @@ def run() -> None:
     except TyperException as error:
         if not _plain_message(error):  # no command: the help was shown
             sys.exit(2)
-        code = _report(UsageError(_plain_message(error), f"see `{_command_line()} --help`"))
+        code = _report(UsageError(_plain_message(error), _help_hint()))
     except Exception as error:
         code = _report(error)
     sys.exit(code)
@@ -81,7 +81,8 @@ def _report(error: Exception) -> int:
     description = describe(error)
     say_error(description)
     if "--json" in sys.argv:
-        typer.echo(json.dumps({"schema_version": 1, "status": "failed", "error": description}))
+        document = {"schema_version": 1, "command": _command(), "status": "failed"}
+        typer.echo(json.dumps(document | {"error": description}))
     return exit_code_of(error)
 
 
@@ -91,8 +92,12 @@ def _plain_message(error: TyperException) -> str:
     return " ".join(text.replace("Value error, ", "").split()).rstrip(".")
 
 
-def _command_line() -> str:
-    """The command as far as it was understood, to be shown with --help."""
+def _help_hint() -> str:
+    command = f"healthpipe {_command() or ''}".strip()
+    return f"see `{command} --help`"
+
+
+def _command() -> str | None:
+    """The command that the user named, if there is one of that name."""
     names = {info.name for info in app.registered_commands}
-    named = [word for word in sys.argv[1:2] if word in names]
-    return " ".join(["healthpipe", *named])
+    return next((word for word in sys.argv[1:2] if word in names), None)
