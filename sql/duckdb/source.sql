@@ -40,7 +40,7 @@ parsed as (
       try(json_transform(line, '{
         "facility_id": "VARCHAR", "facility_name": "VARCHAR", "employee_count": "VARCHAR",
         "location": {"address": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "zip": "VARCHAR"},
-        "services": "JSON", "labs": "JSON", "snapshot_date": "VARCHAR",
+        "services": ["NULL"], "labs": "JSON", "snapshot_date": "VARCHAR",
         "accreditations": [{
           "accreditation_body": "VARCHAR", "accreditation_id": "VARCHAR", "valid_until": "VARCHAR"
         }]
@@ -82,14 +82,18 @@ select
     when record.location.state is not null then 'object'
     else json_kind(json_type(line, '$.location'))
   end as location_kind,
-  json_text_kind(record.services) as services_kind,
+  case
+    when record is null then 'absent'
+    when record.services is not null then 'array'
+    else json_kind(json_type(line, '$.services'))
+  end as services_kind,
   json_text_kind(record.labs) as labs_kind,
   case
     when record is null then 'absent'
     when record.accreditations is not null then 'array'
     else json_kind(json_type(line, '$.accreditations'))
   end as accreditations_kind,
-  if(json_text_kind(record.services) = 'array', json_array_length(record.services), null) as number_of_services,
+  length(record.services) as number_of_services,
   case
     when record.accreditations is null then null
     when list_count(list_filter(record.accreditations, lambda a:
