@@ -2,10 +2,23 @@
 with trimmed as (
   select
     source.*,
-    nullif(regexp_replace(facility_id, :outer_space), '') as facility_id_text,
-    nullif(regexp_replace(facility_name, :outer_space), '') as facility_name_text,
-    nullif(regexp_replace(state, :outer_space), '') as state_text,
-    regexp_replace(employee_count, :outer_space) as employee_count_text,
+    -- A text whose first and last characters sort after the space has none to lose.
+    case
+      when facility_id >= '!' and substr(facility_id, -1) >= '!' then facility_id
+      else nullif(regexp_replace(facility_id, :outer_space), '')
+    end as facility_id_text,
+    case
+      when facility_name >= '!' and substr(facility_name, -1) >= '!' then facility_name
+      else nullif(regexp_replace(facility_name, :outer_space), '')
+    end as facility_name_text,
+    case
+      when state >= '!' and substr(state, -1) >= '!' then state
+      else nullif(regexp_replace(state, :outer_space), '')
+    end as state_text,
+    case
+      when employee_count >= '!' and substr(employee_count, -1) >= '!' then employee_count
+      else regexp_replace(employee_count, :outer_space)
+    end as employee_count_text,
     transform(
       accreditations,
       a -> try_cast(if(regexp_like(a.valid_until, :calendar_day), a.valid_until) as date)
