@@ -39,7 +39,7 @@ parsed as (
       unparsed_kind is null,
       try(json_transform(line, '{
         "facility_id": "VARCHAR", "facility_name": "VARCHAR", "employee_count": "VARCHAR",
-        "location": {"address": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "zip": "VARCHAR"},
+        "location": {"state": "VARCHAR"},
         "services": ["NULL"], "labs": "JSON", "snapshot_date": "VARCHAR",
         "accreditations": [{
           "accreditation_body": "VARCHAR", "accreditation_id": "VARCHAR", "valid_until": "VARCHAR"
@@ -69,10 +69,10 @@ select
   kind,
   json_text(record.facility_id, line, '$.facility_id') as facility_id,
   json_text(record.facility_name, line, '$.facility_name') as facility_name,
-  json_text(record.location.address, line, '$.location.address') as address,
-  json_text(record.location.city, line, '$.location.city') as city,
+  if(record is null, null, json_text(line ->> '$.location.address', line, '$.location.address')) as address,
+  if(record is null, null, json_text(line ->> '$.location.city', line, '$.location.city')) as city,
   json_text(record.location.state, line, '$.location.state') as state,
-  json_text(record.location.zip, line, '$.location.zip') as zip,
+  if(record is null, null, json_text(line ->> '$.location.zip', line, '$.location.zip')) as zip,
   json_text(record.employee_count, line, '$.employee_count') as employee_count,
   json_text(record.snapshot_date, line, '$.snapshot_date') as snapshot_date,
   coalesce(record.employee_count is not null, false) as employee_count_given,
