@@ -99,6 +99,23 @@ def test_a_file_that_changes_once_is_read_as_it_is_then(cli, tmp_path, monkeypat
     assert cli("extract", "in.jsonl", "--json").document["records"]["lines"] == 2
 
 
+def test_a_file_that_vanishes_is_left_out(cli, tmp_path, monkeypatch):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.jsonl").write_text(f'{{"facility_id": "{name}"}}\n')
+    real = curate.judge_lines
+
+    def remove_first(*arguments):
+        (folder / "b.jsonl").unlink(missing_ok=True)
+        return real(*arguments)
+
+    monkeypatch.setattr("healthpipe.workflow.one_pass.judge_lines", remove_first)
+
+    document = cli("extract", "in", "--json").document
+    assert (document["input"]["files"], document["records"]["lines"]) == (1, 1)
+
+
 def test_6_when_somebody_else_published_first(cli, examples, tmp_path, monkeypatch):
     assert cli("orchestrate", "examples").code == 0
     pointer = tmp_path / "data" / "production" / "current.json"

@@ -296,8 +296,8 @@ def test_odd_file_names_reach_the_engine(tmp_path):
     ("name", "content", "is_landed", "compression"),
     [
         ("a.json", RECORD, False, "none"),
-        ("a.json.gz", gzip.compress(RECORD), False, "gzip"),
-        ("a.json", gzip.compress(RECORD), True, "gzip"),
+        ("a.json.gz", gzip.compress(RECORD, mtime=0), False, "gzip"),
+        ("a.json", gzip.compress(RECORD, mtime=0), True, "gzip"),
         ("a.json.gz", RECORD, True, "none"),
     ],
 )

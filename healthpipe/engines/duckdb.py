@@ -1,8 +1,7 @@
 """The embedded engine: DuckDB, in the process, on local files."""
 
 import glob
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -93,13 +92,9 @@ class DuckDBEngine(Engine):
         self._set("landed", [file.landed for file in files])
         dates = [str(file.folder_date) if file.folder_date else None for file in files]
         self._execute("set variable folder_dates = cast($1 as date[])", [dates])
-        if (
-            len(files) > FEW_FILES
-            and sum(file.size for file in files) < len(files) * SMALL_FILE_BYTES
-        ):
-            self._execute("drop table if exists lines_gathered")
-            with self._naming_refused_files():
-                self._run(f"create temp table lines_gathered as {READ_LINES}")
+        is_scattered = sum(file.size for file in files) < len(files) * SMALL_FILE_BYTES
+        if len(files) > FEW_FILES and is_scattered:
+            self._execute(f"create or replace temp table lines_gathered as {READ_LINES}")
             self._execute("create or replace temp view lines_read as from lines_gathered")
         else:
             self._execute(f"create or replace temp view lines_read as {READ_LINES}")
@@ -124,8 +119,7 @@ class DuckDBEngine(Engine):
 
     def materialize(self, name: str, relation: Relation) -> None:
         query = statement(relation, "duckdb")
-        with self._naming_refused_files():
-            self._run(f"create or replace temp table {name}_rows as {query}")
+        self._execute(f"create or replace temp table {name}_rows as {query}")
         self._execute(
             f"create or replace temp view {name} as"
             f" select columns(lambda c: c <> 'position'), rowid as position from {name}_rows"
@@ -155,16 +149,23 @@ class DuckDBEngine(Engine):
 
     def _copy(self, relation: Relation, path: Path, options: str) -> int:
         query = statement(relation, "duckdb")
-        with self._naming_refused_files():
-            row = self._run(f"copy ({query}) to $1 ({options})", [str(path)]).fetchone()
+        row = self._execute(f"copy ({query}) to $1 ({options})", [str(path)]).fetchone()
         return int(row[0]) if row else 0
 
     def _execute(
         self, text: str, parameters: Sequence[Any] | None = None
     ) -> duckdb.DuckDBPyConnection:
+        """Run a statement; files that make it fail are named by `LinesRefused`."""
         try:
             return self._run(text, parameters)
+        except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+            raise _translated(error) from error
         except duckdb.Error as error:
+            refused = [path for path in self._paths if not self._readable(path)]
+            if not refused and "CSV" in str(error):
+                refused = self._paths
+            if refused:
+                raise LinesRefused(refused) from error
             raise _translated(error) from error
 
     def _run(self, text: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
@@ -182,28 +183,10 @@ class DuckDBEngine(Engine):
     def _set(self, variable: str, value: Any) -> None:
         self._execute(f"set variable {variable} = $1", [value])
 
-    @contextmanager
-    def _naming_refused_files(self) -> Iterator[None]:
-        """Turn a failure of the reader into the list of the files that it refuses."""
-        try:
-            yield
-        except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
-            raise _translated(error) from error
-        except duckdb.Error as error:
-            refused = [path for path in self._paths if not self._readable(path)]
-            if not refused and "CSV" in str(error):
-                refused = self._paths
-            if refused:
-                raise LinesRefused(refused) from error
-            raise _translated(error) from error
-
     def _readable(self, path: str) -> bool:
-        self._set("probed", [glob.escape(path)])
+        probe = f"select count(strlen(line)), count(rest) from read_csv($1, {READER_OPTIONS})"
         try:
-            self._run(
-                "select count(strlen(line)), count(rest)"
-                f" from read_csv(getvariable('probed'), {READER_OPTIONS})"
-            ).fetchone()
+            self._run(probe, [glob.escape(path)]).fetchone()
         except duckdb.Error:
             return False
         return True
