@@ -281,11 +281,12 @@ class Oracle:
     def _current(self) -> list[Facility]:
         facilities = self.verdict.facilities
         if self.options.snapshot == "newest":
-            newest = max((f.snapshot or datetime.date.min for f in facilities), default=None)
-            facilities = [f for f in facilities if (f.snapshot or datetime.date.min) == newest]
+            # Absent is earlier than any day, the first of the year 1 too.
+            newest = max((f.snapshot for f in facilities if f.snapshot), default=None)
+            facilities = [f for f in facilities if f.snapshot == newest]
         elif self.options.snapshot != "latest":
             until = datetime.date.fromisoformat(self.options.snapshot)
-            facilities = [f for f in facilities if (f.snapshot or datetime.date.min) <= until]
+            facilities = [f for f in facilities if f.snapshot is None or f.snapshot <= until]
         best: dict[str, Facility] = {}
         for facility in facilities:
             held = best.get(facility.facility_id)
