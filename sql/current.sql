@@ -4,7 +4,8 @@ with ranked as (
     eligible.*,
     row_number() over (
       partition by eligible.facility_id
-      order by snapshot_date desc nulls last, source desc, line desc
+      -- Of the same line twice the first one counts, so that the output's order is settled.
+      order by snapshot_date desc nulls last, source desc, line desc, position
     ) as place
   from eligible
   join repeated on repeated.facility_id = eligible.facility_id

@@ -185,6 +185,18 @@ def test_the_same_input_gives_the_same_bytes(cli, examples, tmp_path, stage, fmt
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
+def test_of_the_same_line_twice_the_first_is_kept_in_its_place(cli, tmp_path):
+    lines = [
+        f'{{"facility_id": "{name}", "accreditations": [{{"valid_until": "2026-03-01"}}]}}\n'
+        for name in "ABCA"
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(lines))
+
+    outcome = cli("filter-expiring", "in.jsonl", "--as-of", AS_OF, "-o", "-")
+
+    assert outcome.out == "".join(lines[:3])
+
+
 def test_standard_input_gzip_and_plain_give_the_same(cli, tmp_path):
     content = b'{"facility_id": "F1", "location": {"state": "CA"}}\r\n{"facility_id": "F2"}\r'
     (tmp_path / "a.jsonl").write_bytes(content)
