@@ -5,7 +5,9 @@ with ranked as (
     row_number() over (
       partition by eligible.facility_id
       -- Of the same line twice the first one counts, so that the output's order is settled.
-      order by snapshot_date desc nulls last, source desc, line desc, position
+      order by
+        eligible.snapshot_date desc nulls last, eligible.source desc, eligible.line desc,
+        eligible.position
     ) as place
   from eligible
   join repeated on repeated.facility_id = eligible.facility_id
