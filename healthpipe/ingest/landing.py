@@ -47,9 +47,11 @@ def spool(uri: str, target: Path) -> None:
     """Keep the bytes of standard input or of a pipe in a file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with _opened(uri) as reader, target.open("xb") as writer:
+        # Before each read, too: opening a pipe swallows what a signal's handler raises meanwhile.
+        raise_if_stopping()
         while chunk := reader.read(CHUNK_BYTES):
-            raise_if_stopping()
             writer.write(chunk)
+            raise_if_stopping()
 
 
 def land(uri: str, target: Path) -> None:
