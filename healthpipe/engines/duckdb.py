@@ -52,6 +52,7 @@ ADAPTER_VARIABLES = {
 # In the order of their use of one another.
 MACROS = (
     "json_kind",
+    "json_field_kind",
     "json_text_kind",
     "json_plain",
     "json_text",

@@ -6,8 +6,6 @@ from healthpipe.stages.options import StageOptions
 from healthpipe.stages.outputs import Preview, Stage
 from healthpipe.words import Format
 
-PREVIEW_ROWS = 10
-
 
 def _table(options: StageOptions) -> Query:
     return Query("extract", {"only_accredited": options.only_accredited})

@@ -77,22 +77,11 @@ select
   json_text(record.snapshot_date, line, '$.snapshot_date') as snapshot_date,
   coalesce(record.employee_count is not null, false) as employee_count_given,
   coalesce(record.snapshot_date is not null, false) as snapshot_date_given,
-  case
-    when record is null then 'absent'
-    when record.location.state is not null then 'object'
-    else json_kind(json_type(line, '$.location'))
-  end as location_kind,
-  case
-    when record is null then 'absent'
-    when record.services is not null then 'array'
-    else json_kind(json_type(line, '$.services'))
-  end as services_kind,
+  json_field_kind(record, record.location.state, 'object', line, '$.location') as location_kind,
+  json_field_kind(record, record.services, 'array', line, '$.services') as services_kind,
   json_text_kind(record.labs) as labs_kind,
-  case
-    when record is null then 'absent'
-    when record.accreditations is not null then 'array'
-    else json_kind(json_type(line, '$.accreditations'))
-  end as accreditations_kind,
+  json_field_kind(record, record.accreditations, 'array', line, '$.accreditations')
+    as accreditations_kind,
   length(record.services) as number_of_services,
   case
     when record.accreditations is null then null
