@@ -7,6 +7,22 @@ MAX_LINE_BYTES = 8_000_000
 MAX_DEPTH = 200
 UNKNOWN_STATE = "UNKNOWN"
 TEXT_SPACE = " \t\r\n"
+# What makes a spreadsheet run a cell, as OWASP lists it, the full-width forms with it.
+FORMULA_STARTS = "=+@\t\r\n\uff1d\uff0b\uff20\uff0d-"
+
+
+class Tier(StrEnum):
+    """How soon an accreditation lapses."""
+
+    EXPIRED = "expired"
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LATER = "later"
+
+
+# The most days ahead of a tier; what has fewer than none is expired, what has more is later.
+TIER_DAYS = {Tier.CRITICAL: 30, Tier.HIGH: 60, Tier.MEDIUM: 90}
 
 
 class Severity(StrEnum):
@@ -95,8 +111,10 @@ def state_spellings() -> list[tuple[str, str]]:
     return [(code, code) for code in STATES] + [(name.upper(), code) for name, code in names]
 
 
+Constant = str | int | list[str]
+
 # What the SQL compares with: patterns that mean the same to RE2 (DuckDB) and Java (Athena).
-CONSTANTS: dict[str, str | list[str]] = {
+CONSTANTS: dict[str, Constant] = {
     "outer_space": rf"^[{TEXT_SPACE}]+|[{TEXT_SPACE}]+\z",
     "whole_number": r"^[0-9]{1,18}\z",
     "calendar_day": r"^(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}\z",
@@ -105,4 +123,9 @@ CONSTANTS: dict[str, str | list[str]] = {
     "unknown_state": UNKNOWN_STATE,
     "state_spellings": [spelling for spelling, _ in state_spellings()],
     "state_codes": [code for _, code in state_spellings()],
+    "states": list(STATES),
+    "formula": rf"^[{FORMULA_STARTS}]",
+    "number_as_written": r"^-?[0-9]+\z",
+    **{tier.value: tier.value for tier in Tier},
+    **{f"{tier.value}_days": days for tier, days in TIER_DAYS.items()},
 }

@@ -40,8 +40,15 @@ class Accredited(StrEnum):
     ANY = "any"
 
 
-class StageName(StrEnum):
-    """The stages that have an output."""
+class Grain(StrEnum):
+    """What a row of the expiring is."""
+
+    FACILITY = "facility"
+    ACCREDITATION = "accreditation"
+
+
+class PublishedStage(StrEnum):
+    """The stages whose outputs the workflow publishes."""
 
     EXTRACT = "extract"
     FILTER_EXPIRING = "filter-expiring"

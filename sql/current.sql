@@ -12,14 +12,10 @@ with ranked as (
   from eligible
   join repeated on repeated.facility_id = eligible.facility_id
 )
-select
-  source, position, line, facility_id, facility_name, state, employee_count, number_of_services,
-  first_expiry, number_of_accreditations, is_expiring, next_expiry, has_expired
+select eligible.*, 1 as place
 from eligible
 where facility_id not in (select facility_id from repeated)
 union all
-select
-  source, position, line, facility_id, facility_name, state, employee_count, number_of_services,
-  first_expiry, number_of_accreditations, is_expiring, next_expiry, has_expired
+select ranked.*
 from ranked
 where place = 1

@@ -26,7 +26,13 @@ found as (
   select source, facility_id, reason, item
   from broken_items
 )
-select found.source, found.facility_id, found.reason, rules.severity, rules.field, found.item
+select
+  found.source, -- VARCHAR: the file that the line came from
+  found.facility_id, -- VARCHAR: the facility's id, where the line has one
+  found.reason, -- VARCHAR: the rule that was broken
+  rules.severity, -- VARCHAR: reject or warn
+  rules.field, -- VARCHAR: the field that the rule is about
+  found.item -- BIGINT: the place in the list, from 1, where the rule is about an item
 from found
 join rules on rules.reason = found.reason
 order by found.source, found.facility_id, found.reason, found.item

@@ -2,23 +2,10 @@
 with trimmed as (
   select
     source.*,
-    -- A text whose first and last characters sort after the space has none to lose.
-    case
-      when facility_id >= '!' and substr(facility_id, -1) >= '!' then facility_id
-      else nullif(regexp_replace(facility_id, :outer_space), '')
-    end as facility_id_text,
-    case
-      when facility_name >= '!' and substr(facility_name, -1) >= '!' then facility_name
-      else nullif(regexp_replace(facility_name, :outer_space), '')
-    end as facility_name_text,
-    case
-      when state >= '!' and substr(state, -1) >= '!' then state
-      else nullif(regexp_replace(state, :outer_space), '')
-    end as state_text,
-    case
-      when employee_count >= '!' and substr(employee_count, -1) >= '!' then employee_count
-      else regexp_replace(employee_count, :outer_space)
-    end as employee_count_text,
+    trimmed(facility_id) as facility_id_text,
+    trimmed(facility_name) as facility_name_text,
+    trimmed(state) as state_text,
+    trimmed(employee_count) as employee_count_text,
     transform(
       accreditations,
       a -> try_cast(if(regexp_like(a.valid_until, :calendar_day), a.valid_until) as date)
@@ -57,6 +44,11 @@ select
   accreditations,
   accreditation_dates,
   number_of_dates,
+  trimmed(address) as address,
+  trimmed(city) as city,
+  trimmed(zip) as zip,
+  services,
+  labs,
   -- The reasons in one text, a space between them, empty when no rule is broken: cheaper than
   -- a list for the many rows that break none.
   concat_ws(
@@ -72,7 +64,7 @@ select
     -- A blank text is absent; what has no text at all is a list, an object or another number.
     if(
       employee_count_given and employee_count_value is null
-      and coalesce(employee_count_text, '?') <> '',
+      and (employee_count is null or employee_count_text is not null),
       'employee_count_invalid'
     ),
     if(services_kind not in ('array', 'absent', 'null'), 'services_invalid'),
@@ -95,8 +87,9 @@ select
     if(kind = 'object' and state_text is null, 'state_missing'),
     if(state_text is not null and state_code is null, 'state_not_recognised'),
     if(
-      snapshot_date_given and snapshot_date_value is null,
-      if(coalesce(regexp_replace(snapshot_date, :outer_space), '?') <> '', 'snapshot_date_invalid')
+      snapshot_date_given and snapshot_date_value is null
+      and (snapshot_date is null or trimmed(snapshot_date) is not null),
+      'snapshot_date_invalid'
     )
   ) as broken
 from typed

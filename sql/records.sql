@@ -12,19 +12,18 @@ with dated as (
 select
   source,
   position,
-  -- Lines are large: only those that a later query asks for are carried along.
+  -- Lines and lists are large: only those that a later query asks for are carried along.
   if(
-    :lines = 'all'
-    or rejected
-    or (:lines = 'expiring' and cardinality(expiring_dates) > 0),
-    line
+    :all_lines or rejected or (:expiring_lines and cardinality(expiring_dates) > 0), line
   ) as line,
   line_is_encoded,
   broken,
   rejected,
   facility_id,
   facility_name,
-  coalesce(state, :unknown_state) as state,
+  coalesce(
+    if(:strict_states and not contains(:states, state), null, state), :unknown_state
+  ) as state,
   employee_count,
   number_of_services,
   snapshot_date,
@@ -44,6 +43,21 @@ select
   coalesce(cardinality(expiring_dates) > 0, false) as is_expiring,
   if(cardinality(expiring_dates) > 0, array_min(expiring_dates)) as next_expiry,
   coalesce(number_of_dates > cardinality(current_dates), false) as has_expired,
-  if(broken <> '', accreditations) as accreditations,
-  if(broken <> '', accreditation_dates) as accreditation_dates
+  if(
+    :all_accreditations
+    or broken <> ''
+    or (:expiring_accreditations and cardinality(expiring_dates) > 0),
+    accreditations
+  ) as accreditations,
+  if(
+    :all_accreditations
+    or broken <> ''
+    or (:expiring_accreditations and cardinality(expiring_dates) > 0),
+    accreditation_dates
+  ) as accreditation_dates,
+  address,
+  city,
+  zip,
+  services,
+  labs
 from dated

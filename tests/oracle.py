@@ -54,6 +54,7 @@ class Facility:
     snapshot: datetime.date | None
     accreditations: list[datetime.date | None]
     objects: int
+    record: dict
 
     @property
     def rank(self):
@@ -71,6 +72,9 @@ class Options:
     accredited: str = "current"
     only_accredited: bool = False
     snapshot: str = "latest"
+    top: int | None = None
+    include_zero: bool = False
+    strict_states: bool = False
 
 
 @dataclass
@@ -144,7 +148,7 @@ def judge_line(file: File, order: int, line: bytes, issues: list[str]) -> Facili
     return Facility(
         file.source, order, line, facility_id, name, state, employees,
         len(services) if isinstance(services, list) else 0,
-        snapshot, dates, sum(isinstance(item, dict) for item in items),
+        snapshot, dates, sum(isinstance(item, dict) for item in items), record,
     )  # fmt: skip
 
 
@@ -258,6 +262,24 @@ def state_of(record: dict, issues: list[str]) -> str:
     return STATE_CODES.get(upper, upper)
 
 
+def list_of(value) -> list:
+    return value if isinstance(value, list) else []
+
+
+def numbered(value) -> list[tuple[int, dict]]:
+    """The objects of a list by their places in it."""
+    return [(n, item) for n, item in enumerate(list_of(value), 1) if isinstance(item, dict)]
+
+
+def tier(days: int) -> str:
+    if days < 0:
+        return "expired"
+    for most, name in ((30, "critical"), (60, "high"), (90, "medium")):
+        if days <= most:
+            return name
+    return "later"
+
+
 def add_months(start: datetime.date, months: int) -> datetime.date:
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
     if year > 9999:
@@ -273,6 +295,9 @@ class Oracle:
         self.verdict = judge(files)
         self.options = options
         self.current = self._current()
+        for facility in self.current:
+            if options.strict_states and facility.state not in CODES:
+                facility.state = "UNKNOWN"
 
     @property
     def superseded(self) -> int:
@@ -299,14 +324,17 @@ class Oracle:
             return facility.objects
         return sum(d is not None and d >= self.options.as_of for d in facility.accreditations)
 
-    def _is_expiring(self, facility: Facility) -> bool:
+    def _is_in_window(self, date: datetime.date | None) -> bool:
         options = self.options
         if options.days is None:
             end = add_months(options.as_of, 6 if options.months is None else options.months)
         else:
             end = options.as_of + datetime.timedelta(days=options.days)
         start = datetime.date.min if options.include_expired else options.as_of
-        return any(d is not None and start <= d <= end for d in facility.accreditations)
+        return date is not None and start <= date <= end
+
+    def _is_expiring(self, facility: Facility) -> bool:
+        return any(map(self._is_in_window, facility.accreditations))
 
     def _first(self, facility: Facility) -> datetime.date | None:
         if self.options.first == "earliest":
@@ -314,12 +342,18 @@ class Oracle:
         return facility.accreditations[0] if facility.accreditations else None
 
     def extract(self) -> list[tuple]:
-        rows = [
+        wanted = [f for f in self.current if not self.options.only_accredited or self._counted(f)]
+        wanted.sort(key=lambda f: f.facility_id.encode())
+        if self.options.top is not None:
+            wanted.sort(key=self._soonest)
+        return [
             (f.facility_id, f.name, f.employees, f.services, self._first(f))
-            for f in self.current
-            if not self.options.only_accredited or self._counted(f)
+            for f in wanted[: self.options.top]
         ]
-        return sorted(rows, key=lambda row: row[0].encode())
+
+    def _soonest(self, facility: Facility) -> tuple:
+        ahead = [d for d in facility.accreditations if d is not None and d >= self.options.as_of]
+        return (0, min(ahead)) if ahead else (1,)
 
     def expiring(self) -> bytes:
         return b"".join(f.line + b"\n" for f in self.current if self._is_expiring(f))
@@ -333,5 +367,69 @@ class Oracle:
             row[1] += 1
             row[2] += facility.employees or 0
             row[3] += counted
+        if self.options.include_zero:
+            for code in CODES:
+                states.setdefault(code, [0, 0, 0, 0])
         rows = [(state, *counts) for state, counts in states.items()]
         return sorted(rows, key=lambda row: (-row[1], row[0].encode()))
+
+    def lapsing(self) -> list[tuple[Facility, int, dict]]:
+        """Each accreditation that expires in the window: whose, its place, what is told of it."""
+        return [
+            (facility, number, self._details(item, facility.accreditations[number - 1]))
+            for facility in self.current
+            for number, item in numbered(facility.record.get("accreditations"))
+            if self._is_in_window(facility.accreditations[number - 1])
+        ]
+
+    def _details(self, item: dict, date: datetime.date) -> dict:
+        days = (date - self.options.as_of).days
+        return {
+            "accreditation_body": text(item.get("accreditation_body")),
+            "accreditation_id": text(item.get("accreditation_id")),
+            "valid_until": date,
+            "days_until_expiry": days,
+            "tier": tier(days),
+        }
+
+    def expiring_accreditations(self) -> list[tuple]:
+        found = sorted(
+            self.lapsing(), key=lambda x: (x[2]["valid_until"], x[0].facility_id.encode(), x[1])
+        )
+        return [(f.facility_id, f.name, f.state, *details.values()) for f, _, details in found]
+
+    def expiring_details(self) -> list[tuple[bytes, list[dict]]]:
+        """The lines of the expiring facilities, and what --annotate adds to each."""
+        added: dict[str, list[dict]] = {}
+        for facility, number, details in self.lapsing():
+            date = details["valid_until"].isoformat()
+            told = {"item": number, **details, "valid_until": date}
+            added.setdefault(facility.facility_id, []).append(told)
+        return [(f.line, added[f.facility_id]) for f in self.current if self._is_expiring(f)]
+
+    def nested(self) -> dict[str, dict]:
+        """By facility id, what the five flat tables give back together."""
+        return {f.facility_id: self._nest(f) for f in self.current}
+
+    def _nest(self, facility: Facility) -> dict:
+        record = facility.record
+        location = record.get("location")
+        place = location if isinstance(location, dict) else {}
+        return {
+            "fields": (
+                facility.name, text(place.get("address")), text(place.get("city")),
+                facility.state, text(place.get("zip")), facility.employees, facility.snapshot,
+                facility.source,
+            ),
+            "services": [text(item) for item in list_of(record.get("services"))],
+            "labs": {
+                number: (text(lab.get("lab_name")),
+                         [text(item) for item in list_of(lab.get("certifications"))])
+                for number, lab in numbered(record.get("labs"))
+            },
+            "accreditations": {
+                number: (text(item.get("accreditation_body")), text(item.get("accreditation_id")),
+                         facility.accreditations[number - 1])
+                for number, item in numbered(record.get("accreditations"))
+            },
+        }  # fmt: skip

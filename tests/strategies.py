@@ -65,14 +65,27 @@ STATE = mostly(
     )
     | st.sampled_from(NAMES)
 )
+LAB = mostly(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "lab_name": mostly(st.sampled_from(["Core Lab", " Blood Bank\n"])),
+            "certifications": mostly(
+                st.lists(mostly(st.sampled_from(["CLIA", "CAP"])), max_size=3)
+            ),
+        },
+    )
+)
 RECORD = st.fixed_dictionaries(
     {"facility_id": mostly(st.sampled_from(["F1", "F2", "F3", " F1 ", "F4", "17"]), parts=12)},
     optional={
         "facility_name": mostly(st.just("Fernando Nanini Clinic")),
-        "location": mostly(st.fixed_dictionaries({}, optional={"state": STATE, "city": ODD})),
+        "location": mostly(
+            st.fixed_dictionaries({}, optional={"state": STATE, "city": ODD, "zip": ODD})
+        ),
         "employee_count": mostly(st.integers(0, 5000) | st.sampled_from(["12", " 7 ", "007"])),
-        "services": mostly(st.lists(ODD_TEXT, max_size=3)),
-        "labs": mostly(st.just([{"lab_name": "x", "certifications": ["CLIA"]}])),
+        "services": mostly(st.lists(mostly(ODD_TEXT), max_size=3)),
+        "labs": mostly(st.lists(LAB, max_size=3)),
         "accreditations": mostly(st.lists(ACCREDITATION, max_size=3)),
         "snapshot_date": DATE,
         "unknown": ODD,
@@ -168,4 +181,6 @@ def options(draw) -> Options:
         accredited=draw(st.sampled_from(["current", "any"])),
         only_accredited=draw(st.booleans()),
         snapshot=draw(st.sampled_from(["latest", "newest", "2025-08-31", "2024-02-29"])),
+        include_zero=draw(st.booleans()),
+        strict_states=draw(st.booleans()),
     )

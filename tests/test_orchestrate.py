@@ -30,6 +30,7 @@ def test_it_prints_the_published_paths(orchestrate, tmp_path):
         "extract.parquet",
         "expiring.ndjson",
         "state-counts.csv",
+        "state-counts.json",
     ]
     assert all((tmp_path / path).is_file() for path in paths)
 
@@ -115,7 +116,7 @@ def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
     assert document["records"] == {"lines": 35, "accepted": 32, "rejected": 3, "superseded": 0}
 
 
-@pytest.mark.parametrize("step", ["account", "write_output", "publish"])
+@pytest.mark.parametrize("step", ["account", "Writer", "publish"])
 def test_a_failure_at_any_step_leaves_production_as_it_was(
     orchestrate, pointer, tmp_path, monkeypatch, step
 ):

@@ -10,19 +10,15 @@ import sqlglot
 from sqlglot import exp
 
 from healthpipe.contract import CONSTANTS, RULES, Reason, Severity
-from healthpipe.engines.sql import Query, literal, sql_folder, statement
-from healthpipe.stages.catalog import STAGES
-from healthpipe.stages.options import Lines, choose_options
+from healthpipe.engines.query import Query
+from healthpipe.engines.sql import literal, sql_folder, statement
+from healthpipe.stages.options import carried_values, choose_options
+from healthpipe.stages.view import Carried
 
 FILES = sorted(sql_folder().glob("*.sql"))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-OPTIONS = choose_options("2026-01-05", "latest")
-# The values that callers bind, by file.
-BOUND = {
-    "records": OPTIONS.records_values(Lines.ALL),
-    "eligible": OPTIONS.eligible_values(),
-    **{query.name: query.values for query in (s.table(OPTIONS) for s in STAGES.values())},
-}
+FUNCTIONS = sorted(sql_folder().glob("functions/*.sql"))
+VALUES = choose_options("2026-01-05", "latest").values() | carried_values(frozenset(Carried))
 
 
 def in_duckdb(query, *values):
@@ -86,22 +82,22 @@ def test_a_file_is_a_comment_and_one_query_in_athenas_dialect(path):
     assert isinstance(tree, exp.Query)
 
 
-@each_file
-def test_a_file_has_only_known_placeholders_and_uses_all_that_are_bound(path):
-    used, bound = placeholders(parsed(path)[0]), set(BOUND.get(path.stem, ()))
-    assert used <= set(CONSTANTS) | bound
-    assert bound <= used
+def test_the_placeholders_of_all_files_are_the_values_and_constants_that_there_are():
+    used = set().union(*(placeholders(parsed(path)[0]) for path in (*FILES, *FUNCTIONS)))
+    assert used == {*CONSTANTS, *VALUES, "value"}
+
+
+def test_a_placeholder_without_a_value_is_refused():
+    with pytest.raises(LookupError, match="as_of, window_end"):
+        statement(Query("lapsing", {"window_start": datetime.date.min}), "duckdb")
 
 
 @each_file
 @pytest.mark.parametrize("dialect", ["athena", "duckdb"])
 def test_a_statement_for_an_engine_has_no_placeholder_left(path, dialect):
-    text = statement(Query(path.stem, BOUND.get(path.stem, {})), dialect)
-    assert placeholders(sqlglot.parse_one(text, dialect=dialect)) == set()
-
-
-def test_every_constant_is_used():
-    assert set(CONSTANTS) <= set().union(*(placeholders(parsed(path)[0]) for path in FILES))
+    tree = sqlglot.parse_one(statement(Query(path.stem, VALUES), dialect), dialect=dialect)
+    assert placeholders(tree) == set()
+    assert not {path.stem for path in FUNCTIONS} & {f.name for f in tree.find_all(exp.Anonymous)}
 
 
 KINDS = {"object", "array", "null", "absent"}

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import itertools
 import json
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def rows_of(stage: str, fmt: str, path: Path) -> int:
         return len(rows)
     if fmt == "ndjson":
         return len([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()])
-    return len(json.loads(path.read_text(encoding="utf-8")))
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return len(document["rows"] if stage == "state-counts" else document)
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
@@ -91,7 +93,7 @@ def test_standard_output_is_the_data_alone(cli, examples, tmp_path, stage):
 
     outcome = cli(stage, "examples", "--as-of", AS_OF, "--format", "csv", "-o", "-")
 
-    assert outcome.out == (tmp_path / "x.csv").read_text(encoding="utf-8")
+    assert outcome.out.encode() == (tmp_path / "x.csv").read_bytes()
     assert "lines in" in outcome.err
 
 
@@ -176,8 +178,11 @@ def test_every_expiring_line_is_an_input_line_byte_for_byte(cli, examples):
     assert set(lines) <= given
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize(
+    ("stage", "fmt"),
+    # The JSON of state-counts names its run.
+    sorted(set(itertools.product(STAGES, FORMATS)) - {("state-counts", "json")}),
+)
 def test_the_same_input_gives_the_same_bytes(cli, examples, tmp_path, stage, fmt):
     for name in ("one", "two"):
         cli(stage, "examples", "--as-of", AS_OF, "--format", fmt, "-o", tmp_path / name)

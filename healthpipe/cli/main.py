@@ -10,10 +10,12 @@ from typer.exceptions import TyperException
 
 import healthpipe
 from healthpipe.cli.console import say_error, start_logging
+from healthpipe.cli.current import current
+from healthpipe.cli.describe import describe
 from healthpipe.cli.generate import generate_data
-from healthpipe.cli.orchestrate import current, orchestrate
-from healthpipe.cli.stages import extract, filter_expiring, state_counts
+from healthpipe.cli.stages import orchestrate, stage_command
 from healthpipe.errors import UsageError, exit_code_of
+from healthpipe.stages.catalog import STAGES
 from healthpipe.words import LogFormat
 
 app = typer.Typer(
@@ -45,11 +47,11 @@ def _root(
 ) -> None: ...
 
 
-app.command("extract")(extract)
-app.command("filter-expiring")(filter_expiring)
-app.command("state-counts")(state_counts)
+for stage in STAGES.values():
+    app.command(stage.name)(stage_command(stage))
 app.command("orchestrate")(orchestrate)
 app.command("current")(current)
+app.command("describe")(describe)
 app.command("generate-data")(generate_data)
 
 

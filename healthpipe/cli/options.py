@@ -3,14 +3,15 @@
 A value comes from the flag, else the environment, else the configuration file, else the default.
 """
 
-import tomllib
+from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from healthpipe.errors import UsageError
+from healthpipe.cli.configuration import load_configuration
 from healthpipe.words import (
     MAX_DAYS,
     MAX_MONTHS,
@@ -18,11 +19,9 @@ from healthpipe.words import (
     EngineName,
     FirstAccreditation,
     Format,
+    Grain,
     LogFormat,
 )
-
-DEFAULT_CONFIG = Path("healthpipe.toml")
-
 
 # The environment variables follow one pattern, so --help does not list them.
 _option = partial(typer.Option, show_envvar=False)
@@ -32,55 +31,10 @@ def _environment(name: str) -> str:
     return f"HEALTHPIPE_{name}"
 
 
-def _load_configuration(context: typer.Context, path: Path | None) -> Path | None:
-    """Make a configuration file's values the defaults of the command's options."""
-    if path is None and not DEFAULT_CONFIG.is_file():
-        return None
-    path = path or DEFAULT_CONFIG
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "check --config") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML", str(error)) from error
-    command = context.command.name or ""
-    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    shared = {key: value for key, value in values.items() if key not in tables}
-    _require_known(context, path, shared, tables)
-    own = shared | tables.get(command, {})
-    context.default_map = {key.replace("-", "_"): value for key, value in own.items()}
-    return path
-
-
-def _require_known(
-    context: typer.Context, path: Path, shared: dict[str, Any], tables: dict[str, Any]
-) -> None:
-    """Refuse keys that are no option: at the top, of any command; in a table, of its command."""
-    group: Any = context.find_root().command
-    options = {name: _option_keys(command) for name, command in group.commands.items()}
-    unknown = set(shared) - set().union(*options.values())
-    for name, table in tables.items():
-        unknown |= {f"{name}.{key}" for key in set(table) - options.get(name, set())} or (
-            set() if name in options else {name}
-        )
-    if unknown:
-        raise UsageError(
-            f"{path} has unknown keys: {', '.join(sorted(unknown))}",
-            "keys are the long names of options, at the top or in a table named as a command",
-        )
-
-
-def _option_keys(command: Any) -> set[str]:
-    """The keys of a command's options: their long names without the dashes."""
-    flags = (flag for parameter in command.params for flag in (*parameter.opts, parameter.name))
-    keys = {flag.removeprefix("--") for flag in flags if flag}
-    return (keys | {key.replace("_", "-") for key in keys}) - {"help", "config"}
-
-
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[SOURCE]...",
+        metavar="SOURCE",
         help="Files, folders, globs, or - for standard input.  (default: <root>/raw)",
         show_default=False,
     ),
@@ -185,6 +139,57 @@ AccreditedOption = Annotated[
         help="Accredited by an accreditation valid on that day, or by any at all.",
     ),
 ]
+TopOption = Annotated[
+    int | None,
+    _option(
+        "--top",
+        envvar=_environment("TOP"),
+        min=1,
+        metavar="N",
+        help="Only the N facilities with the earliest date that is still to come.",
+        show_default=False,
+    ),
+]
+GrainOption = Annotated[
+    Grain,
+    _option(
+        "--grain",
+        envvar=_environment("GRAIN"),
+        help="A row for each facility, or for each accreditation that expires.",
+    ),
+]
+AnnotateOption = Annotated[
+    bool,
+    _option(
+        "--annotate",
+        envvar=_environment("ANNOTATE"),
+        help="Add the accreditations that expire to each record, under the key expiring.",
+    ),
+]
+IncludeZeroOption = Annotated[
+    bool,
+    _option(
+        "--include-zero",
+        envvar=_environment("INCLUDE_ZERO"),
+        help="A row for every state and territory, also without a facility.",
+    ),
+]
+StrictStatesOption = Annotated[
+    bool,
+    _option(
+        "--strict-states",
+        envvar=_environment("STRICT_STATES"),
+        help="What is not recognised as a state counts as UNKNOWN.",
+    ),
+]
+SpreadsheetSafeOption = Annotated[
+    bool,
+    _option(
+        "--spreadsheet-safe",
+        envvar=_environment("SPREADSHEET_SAFE"),
+        help="In CSV, an apostrophe before texts that a spreadsheet would run as formulas.",
+    ),
+]
 JsonOption = Annotated[
     bool,
     _option("--json", envvar=_environment("JSON"), help="Print one JSON document instead."),
@@ -208,9 +213,59 @@ ConfigOption = Annotated[
     _option(
         "--config",
         envvar=_environment("CONFIG"),
-        callback=_load_configuration,
+        callback=load_configuration,
         is_eager=True,
         help="TOML file with options.  (default: healthpipe.toml, if there)",
         show_default=False,
     ),
 ]
+
+# Every option of the commands that run stages, by its name in their code, with its default.
+DECLARED: dict[str, tuple[Any, Any]] = {
+    "sources": (Sources, None),
+    "root": (RootOption, "./data"),
+    "engine": (EngineOption, EngineName.DUCKDB),
+    "as_of": (AsOfOption, None),
+    "snapshot": (SnapshotOption, "latest"),
+    "months": (MonthsOption, None),
+    "days": (DaysOption, None),
+    "include_expired": (IncludeExpiredOption, False),
+    "first_accreditation": (FirstAccreditationOption, FirstAccreditation.LISTED),
+    "only_accredited": (OnlyAccreditedOption, False),
+    "accredited": (AccreditedOption, Accredited.CURRENT),
+    "top": (TopOption, None),
+    "grain": (GrainOption, Grain.FACILITY),
+    "annotate": (AnnotateOption, False),
+    "include_zero": (IncludeZeroOption, False),
+    "strict_states": (StrictStatesOption, False),
+    "spreadsheet_safe": (SpreadsheetSafeOption, False),
+    "output": (OutputOption, None),
+    "format": (FormatOption, None),
+    "json": (JsonOption, False),
+    "quiet": (QuietOption, False),
+    "debug": (DebugOption, False),
+    "log_format": (LogFormatOption, LogFormat.TEXT),
+    "config": (ConfigOption, None),
+}
+ROOT = ("sources", "root", "engine")
+RECORDS = ("as_of", "snapshot")
+RESULT = ("spreadsheet_safe", "output", "format")
+MANNER = ("json", "quiet", "debug", "log_format", "config")
+
+
+def declare(command: Callable[..., None], names: Sequence[str]) -> None:
+    """Give a command that takes a context and keywords the options of these names."""
+    annotations = {"context": typer.Context} | {name: DECLARED[name][0] for name in names}
+    defaults = {name: DECLARED[name][1] for name in names}
+    command.__annotations__ = annotations
+    command.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            Parameter(
+                name,
+                Parameter.KEYWORD_ONLY,
+                default=defaults.get(name, Parameter.empty),
+                annotation=annotation,
+            )
+            for name, annotation in annotations.items()
+        ]
+    )

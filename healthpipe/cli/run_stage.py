@@ -9,20 +9,20 @@ from pathlib import Path
 from healthpipe.cli.shared import Manner, Place
 from healthpipe.cli.views import print_data, show_preview, show_stage_summary
 from healthpipe.engines import require_supported
-from healthpipe.errors import UsageError
-from healthpipe.stages.catalog import STAGES
+from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.stages.options import StageOptions
+from healthpipe.stages.view import Stage
 from healthpipe.storage import require_local
 from healthpipe.storage.layout import open_root
-from healthpipe.words import EngineName, StageName
+from healthpipe.words import EngineName, Format
 from healthpipe.workflow.one_pass import Request, StageResult, run_stage
 
 
 @dataclass(frozen=True)
 class StageCommand:
-    """A stage as a command names it."""
+    """A stage with what a command was given."""
 
-    name: StageName
+    stage: Stage
     root: str
     engine: EngineName
     options: StageOptions
@@ -35,11 +35,11 @@ class StageCommand:
             if manner.json:
                 raise UsageError("-o - and --json both want standard output", "drop one of them")
             with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
-                path = Path(folder, request.stage.file_name(request.format))
-                self._show(
-                    self._run(replace(request, output=str(path), is_printed=True), manner), manner
-                )
-                print_data(path)
+                path = Path(folder, "result")
+                printed = replace(request, output=str(path), is_printed=True)
+                result = self._run(printed, manner)
+                self._show(result, manner)
+                print_data(path, result.files[0].format)
         else:
             self._show(self._run(request, manner), manner)
 
@@ -47,11 +47,14 @@ class StageCommand:
         """What is to be run. Everything that can be refused is refused here."""
         require_supported(self.engine)
         require_local(self.place.path or "")
-        root = open_root(self.root)
-        stage = STAGES[self.name]
-        fmt = self.place.format_for(stage.default_format)
+        root, fmt = open_root(self.root), self.place.chosen_format()
         self.place.require_writable(sources or [root.raw])
-        return Request(stage, root, sources, self.options, fmt, self.place.path, self.engine)
+        request = Request(
+            self.stage, root, sources, self.options, fmt, self.place.path, self.engine
+        )
+        if self.place.path and self.stage.is_folder:
+            _require_own(Path(self.place.path), self.stage)
+        return request
 
     def _run(self, request: Request, manner: Manner) -> StageResult:
         with manner.session() as progress:
@@ -65,3 +68,17 @@ class StageCommand:
             print(result.path)
         if result.preview:
             show_preview(result.preview)
+
+
+def _require_own(folder: Path, stage: Stage) -> None:
+    """Refuse to replace a folder that holds anything but an earlier result of the stage."""
+    own = {view.file_name(fmt) for view in stage.views for fmt in Format}
+    foreign = (
+        sorted(path.name for path in folder.iterdir() if path.name not in own)
+        if folder.is_dir()
+        else []
+    )
+    if foreign:
+        raise OutputRefused(
+            f"-o {folder} holds other files, {foreign[0]} for one", "name a new folder"
+        )

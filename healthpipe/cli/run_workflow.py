@@ -10,10 +10,10 @@ from healthpipe.cli.views import print_data, show_issues
 from healthpipe.engines import require_supported
 from healthpipe.errors import UsageError
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.publish import published_file, read_live
+from healthpipe.stages.publish import published_files, read_live
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import open_root
-from healthpipe.words import EngineName, StageName
+from healthpipe.words import EngineName, Format, PublishedStage
 from healthpipe.workflow.orchestrate import WorkflowResult, orchestrate
 
 
@@ -36,33 +36,35 @@ def run_workflow(
             print(f"{result.run.root.uri}/{file['path']}")
 
 
-def show_current(stage: StageName | None, root: str, output: str | None, manner: Manner) -> None:
+def show_current(
+    stage: PublishedStage | None, root: str, output: str | None, manner: Manner
+) -> None:
     """The live files' paths, one of them, its data, or the pointer as JSON."""
-    place = Place(output, None)
+    place = Place(output)
     if stage is None and output is not None:
-        raise UsageError("-o needs a stage", f"name one of {', '.join(StageName)}")
+        raise UsageError("-o needs a stage", f"name one of {', '.join(PublishedStage)}")
     if manner.json and output is not None:
         raise UsageError("-o and --json exclude each other", "drop one of them")
     with manner.session():
         opened = open_root(root)
-        stages = [stage] if stage else list(StageName)
-        files = [published_file(opened, name) for name in stages]
+        files = published_files(opened, stage)
         if manner.json:
             print(json.dumps(read_live(opened).document))
         elif place.is_standard_output:
-            print_data(Path(files[0]))
+            print_data(Path(files[0]), Format(Path(files[0]).suffix[1:]))
         elif place.path:
             place.require_writable([])
             open_storage(place.path).copy(files[0], place.path)
         else:
-            print("\n".join(files))
+            print("\n".join(files[:1] if stage else files))
 
 
 def _show_summary(result: WorkflowResult) -> None:
     document = result.to_json()
-    records, rows = document["records"], {}
+    records = document["records"]
+    rows: dict[str, int] = {}
     for file in result.production["files"]:
-        rows[file["stage"]] = file["rows"]
+        rows.setdefault(file["stage"], file["rows"])
     counts = ", ".join(f"{stage} {count:,} rows" for stage, count in rows.items())
     log.info(
         f"published run {document['run_id']} as of {document['as_of']}: "

@@ -3,12 +3,11 @@
 import fnmatch
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import typer
+from typing import Any
 
 from healthpipe.cli.console import shown_progress, start_logging
 from healthpipe.errors import OutputRefused, UsageError
@@ -35,6 +34,11 @@ class Manner:
     debug: bool = False
     log_format: LogFormat = LogFormat.TEXT
 
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Manner":
+        """What a command was given."""
+        return cls(given["json"], given["quiet"], given["debug"], given["log_format"])
+
     @property
     def on_terminal(self) -> bool:
         """Whether a person watches: a preview is for nobody else."""
@@ -50,30 +54,16 @@ class Manner:
             yield progress
 
 
-def most_explicit(
-    context: typer.Context, months: int | None, days: int | None
-) -> dict[str, int | None]:
-    """Months and days as keywords, without the one that comes from a less explicit place.
-
-    A --days on the command line sets aside the months of a configuration file.
-    """
-    given = {"months": months, "days": days}
-    places = ("DEFAULT", "DEFAULT_MAP", "ENVIRONMENT", "COMMANDLINE")
-    rank = {
-        name: places.index(source.name) if source else 0
-        for name in given
-        for source in [context.get_parameter_source(name)]
-    }
-    top = max(rank.values())
-    return {name: value for name, value in given.items() if rank[name] == top}
-
-
 @dataclass(frozen=True)
 class Place:
-    """Where a result goes: a path, standard output, or None for the run's own folder."""
+    """Where a result goes: a path, standard output, or None for the run's own folder.
+
+    `is_folder` where the result is a folder of files.
+    """
 
     output: str | None
-    format: Format | None
+    format: Format | None = None
+    is_folder: bool = False
 
     @property
     def is_standard_output(self) -> bool:
@@ -85,9 +75,9 @@ class Place:
         """The file that the user named."""
         return None if self.is_standard_output else self.output
 
-    def format_for(self, default: Format) -> Format:
-        """The option, else the suffix of the output, else `default`. Raises `UsageError`."""
-        suffix = Path(self.path).suffix.lower() if self.path else ""
+    def chosen_format(self) -> Format | None:
+        """The option, else the suffix of the output, else None. Raises `UsageError`."""
+        suffix = Path(self.path).suffix.lower() if self.path and not self.is_folder else ""
         promised = SUFFIXES.get(suffix)
         if self.format and promised and self.format is not promised:
             raise UsageError(
@@ -97,16 +87,24 @@ class Place:
         if suffix == ".gz" or (suffix and not promised and not self.format):
             known = ", ".join(SUFFIXES)
             raise UsageError(f"-o has the unknown suffix {suffix}", f"use one of {known}")
-        return self.format or promised or default
+        return self.format or promised
 
     def require_writable(self, sources: Sequence[str]) -> None:
-        """Refuse an output that is a folder, lies in none, or lies inside a SOURCE."""
+        """Refuse an output that is a folder where a file belongs, or the other way round, that
+        lies in none, or lies inside a SOURCE.
+        """
+        if self.is_standard_output and self.is_folder:
+            raise UsageError("the result is several files", "give -o a folder")
         if self.path is None:
             return
         path = Path(self.path)
         folder = path.resolve().parent
-        if path.is_dir():
+        if path.is_dir() and not self.is_folder:
             raise OutputRefused(f"-o {path} is a folder", "name a file in it")
+        if path.exists() and not path.is_dir() and self.is_folder:
+            raise OutputRefused(
+                f"-o {path} is a file", "name a folder: the result is several files"
+            )
         if not folder.is_dir():
             raise OutputRefused(f"the folder of -o {path} is not there", f"mkdir -p {folder}")
         if not os.access(folder, os.W_OK):

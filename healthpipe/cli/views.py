@@ -2,20 +2,21 @@
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from healthpipe.cli.console import log
 from healthpipe.contract import RULES, Severity
-from healthpipe.stages.outputs import Preview
+from healthpipe.stages.preview import PreviewTable
+from healthpipe.words import Format
 from healthpipe.workflow.one_pass import StageResult
 
 REJECTING = frozenset(rule.reason for rule in RULES if rule.severity is Severity.REJECT)
 
 
-def print_data(path: Path) -> None:
+def print_data(path: Path, fmt: Format) -> None:
     """The bytes of a file on standard output."""
-    if sys.stdout.isatty() and path.suffix == ".parquet":
+    if sys.stdout.isatty() and fmt is Format.PARQUET:
         log.warning("Parquet is not for terminals; redirect it, or give --format csv")
         return
     sys.stdout.flush()
@@ -27,17 +28,25 @@ def print_data(path: Path) -> None:
 def show_stage_summary(result: StageResult) -> None:
     """One line of what came in and out, and one for what was turned away."""
     document = result.to_json()
-    records, written = document["records"], result.written
+    records = document["records"]
     facts = "".join(f", {count:,} {fact}" for fact, count in result.facts.items())
     log.info(
         f"{document['command']} as of {document['as_of']}: {records['lines']:,} lines in, "
         f"{records['rejected']:,} rejected, {records['superseded']:,} superseded, "
-        f"{written.rows:,} rows written ({_size(written.bytes)}){facts}; {result.elapsed_s:.1f} s",
+        f"{'; '.join(_written(result))}{facts}; {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )
     show_issues(document["issues"], result.record_folder)
     for name in result.manifest.skipped:
         log.info(f"skipped {name}: not a name that is read")
+
+
+def _written(result: StageResult) -> Iterator[str]:
+    """What was written, one text a view; a file that is a twin of another is not told apart."""
+    files = {file.view: file for file in reversed(result.files)}
+    for view, file in reversed(files.items()):
+        what = f"{view} " if len(files) > 1 else ""
+        yield f"{what}{file.rows:,} rows ({_size(file.bytes)})"
 
 
 def show_issues(issues: Mapping[str, int], folder: str) -> None:
@@ -50,7 +59,23 @@ def show_issues(issues: Mapping[str, int], folder: str) -> None:
         log.info(f"issues: {_counts(warned)}; listed in {folder}/issues.parquet")
 
 
-def show_preview(preview: Preview) -> None:
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on a terminal; elsewhere the rows alone, a tab between their columns."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(row))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def show_preview(preview: PreviewTable) -> None:
     """A table on standard error, and what to try next."""
     from rich.console import Console
     from rich.table import Table

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from healthpipe.engines.sql import Relation
+from healthpipe.engines.query import Relation
 from healthpipe.words import Format
 
 Row = tuple[Any, ...]

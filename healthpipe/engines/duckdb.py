@@ -9,7 +9,8 @@ import duckdb
 
 from healthpipe.contract import MAX_DEPTH, MAX_LINE_BYTES
 from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row
-from healthpipe.engines.sql import Relation, adapter_text, statement
+from healthpipe.engines.query import Relation
+from healthpipe.engines.sql import adapter_text, statement
 from healthpipe.errors import ServiceFailed
 from healthpipe.stopping import raise_if_stopping
 from healthpipe.words import Format
@@ -63,7 +64,8 @@ MACROS = (
 )
 COPY_OPTIONS = {
     Format.PARQUET: "format parquet, compression zstd",
-    Format.CSV: "format csv, header true",
+    # RFC 4180: lines end in CR LF. NULL is nothing, an empty text is "".
+    Format.CSV: "format csv, header true, new_line '\\r\\n'",
     Format.NDJSON: "format json",
     Format.JSON: "format json, array true",
 }

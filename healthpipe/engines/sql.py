@@ -1,8 +1,8 @@
 """The SQL files: found, given their values as typed literals, and written for an engine."""
 
 import datetime
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -10,37 +10,19 @@ from pathlib import Path
 import sqlglot
 from sqlglot import exp
 
-from healthpipe.contract import CONSTANTS, RULES
+from healthpipe.contract import CONSTANTS, Constant
+from healthpipe.engines.query import Constants, Relation, Value
 
-Value = datetime.date | bool | int | StrEnum | Sequence[StrEnum]
+FUNCTIONS = "functions"
 
 
 @dataclass(frozen=True)
-class Query:
-    """The statement of `sql/<name>.sql` with the values of its placeholders."""
+class Column:
+    """A column of a query's result, as the query's file tells it: `-- TYPE: meaning`."""
 
     name: str
-    values: Mapping[str, Value] = field(default_factory=dict)
-    is_ordered: bool = True
-
-    def unordered(self) -> "Query":
-        """The same without its ORDER BY, for rows that lie in that order already."""
-        return replace(self, is_ordered=False)
-
-
-@dataclass(frozen=True)
-class Constants:
-    """A small relation of words from the contract."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-Relation = Query | Constants
-
-RULE_LIST = Constants(
-    ("reason", "severity", "field"), tuple((r.reason, r.severity, r.field) for r in RULES)
-)
+    type: str
+    meaning: str
 
 
 def sql_folder() -> Path:
@@ -54,31 +36,38 @@ def statement(relation: Relation, dialect: str) -> str:
     """The text of a query written in Athena's dialect, for the engine that speaks `dialect`."""
     if isinstance(relation, Constants):
         return _constant_rows(relation).sql(dialect)
-    tree = _bind(_parse(relation.name), relation.values)
+    tree = _query(relation.name).copy()
     if not relation.is_ordered:
         tree.set("order", None)
-    return tree.sql(dialect)
+    wanted = {relation.column} if relation.column else set(tree.named_selects) - relation.dropped
+    tree.set("expressions", [s for s in tree.selects if s.alias_or_name in wanted])
+    if relation.limit is not None:
+        tree = tree.limit(relation.limit)
+    if relation.is_spreadsheet_safe:
+        tree = _spreadsheet_safe(tree)
+    return _bind(_expand(tree), relation.values).sql(dialect, comments=False)
+
+
+def column_names(name: str) -> tuple[str, ...]:
+    """The names of the columns of `sql/<name>.sql`."""
+    return tuple(_query(name).named_selects)
+
+
+def summary(name: str) -> str:
+    """What the file of a query says a row of its result is."""
+    tree = _query(name)
+    return _told(tree) or _told(tree.find(exp.With) or tree)
+
+
+def columns(name: str) -> list[Column]:
+    """The columns of `sql/<name>.sql` with what the file says of them."""
+    told = ((s.alias_or_name, *_told(s).partition(": ")) for s in _query(name).selects)
+    return [Column(name, type_, meaning) for name, type_, _, meaning in told]
 
 
 def adapter_text(engine: str, name: str) -> str:
     """The text of an engine's own `sql/<engine>/<name>.sql`, as it stands."""
     return (sql_folder() / engine / f"{name}.sql").read_text(encoding="utf-8")
-
-
-@cache
-def _parse(name: str) -> exp.Expr:
-    text = (sql_folder() / f"{name}.sql").read_text(encoding="utf-8")
-    return sqlglot.parse_one(text, dialect="athena")
-
-
-def _bind(tree: exp.Expr, values: Mapping[str, Value]) -> exp.Expr:
-    known = {name: _constant(value) for name, value in CONSTANTS.items()}
-    known |= {name: literal(value) for name, value in values.items()}
-
-    def replace(node: exp.Expr) -> exp.Expr:
-        return known[node.name].copy() if isinstance(node, exp.Placeholder) else node
-
-    return tree.copy().transform(replace, copy=False)
 
 
 def literal(value: Value) -> exp.Expr:
@@ -101,10 +90,78 @@ def literal(value: Value) -> exp.Expr:
             return exp.Array(expressions=[literal(item) for item in value])
 
 
-def _constant(value: str | list[str]) -> exp.Expr:
-    if isinstance(value, str):
-        return exp.Literal.string(value)
-    return exp.Array(expressions=[exp.Literal.string(word) for word in value])
+@cache
+def _parse(name: str) -> exp.Expr:
+    text = (sql_folder() / f"{name}.sql").read_text(encoding="utf-8")
+    return sqlglot.parse_one(text, dialect="athena")
+
+
+def _query(name: str) -> exp.Query:
+    tree = _parse(name)
+    assert isinstance(tree, exp.Query)
+    return tree
+
+
+def _told(node: exp.Expr) -> str:
+    """The comment of a node as one line of text."""
+    return " ".join(" ".join(node.comments or ()).split())
+
+
+@cache
+def _function_names() -> frozenset[str]:
+    return frozenset(path.stem for path in (sql_folder() / FUNCTIONS).glob("*.sql"))
+
+
+def _expand(tree: exp.Expr) -> exp.Expr:
+    """Put the body of `functions/<name>.sql` in the place of each call; `:value` is its argument.
+
+    Athena has no functions of one's own in SQL.
+    """
+
+    def replace(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Anonymous) or node.name not in _function_names():
+            return node
+        (argument,) = node.expressions
+        return _fill(_parse(f"{FUNCTIONS}/{node.name}"), {"value": argument}).transform(replace)
+
+    return tree.transform(replace)
+
+
+def _bind(tree: exp.Expr, values: Mapping[str, Value]) -> exp.Expr:
+    known = {name: _constant(value) for name, value in CONSTANTS.items()}
+    bound = _fill(tree, known | {name: literal(value) for name, value in values.items()})
+    unbound = {node.name for node in bound.find_all(exp.Placeholder)}
+    if unbound:
+        raise LookupError(f"no value for {', '.join(sorted(unbound))}")
+    return bound
+
+
+def _fill(tree: exp.Expr, known: Mapping[str, exp.Expr]) -> exp.Expr:
+    def replace(node: exp.Expr) -> exp.Expr:
+        found = known.get(node.name) if isinstance(node, exp.Placeholder) else None
+        return found.copy() if found else node
+
+    return tree.copy().transform(replace, copy=False)
+
+
+def _spreadsheet_safe(tree: exp.Query) -> exp.Query:
+    rows = tree.subquery("rows_of_result")
+    return exp.select(
+        *(
+            exp.alias_(exp.Anonymous(this="spreadsheet_safe", expressions=[exp.column(name)]), name)
+            for name in tree.named_selects
+        )
+    ).from_(rows)
+
+
+def _constant(value: Constant) -> exp.Expr:
+    match value:
+        case int():
+            return exp.Literal.number(value)
+        case str():
+            return exp.Literal.string(value)
+        case _:
+            return exp.Array(expressions=[exp.Literal.string(word) for word in value])
 
 
 def _constant_rows(relation: Constants) -> exp.Expr:

@@ -1,17 +1,26 @@
 """Raw lines become records: judged, kept apart where they must be, and all accounted for."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from healthpipe.contract import RULES
 from healthpipe.engines.base import Engine, LineFile
-from healthpipe.engines.sql import RULE_LIST, Query
+from healthpipe.engines.query import Constants, Query
 from healthpipe.errors import Imbalance
-from healthpipe.stages.options import Lines, StageOptions
+from healthpipe.stages.options import StageOptions, carried_values
+from healthpipe.stages.view import Carried
 from healthpipe.words import Format
 
 REJECTS = "rejects.parquet"
 ISSUES = "issues.parquet"
+RULE_LIST = Constants(
+    ("reason", "severity", "field"), tuple((r.reason, r.severity, r.field) for r in RULES)
+)
+# What only some stages show, and none of those that the workflow publishes.
+DETAILS = ("address", "city", "zip", "services", "labs")
+CURATED = frozenset(Carried) - {Carried.DETAILS}
+CURATED_LINES = Query("judged").without(DETAILS)
 
 
 @dataclass(frozen=True)
@@ -51,27 +60,27 @@ def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
     engine.define("judged", Query("judged"))
 
 
-def keep_records(engine: Engine, options: StageOptions, lines: Lines) -> bool:
+def keep_records(engine: Engine, options: StageOptions, carried: Set[Carried]) -> bool:
     """Make `records` and `current` from `judged`, reading the raw lines once if that will do.
 
     The order of two records of one facility may hang on the bytes of their lines, which are
     not carried along; where that is so, a second pass carries them all. Returns whether the
     rows of `current` lie in input order.
     """
-    engine.materialize("records", Query("records", options.records_values(lines)))
+    engine.materialize("records", _records(options, carried))
     has_repeated = _define_current(engine, options)
     if has_repeated and engine.rows(Query("contested")):
-        engine.materialize("records", Query("records", options.records_values(Lines.ALL)))
+        engine.materialize("records", _records(options, carried | {Carried.ALL_LINES}))
     return not has_repeated
 
 
 def open_records(engine: Engine, options: StageOptions, segments: Sequence[str]) -> bool:
-    """Make `records` and `current` from curated segments, which hold all lines.
+    """Make `records` and `current` from curated segments.
 
     Returns whether the rows of `current` lie in input order.
     """
     engine.read_table("judged", segments)
-    engine.define("records", Query("records", options.records_values(Lines.ALL)))
+    engine.define("records", _records(options, CURATED))
     return not _define_current(engine, options) and len(segments) == 1
 
 
@@ -88,9 +97,14 @@ def account(engine: Engine, folder: Path) -> Account:
     return Account(balance, dict(engine.rows(Query("issue_counts"))))
 
 
+def _records(options: StageOptions, carried: Set[Carried]) -> Query:
+    query = Query("records", options.values() | carried_values(carried))
+    return query if Carried.DETAILS in carried else query.without(DETAILS)
+
+
 def _define_current(engine: Engine, options: StageOptions) -> bool:
     """Make `current`; returns whether a facility has more than one record."""
-    engine.define("eligible", Query("eligible", options.eligible_values()))
+    engine.define("eligible", Query("eligible", options.values()))
     engine.materialize("repeated", Query("repeated"))
     has_repeated = bool(engine.rows(Query("has_repeated"))[0][0])
     engine.define("current", Query("current" if has_repeated else "current_unrepeated"))

@@ -1,21 +1,27 @@
 """Stage 1: the key figures of each facility."""
 
-from healthpipe.engines.base import Engine
-from healthpipe.engines.sql import Query
-from healthpipe.stages.options import StageOptions
-from healthpipe.stages.outputs import Preview, Stage
-from healthpipe.words import Format
+from typing import TYPE_CHECKING
+
+from healthpipe.stages.view import Carried, Preview, Stage, View
+
+if TYPE_CHECKING:
+    from healthpipe.stages.options import StageOptions
+
+EXTRACT = View("extract")
+SOONEST = View("extract", carries=frozenset({Carried.ALL_ACCREDITATIONS}))
 
 
-def _table(options: StageOptions) -> Query:
-    return Query("extract", {"only_accredited": options.only_accredited})
+def _choose(options: "StageOptions") -> tuple[View, ...]:
+    return (EXTRACT if options.top is None else SOONEST,)
 
 
-def _preview(engine: Engine, options: StageOptions) -> Preview:
-    engine.define("extracted", _table(options))
-    columns = ("facility id", "name", "employees", "services", "first expiry")
-    rows = engine.rows(Query("extract_preview"))
-    return Preview("The first facilities", "healthpipe filter-expiring", columns, rows)
-
-
-STAGE = Stage("extract", "extract", Format.PARQUET, _table, _preview)
+STAGE = Stage(
+    name="extract",
+    summary="Show the key figures of each facility.",
+    example="healthpipe extract data/raw -o facilities.csv",
+    next_command="healthpipe filter-expiring",
+    takes=("first_accreditation", "only_accredited", "accredited", "top"),
+    views=(EXTRACT,),
+    choose=_choose,
+    preview=Preview("The first facilities"),
+)

@@ -1,34 +1,41 @@
-"""Stage 2: the records with an accreditation that expires in the window."""
+"""Stage 2: what expires in the window, as records or as single accreditations."""
 
-from healthpipe.engines.base import Engine
-from healthpipe.engines.sql import Query
-from healthpipe.stages.options import Lines, StageOptions
-from healthpipe.stages.outputs import Preview, Stage
-from healthpipe.words import Format
+from typing import TYPE_CHECKING
+
+from healthpipe.stages.view import Carried, Preview, Stage, View
+from healthpipe.words import Format, Grain
+
+if TYPE_CHECKING:
+    from healthpipe.stages.options import StageOptions
+
+LAPSING = "lapsing"
+ITS_ACCREDITATIONS = frozenset({Carried.EXPIRING_ACCREDITATIONS})
+
+RECORDS = View("expiring", Format.NDJSON, frozenset({Carried.EXPIRING_LINES}), has_records=True)
+ANNOTATED = View(
+    "expiring-annotated",
+    Format.NDJSON,
+    ITS_ACCREDITATIONS | {Carried.EXPIRING_LINES},
+    reads=(LAPSING,),
+    has_records=True,
+)
+ACCREDITATIONS = View("expiring-accreditations", Format.CSV, ITS_ACCREDITATIONS, (LAPSING,))
 
 
-def _table(_: StageOptions) -> Query:
-    return Query("expiring_table")
-
-
-def _preview(engine: Engine, options: StageOptions) -> Preview:
-    columns = ("facility id", "name", "state", "next expiry", "days")
-    soonest = engine.rows(Query("expiring_soonest"))
-    rows = [(*row, (row[-1] - options.as_of).days) for row in soonest]
-    return Preview("The soonest to expire", "healthpipe state-counts", columns, rows)
-
-
-def _facts(engine: Engine) -> dict[str, int]:
-    return {"already expired": engine.rows(Query("already_expired"))[0][0]}
+def _choose(options: "StageOptions") -> tuple[View, ...]:
+    if options.grain is Grain.ACCREDITATION:
+        return (ACCREDITATIONS,)
+    return (ANNOTATED if options.annotate else RECORDS,)
 
 
 STAGE = Stage(
-    "filter-expiring",
-    "expiring",
-    Format.NDJSON,
-    _table,
-    _preview,
-    _facts,
-    lines=Query("expiring_lines"),
-    carried=Lines.EXPIRING,
+    name="filter-expiring",
+    summary="Keep the records with an accreditation that expires soon, as they came.",
+    example="healthpipe filter-expiring --days 90 -o - | jq .facility_name",
+    next_command="healthpipe state-counts",
+    takes=("months", "days", "include_expired", "grain", "annotate", "strict_states"),
+    views=(RECORDS, ANNOTATED, ACCREDITATIONS),
+    choose=_choose,
+    preview=Preview("The soonest to expire", query="expiring_soonest"),
+    facts={"already expired": "already_expired"},
 )

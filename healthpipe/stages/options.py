@@ -1,30 +1,24 @@
 """What a user may decide about the meaning of records, and the SQL values that it comes to."""
 
 import datetime
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Set
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
 
 from healthpipe.contract import RULES, Severity
-from healthpipe.engines.sql import Value
+from healthpipe.engines.query import Value
 from healthpipe.errors import UsageError
+from healthpipe.stages.view import Carried
 from healthpipe.words import (
     DEFAULT_MONTHS,
     MAX_DAYS,
     MAX_MONTHS,
     Accredited,
     FirstAccreditation,
+    Grain,
 )
-
-
-class Lines(StrEnum):
-    """Which lines are carried along beside the fields of their records."""
-
-    REJECTED = "rejected"
-    EXPIRING = "expiring"
-    ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -94,34 +88,42 @@ class StageOptions:
     accredited: Accredited = Accredited.CURRENT
     only_accredited: bool = False
     snapshot: SnapshotChoice = SnapshotChoice()
+    top: int | None = None
+    grain: Grain = Grain.FACILITY
+    annotate: bool = False
+    include_zero: bool = False
+    strict_states: bool = False
+    spreadsheet_safe: bool = False
 
-    def records_values(self, lines: Lines) -> dict[str, Value]:
-        """The values of records.sql."""
+    def __post_init__(self) -> None:
+        if self.annotate and self.grain is Grain.ACCREDITATION:
+            raise UsageError(
+                "--annotate writes records, --grain accreditation writes none", "drop one of them"
+            )
+
+    def values(self) -> dict[str, Value]:
+        """What the placeholders of the queries stand for."""
         return {
             "as_of": self.as_of,
             "window_start": self.window.start,
             "window_end": self.window.end,
             "first_accreditation": self.first_accreditation,
             "accredited": self.accredited,
-            "rejecting": [rule.reason for rule in RULES if rule.severity is Severity.REJECT],
-            "lines": lines,
-        }
-
-    def eligible_values(self) -> dict[str, Value]:
-        """The values of eligible.sql."""
-        return {
+            "only_accredited": self.only_accredited,
             "snapshot_until": self.snapshot.until,
             "newest_only": self.snapshot.newest_only,
+            "soonest_first": self.top is not None,
+            "include_zero": self.include_zero,
+            "strict_states": self.strict_states,
+            "rejecting": [rule.reason for rule in RULES if rule.severity is Severity.REJECT],
         }
 
     def to_json(self) -> dict[str, Any]:
         """The options as a run record keeps them."""
         return {
+            **asdict(self),
             "as_of": self.as_of.isoformat(),
             "window": [self.window.start.isoformat(), self.window.end.isoformat()],
-            "first_accreditation": self.first_accreditation.value,
-            "accredited": self.accredited.value,
-            "only_accredited": self.only_accredited,
             "snapshot": str(self.snapshot),
         }
 
@@ -129,14 +131,20 @@ class StageOptions:
     def from_json(cls, document: dict[str, Any]) -> "StageOptions":
         """The options that `to_json` wrote."""
         start, end = map(datetime.date.fromisoformat, document["window"])
-        return cls(
-            as_of=datetime.date.fromisoformat(document["as_of"]),
-            window=Window(start, end),
-            first_accreditation=FirstAccreditation(document["first_accreditation"]),
-            accredited=Accredited(document["accredited"]),
-            only_accredited=document["only_accredited"],
-            snapshot=SnapshotChoice.parse(document["snapshot"]),
-        )
+        typed = {
+            "as_of": datetime.date.fromisoformat(document["as_of"]),
+            "window": Window(start, end),
+            "snapshot": SnapshotChoice.parse(document["snapshot"]),
+            "first_accreditation": FirstAccreditation(document["first_accreditation"]),
+            "accredited": Accredited(document["accredited"]),
+            "grain": Grain(document["grain"]),
+        }
+        return cls(**{**document, **typed})
+
+
+def carried_values(carried: Set[Carried]) -> dict[str, Value]:
+    """What the placeholders stand for that say what is kept of records; details are columns."""
+    return {each.value: each in carried for each in Carried if each is not Carried.DETAILS}
 
 
 def choose_options(

@@ -45,15 +45,19 @@ def read_live(root: Root) -> Live:
     return Live(json.loads(found[0]), found[1])
 
 
-def published_file(root: Root, stage: str) -> str:
-    """The live published file of a stage. Raises `NothingPublished`."""
+def published_files(root: Root, stage: str | None = None) -> list[str]:
+    """The live published files, or those of a stage, its main one first.
+
+    Raises `NothingPublished`.
+    """
     document = read_live(root).document
     if not document:
         raise NothingPublished(f"{root.uri} has no published run", "run `healthpipe orchestrate`")
-    for file in document["files"]:
-        if file["stage"] == stage:
-            return f"{root.uri}/{file['path']}"
-    raise NothingPublished(f"the live run published no {stage}", "see `healthpipe current --json`")
+    return [
+        f"{root.uri}/{file['path']}"
+        for file in document["files"]
+        if stage is None or file["stage"] == stage
+    ]
 
 
 def publish(root: Root, publication: Publication, before: Live) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from healthpipe.storage.layout import Root
 SCHEMA_VERSION = 1
 DATA, DESCRIPTION = "judged.parquet", "segment.json"
 # What decides the rows of a segment, besides its files.
-MEANING = ("judged.sql", "duckdb/*.sql", "athena/*.sql")
+MEANING = ("judged.sql", "functions/*.sql", "duckdb/*.sql", "athena/*.sql")
 
 
 @dataclass(frozen=True)

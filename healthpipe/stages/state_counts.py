@@ -1,21 +1,17 @@
 """Stage 3: the accredited facilities of each state."""
 
-from healthpipe.engines.base import Engine
-from healthpipe.engines.sql import Query
-from healthpipe.stages.options import StageOptions
-from healthpipe.stages.outputs import Preview, Stage
+from healthpipe.stages.view import Preview, Stage, View
 from healthpipe.words import Format
 
+COUNTS = View("state-counts", Format.CSV, is_document=True)
 
-def _table(_: StageOptions) -> Query:
-    return Query("state_counts")
-
-
-def _preview(engine: Engine, options: StageOptions) -> Preview:
-    columns = ("state", "accredited", "facilities", "employees", "accreditations")
-    return Preview(
-        "Facilities by state", "healthpipe orchestrate", columns, engine.rows(_table(options))
-    )
-
-
-STAGE = Stage("state-counts", "state-counts", Format.CSV, _table, _preview)
+STAGE = Stage(
+    name="state-counts",
+    summary="Count the accredited facilities of each state.",
+    example="healthpipe state-counts --as-of 2026-01-01 --format json -o - | jq .rows",
+    next_command="healthpipe orchestrate",
+    takes=("accredited", "include_zero", "strict_states"),
+    views=(COUNTS,),
+    preview=Preview("Facilities by state", limit=None),
+    twin=Format.JSON,
+)

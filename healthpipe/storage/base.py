@@ -60,6 +60,13 @@ class Storage(ABC):
         """Put a finished local file in place, whole. The local file is gone afterwards."""
 
     @abstractmethod
+    def deliver_folder(self, local: Path, uri: str) -> None:
+        """Put a finished local folder of files in place, all of them or none.
+
+        It replaces a folder that is there. The local folder is gone afterwards.
+        """
+
+    @abstractmethod
     def copy(self, source: str, target: str) -> str:
         """Copy a file within the storage and return its SHA-256 in hexadecimal."""
 

@@ -84,6 +84,23 @@ class LocalStorage(Storage):
             local.replace(target)
             _fsync(target.parent)
 
+    def deliver_folder(self, local: Path, uri: str) -> None:
+        target = Path(uri).resolve()
+        with _written_beside(uri) as new, _written_beside(uri) as old:
+            new.mkdir()
+            for path in sorted(local.iterdir()):
+                self.deliver(path, str(new / path.name))
+            if target.exists():
+                target.rename(old)
+            try:
+                new.rename(target)
+            except OSError:
+                if old.exists():
+                    old.rename(target)
+                raise
+            _fsync(target.parent)
+        local.rmdir()
+
     def copy(self, source: str, target: str) -> str:
         digest = hashlib.sha256()
         with _written_beside(target) as temporary:
@@ -108,6 +125,8 @@ def _written_beside(uri: str) -> Iterator[Path]:
         try:
             yield temporary
         finally:
+            if temporary.is_dir():
+                shutil.rmtree(temporary, ignore_errors=True)
             temporary.unlink(missing_ok=True)
 
 

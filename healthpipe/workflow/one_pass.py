@@ -17,13 +17,15 @@ from healthpipe.stages.curate import (
     keep_records,
 )
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.outputs import Preview, Stage, Target, Written, write_output
+from healthpipe.stages.preview import PreviewTable, facts_of, preview_of
+from healthpipe.stages.view import Stage, View
+from healthpipe.stages.writing import Writer, Written
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName, Format
 from healthpipe.workflow.intake import Intake
 from healthpipe.workflow.progress import NoProgress, Progress
-from healthpipe.workflow.runs import Execution, Run, RunRecord
+from healthpipe.workflow.runs import Execution, Run, RunRecord, utc_now
 
 SCHEMA_VERSION = 1
 
@@ -32,20 +34,27 @@ SCHEMA_VERSION = 1
 class Request:
     """A stage to run: over what, with which meaning, and where its result goes.
 
-    `output` is a URI outside the run, or None for the run's own folder; of one that `is_printed`
-    nobody needs to know the name.
+    Without `format` each output has its own. `output` is a URI outside the run (a folder's, of a
+    stage that writes one), or None for the run's own folder; of one that `is_printed` nobody
+    needs to know the name.
     """
 
     stage: Stage
     root: Root
     sources: Sequence[str]
     options: StageOptions
-    format: Format
+    format: Format | None = None
     output: str | None = None
     engine: EngineName = EngineName.DUCKDB
     progress: Progress = field(default_factory=NoProgress)
     with_preview: bool = False
     is_printed: bool = False
+
+    @property
+    def outputs(self) -> tuple[tuple[View, Format], ...]:
+        """The views to write and their formats, the main one first; to a named file only that."""
+        outputs = self.stage.outputs(self.options, self.format)
+        return outputs if self.stage.is_folder or self.output is None else outputs[:1]
 
 
 @dataclass(frozen=True)
@@ -57,9 +66,9 @@ class StageResult:
     manifest: Manifest
     account: Account
     path: str
-    written: Written
+    files: list[Written]
     facts: dict[str, int]
-    preview: Preview | None
+    preview: PreviewTable | None
     elapsed_s: float
 
     @property
@@ -77,10 +86,34 @@ class StageResult:
             "engine": self.request.engine.value,
             "as_of": self.request.options.as_of.isoformat(),
             **accounted(self.manifest, self.account),
-            "output": {"path": self.path, **self.written.to_json()},
+            "output": self._output(),
             "queries": [],
             "elapsed_s": round(self.elapsed_s, 3),
         }
+
+    def _output(self) -> dict[str, Any]:
+        """The main file, or the folder with the sums of its files; all files if more than one."""
+        main = {"path": self.path, **self.files[0].to_json()}
+        if len(self.files) == 1:
+            return main
+        folder = self.path if self.request.stage.is_folder else self.path.rpartition("/")[0]
+        each = [{"path": f"{folder}/{file.name}", **file.to_json()} for file in self.files]
+        if self.request.stage.is_folder:
+            rows, size = sum(file.rows for file in self.files), sum(f.bytes for f in self.files)
+            main |= {"rows": rows, "bytes": size, "sha256": None}
+        return main | {"files": each}
+
+
+def provenance(record: RunRecord, sources: Sequence[str], root: Root) -> dict[str, Any]:
+    """Where the rows of a result come from, as documents tell it."""
+    return {
+        "run_id": record.run_id,
+        "as_of": record.as_of.isoformat(),
+        "generated_at": utc_now(),
+        "sources": list(sources) or [root.raw],
+        "engine": record.engine,
+        "query_ids": [],
+    }
 
 
 def accounted(manifest: Manifest, counted: Account) -> dict[str, Any]:
@@ -132,6 +165,7 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
     began = time.monotonic()
     stage, options, progress = request.stage, request.options, request.progress
     intake = Intake(run, request.sources)
+    carried = frozenset().union(*(view.carries for view, _ in request.outputs))
     progress.step(f"looking at {len(found.files)} files")
     manifest = intake.take_in(found)
     with open_engine(request.engine, run.scratch) as engine:
@@ -141,28 +175,38 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
         def read(files: Manifest) -> None:
             nonlocal in_order
             judge_lines(engine, [file.as_lines() for file in files.files])
-            in_order = keep_records(engine, options, stage.carried)
+            in_order = keep_records(engine, options, carried)
 
         manifest = intake.read(manifest, read)
         progress.step("accounting for every line", engine.progress)
         counted = account(engine, run.scratch)
         progress.step("writing the result", engine.progress)
-        name = stage.file_name(request.format)
-        target = Target(run.scratch / name, request.format)
-        written = write_output(engine, stage, options, target, in_input_order=in_order)
-        facts = stage.facts(engine)
-        preview = stage.preview(engine, options) if request.with_preview else None
-    path = _deliver(request, run, name)
+        origin = provenance(run.record, request.sources, request.root)
+        writer = Writer(engine, options, origin, in_order)
+        files = writer.write_all(request.outputs, run.scratch / stage.name)
+        facts = facts_of(engine, stage)
+        preview = None
+        if request.with_preview:
+            preview = preview_of(engine, stage, request.outputs[0][0], options)
+    path = _deliver(request, run, files)
     elapsed = time.monotonic() - began
     return StageResult(
-        request, run.record.run_id, manifest, counted, path, written, facts, preview, elapsed
+        request, run.record.run_id, manifest, counted, path, files, facts, preview, elapsed
     )
 
 
-def _deliver(request: Request, run: Run, name: str) -> str:
+def _deliver(request: Request, run: Run, files: Sequence[Written]) -> str:
+    """Put the result in its place; returns the path of its main file, or of its folder."""
     for kept in (REJECTS, ISSUES):
         run.deliver(kept, run.scratch / kept)
+    stage, main = request.stage, files[0].name
+    folder = run.scratch / stage.name
     if request.output is None:
-        return run.deliver(f"{request.stage.name}/{name}", run.scratch / name)
-    open_storage(request.output).deliver(run.scratch / name, request.output)
+        uri = run.deliver_folder(stage.name, folder)
+        return uri if stage.is_folder else f"{uri}/{main}"
+    storage = open_storage(request.output)
+    if stage.is_folder:
+        storage.deliver_folder(folder, request.output)
+    else:
+        storage.deliver(folder / main, request.output)
     return "-" if request.is_printed else request.output

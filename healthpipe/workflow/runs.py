@@ -108,6 +108,12 @@ class Run:
         self.root.storage.deliver(local, uri)
         return uri
 
+    def deliver_folder(self, name: str, local: Path) -> str:
+        """Move a finished local folder to its place in the run; its URI."""
+        uri = f"{self.uri}/{name}"
+        self.root.storage.deliver_folder(local, uri)
+        return uri
+
     def succeed(self) -> None:
         """Close the record of a run that did what it was to do."""
         self._finish("succeeded")

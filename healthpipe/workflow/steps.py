@@ -8,12 +8,10 @@ from typing import Any
 
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import Engine
-from healthpipe.engines.sql import Query
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.stages.catalog import STAGES
-from healthpipe.stages.curate import ISSUES, REJECTS, account, judge_lines, open_records
+from healthpipe.stages.curate import CURATED_LINES, ISSUES, REJECTS, account, open_records
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.outputs import Target, write_output
 from healthpipe.stages.publish import Live, Publication, publish, read_live
 from healthpipe.stages.segments import (
     DATA,
@@ -22,9 +20,10 @@ from healthpipe.stages.segments import (
     files_not_in,
     usable_segments,
 )
-from healthpipe.words import EngineName, Format, StageName
+from healthpipe.stages.writing import Writer
+from healthpipe.words import EngineName, Format, PublishedStage
 from healthpipe.workflow.intake import MANIFEST, Intake
-from healthpipe.workflow.one_pass import accounted
+from healthpipe.workflow.one_pass import accounted, provenance
 from healthpipe.workflow.progress import Progress
 from healthpipe.workflow.runs import Run
 
@@ -49,9 +48,9 @@ class Steps:
         self.by_name: dict[str, Callable[[], dict[str, Any]]] = {
             "Ingest": self._ingest,
             "Curate": self._curate,
-            "Extract": lambda: self._stage(StageName.EXTRACT),
-            "FilterExpiring": lambda: self._stage(StageName.FILTER_EXPIRING),
-            "StateCounts": lambda: self._stage(StageName.STATE_COUNTS),
+            "Extract": lambda: self._stage(PublishedStage.EXTRACT),
+            "FilterExpiring": lambda: self._stage(PublishedStage.FILTER_EXPIRING),
+            "StateCounts": lambda: self._stage(PublishedStage.STATE_COUNTS),
             "Publish": self._publish,
             "Cleanup": self._cleanup,
         }
@@ -100,31 +99,35 @@ class Steps:
         new = files_not_in(known, manifest.files)
         uris = [segment.uri for segment in known]
         if new:
-            judge_lines(engine, [file.as_lines() for file in new])
+            engine.read_lines([file.as_lines() for file in new])
             local = self._scratch("Curate") / DATA
-            engine.write(Query("judged"), local, Format.PARQUET)
+            engine.write(CURATED_LINES, local, Format.PARQUET)
             folder = f"{root.curated}/{self._run.record.run_id}"
             storage.deliver(local, f"{folder}/{DATA}")
             storage.write(f"{folder}/{DESCRIPTION}", describe_segment(new))
             uris.append(f"{folder}/{DATA}")
         return uris
 
-    def _stage(self, name: StageName) -> dict[str, Any]:
-        stage, options = STAGES[name], self._job.options
+    def _stage(self, name: PublishedStage) -> dict[str, Any]:
+        stage, options, run = STAGES[name], self._job.options, self._run
+        local = self._scratch(name) / "output"
         with self._engine(name) as engine:
             self._progress.step("computing the results", engine.progress)
             in_order = open_records(engine, options, self.result("Curate")["segments"])
-            file_name = stage.file_name(stage.default_format)
-            local = self._scratch(name) / file_name
-            target = Target(local, stage.default_format)
-            written = write_output(engine, stage, options, target, in_input_order=in_order)
-        uri = self._run.deliver(f"{name}/{file_name}", local)
-        return {"stage": name.value, "uri": uri, **written.to_json()}
+            origin = provenance(run.record, self._job.sources, run.root)
+            writer = Writer(engine, options, origin, in_order)
+            files = writer.write_all(stage.outputs(options, None), local)
+        uri = run.deliver_folder(name, local)
+        written = [
+            {"stage": name.value, "uri": f"{uri}/{file.name}", **file.to_json()} for file in files
+        ]
+        return {"files": written}
 
     def _publish(self) -> dict[str, Any]:
         self._progress.step("publishing")
         noted = self.result("Ingest")
-        outputs = [self.result(step) for step in ("Extract", "FilterExpiring", "StateCounts")]
+        steps = ("Extract", "FilterExpiring", "StateCounts")
+        outputs = [file for step in steps for file in self.result(step)["files"]]
         record = self._run.record
         publication = Publication(
             record.run_id, record.as_of.isoformat(), self._job.options.to_json(), outputs

@@ -46,7 +46,17 @@ parsed as (
         }]
       }')),
       null
-    ) as record
+    ) as record,
+    -- Not wanted by most: left out of the above, it costs them nothing.
+    if(
+      unparsed_kind is null,
+      try(json_transform(line, '{
+        "location": {"address": "VARCHAR", "city": "VARCHAR", "zip": "VARCHAR"},
+        "services": ["VARCHAR"],
+        "labs": [{"lab_name": "VARCHAR", "certifications": ["VARCHAR"]}]
+      }')),
+      null
+    ) as nested
   from sized
 ),
 typed as (
@@ -69,10 +79,10 @@ select
   kind,
   json_text(record.facility_id, line, '$.facility_id') as facility_id,
   json_text(record.facility_name, line, '$.facility_name') as facility_name,
-  if(record is null, null, json_text(line ->> '$.location.address', line, '$.location.address')) as address,
-  if(record is null, null, json_text(line ->> '$.location.city', line, '$.location.city')) as city,
+  json_text(nested.location.address, line, '$.location.address') as address,
+  json_text(nested.location.city, line, '$.location.city') as city,
   json_text(record.location.state, line, '$.location.state') as state,
-  if(record is null, null, json_text(line ->> '$.location.zip', line, '$.location.zip')) as zip,
+  json_text(nested.location.zip, line, '$.location.zip') as zip,
   json_text(record.employee_count, line, '$.employee_count') as employee_count,
   json_text(record.snapshot_date, line, '$.snapshot_date') as snapshot_date,
   coalesce(record.employee_count is not null, false) as employee_count_given,
@@ -83,6 +93,37 @@ select
   json_field_kind(record, record.accreditations, 'array', line, '$.accreditations')
     as accreditations_kind,
   length(record.services) as number_of_services,
+  case
+    when record.services is null then null
+    when list_count(list_filter(nested.services, lambda s: json_plain(s)))
+      = length(nested.services) then nested.services
+    else list_transform(
+      json_extract(line, '$.services[*]'), lambda s: json_text(s ->> '$', s, '$')
+    )
+  end as services,
+  case
+    when json_text_kind(record.labs) <> 'array' then null
+    when list_count(list_filter(nested.labs, lambda l:
+      l.lab_name is not null
+      and json_plain(l.lab_name)
+      and list_count(list_filter(l.certifications, lambda c: json_plain(c)))
+        = length(l.certifications)
+    )) = length(nested.labs)
+    then list_transform(nested.labs, lambda l: {
+      'kind': 'object', 'lab_name': l.lab_name, 'certifications': l.certifications
+    })
+    else list_transform(json_extract(line, '$.labs[*]'), lambda l: {
+      'kind': json_kind(json_type(l)),
+      'lab_name': json_text(l ->> '$.lab_name', l, '$.lab_name'),
+      'certifications': if(
+        json_type(l, '$.certifications') = 'ARRAY',
+        list_transform(
+          json_extract(l, '$.certifications[*]'), lambda c: json_text(c ->> '$', c, '$')
+        ),
+        null
+      )
+    })
+  end as labs,
   case
     when record.accreditations is null then null
     when list_count(list_filter(record.accreditations, lambda a:

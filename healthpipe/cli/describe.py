@@ -1,0 +1,40 @@
+"""The command that tells what the columns of each output are."""
+
+from typing import Annotated
+
+import typer
+
+from healthpipe.cli.options import (
+    ConfigOption,
+    DebugOption,
+    JsonOption,
+    LogFormatOption,
+    QuietOption,
+)
+from healthpipe.cli.shared import Manner
+from healthpipe.words import LogFormat
+
+
+def describe(
+    view: Annotated[
+        str | None,
+        typer.Argument(help="Only this output.  (default: all, a line each)", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+    log_format: LogFormatOption = LogFormat.TEXT,
+    config: ConfigOption = None,
+) -> None:
+    """Tell the columns, types and meaning of each output.
+
+    For example: healthpipe describe facility_labs
+    """
+    from healthpipe.cli.run_describe import describe_all, describe_view
+
+    manner = Manner(json, quiet, debug, log_format)
+    with manner.session():
+        if view is None:
+            describe_all(manner)
+        else:
+            describe_view(view, manner)

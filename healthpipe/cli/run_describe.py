@@ -1,0 +1,48 @@
+"""The outputs as their queries tell them, for a person or as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
+from typing import Any
+
+from healthpipe.cli.shared import Manner
+from healthpipe.cli.views import print_table
+from healthpipe.engines.sql import columns, summary
+from healthpipe.errors import UsageError
+from healthpipe.stages.catalog import VIEWS, written_by
+
+
+def describe_all(manner: Manner) -> None:
+    """A line for each output, by the command that writes it."""
+    rows = [(name, written_by(view), summary(view.sql_name)) for name, view in VIEWS.items()]
+    _render(("output", "written by", "what it is"), rows, {"views": _named(rows)}, manner)
+
+
+def describe_view(name: str, manner: Manner) -> None:
+    """A line for each column of one output. Raises `UsageError` for a name that is none."""
+    if name not in VIEWS:
+        near = get_close_matches(name, VIEWS, n=1) or [", ".join(VIEWS)]
+        raise UsageError(f"there is no output {name!r}", f"try {near[0]}")
+    told = columns(VIEWS[name].sql_name)
+    rows = [(column.name, column.type, column.meaning) for column in told]
+    document = {
+        "view": name,
+        "summary": summary(VIEWS[name].sql_name),
+        "columns": [asdict(column) for column in told],
+    }
+    _render(("column", "type", "meaning"), rows, document, manner)
+
+
+def _named(rows: Sequence[tuple[str, str, str]]) -> list[dict[str, str]]:
+    return [dict(zip(("view", "written_by", "summary"), row, strict=True)) for row in rows]
+
+
+def _render(
+    head: Sequence[str], rows: Sequence[Sequence[str]], document: dict[str, Any], manner: Manner
+) -> None:
+    if manner.json:
+        preface = {"schema_version": 1, "command": "describe", "status": "succeeded"}
+        print(json.dumps(preface | document))
+    else:
+        print_table(head, rows)
