@@ -407,6 +407,14 @@ class Oracle:
             added.setdefault(facility.facility_id, []).append(told)
         return [(f.line, added[f.facility_id]) for f in self.current if self._is_expiring(f)]
 
+    def expiry_calendar(self) -> list[tuple]:
+        months: dict[tuple, list[str]] = {}
+        for facility, _, details in self.lapsing():
+            key = details["valid_until"].replace(day=1), details["accreditation_body"]
+            months.setdefault(key, []).append(facility.facility_id)
+        rows = [(*key, len(ids), len(set(ids))) for key, ids in months.items()]
+        return sorted(rows, key=lambda row: (row[0], row[1] is None, (row[1] or "").encode()))
+
     def nested(self) -> dict[str, dict]:
         """By facility id, what the five flat tables give back together."""
         return {f.facility_id: self._nest(f) for f in self.current}

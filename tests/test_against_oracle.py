@@ -141,6 +141,9 @@ CASES = {
         {"annotate": True},
     ),
     "normalize": Case("normalize", read_nested, Oracle.nested),
+    "expiry-calendar": Case(
+        "expiry-calendar", read_parquet, Oracle.expiry_calendar, fmt=Format.PARQUET
+    ),
 }
 
 

@@ -25,6 +25,7 @@ CALLS = {
     "expiring-annotated": ("filter-expiring", "--annotate"),
     "expiring-accreditations": ("filter-expiring", "--grain", "accreditation"),
     "state-counts": ("state-counts",),
+    "expiry-calendar": ("expiry-calendar",),
     **{view.name: ("normalize",) for view in STAGES["normalize"].views},
 }
 POLARS_TYPES = {
@@ -326,6 +327,17 @@ def test_the_grain_of_accreditations_has_nothing_to_annotate(cli, examples):
 
     assert outcome.code == 2
     assert "drop one of them" in outcome.err
+
+
+def test_the_calendar_counts_by_month_and_body(cli, examples):
+    out = cli("expiry-calendar", "examples", "--as-of", AS_OF, "--days", "30", "-q", "-o", "-").out
+
+    assert out.splitlines() == [
+        "month,accreditation_body,accreditations,facilities",
+        "2026-02-01,AAAHC,1,1",
+        "2026-02-01,Joint Commission,3,2",
+        "2026-03-01,Joint Commission,1,1",
+    ]
 
 
 def test_describe_tells_of_every_output_in_a_line(cli):

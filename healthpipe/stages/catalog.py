@@ -1,11 +1,11 @@
 """The stages by their names, and all outputs by theirs."""
 
-from healthpipe.stages import extract, filter_expiring, normalize, state_counts
+from healthpipe.stages import expiry_calendar, extract, filter_expiring, normalize, state_counts
 from healthpipe.stages.view import Stage, View
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (extract, filter_expiring, state_counts, normalize)
+    for module in (extract, filter_expiring, state_counts, normalize, expiry_calendar)
 }
 
 # What every run writes beside its result.
