@@ -32,8 +32,8 @@ def show_stage_summary(result: StageResult) -> None:
     facts = "".join(f", {count:,} {fact}" for fact, count in result.facts.items())
     log.info(
         f"{document['command']} as of {document['as_of']}: {records['lines']:,} lines in, "
-        f"{records['rejected']:,} rejected, {records['superseded']:,} superseded, "
-        f"{'; '.join(_written(result))}{facts}; {result.elapsed_s:.1f} s",
+        f"{records['rejected']:,} rejected, {records['superseded']:,} superseded; "
+        f"{', '.join(_written(result))}{facts}; {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )
     show_issues(document["issues"], result.record_folder)
