@@ -5,6 +5,15 @@ import json
 
 from hypothesis import strategies as st
 
+from tests.odd_values import (
+    BROKEN_LINES,
+    NEAR,
+    NO_DATES,
+    ODD_NESTED,
+    ODD_SCALARS,
+    ODD_TEXTS,
+    STATE_SPELLINGS,
+)
 from tests.oracle import NAMES, File, Options
 
 AS_OF = st.sampled_from(
@@ -13,30 +22,11 @@ AS_OF = st.sampled_from(
         for d in ("2025-08-31", "2024-02-29", "2025-11-30", "2026-01-01")
     ]
 )
-NEAR = [
-    "2025-08-30", "2025-08-31", "2025-09-01", "2026-02-27", "2026-02-28", "2026-03-01",
-    "2024-02-28", "2024-02-29", "2024-08-29", "2024-08-30", "2025-11-29", "2026-05-30",
-    "2026-05-31", "2026-01-01", "2026-07-01", "2026-07-02", "9999-12-31", "0001-01-01",
-]  # fmt: skip
-NO_DATES = [
-    "n/a", "", " ", "2025-02-29", "2025-13-01", "2025-1-5", " 2026-01-05", "2026-01-05 ",
-    "2026-01-05T00:00:00Z", "20260105", "0000-01-01", "2026-01-05\n", "infinity", "12026-01-01",
-    "٢٠٢٦-01-05", "-044-03-15", "2026-00-10", "epoch",
-]  # fmt: skip
-ODD_TEXT = st.sampled_from(
-    [
-        "", " ", "\t x \n", "{", "[x", '"quoted"', "\\N", "\\", "null", "NaN", "Nancy, ]", "a,}",
-        "naïve ß 漢字 🏥", "\u0001", "\u0000", "\u2028", "\u00a0x\u00a0", "0", "-0", "12.5", "1e3",
-        "0123456789012345678", "O'Brien; drop table", "%{%{", "\ufeff", "x" * 300, ": nan", "true",
-    ]
-)  # fmt: skip
-ODD_NUMBER = st.sampled_from(
-    [0, -1, 12.5, 7, 10**17, 10**18, 10**25, -0.0, 1e300, 999999999999999999, True, False, None]
-)
+ODD_TEXT = st.sampled_from(ODD_TEXTS)
 ODD = st.one_of(
     ODD_TEXT,
-    ODD_NUMBER,
-    st.sampled_from([[], {}, [1], {"a": 1}, ["x", None], [[]], {"valid_until": "2026-01-01"}]),
+    st.sampled_from(ODD_SCALARS),
+    st.sampled_from(ODD_NESTED),
     st.text(max_size=8),
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
@@ -59,12 +49,7 @@ ACCREDITATION = mostly(
     ),
     parts=10,
 )
-STATE = mostly(
-    st.sampled_from(
-        ["CA", "ny", " tx\t", "Puerto Rico", "district of columbia", "ZZ", "CalifORNIA"]
-    )
-    | st.sampled_from(NAMES)
-)
+STATE = mostly(st.sampled_from(STATE_SPELLINGS) | st.sampled_from(NAMES))
 LAB = mostly(
     st.fixed_dictionaries(
         {},
@@ -102,28 +87,9 @@ def as_json(record, style: int) -> bytes:
 
 GOOD_LINE = st.builds(as_json, RECORD, st.integers(0, 3))
 BROKEN_LINE = st.one_of(
-    st.sampled_from(
-        [
-            b"{", b"}", b"[]", b"[1]", b"5", b'"x"', b"null", b" true ", b"-0", b"NaN", b"Infinity",
-            b'{"facility_id": "N", "x": NaN}', b'{"facility_id": "N", "x": [-infinity]}',
-            b'{"facility_id": "N",}', b'{"facility_id": "N", "services": [1,\t]}', b"{} x",
-            b'{"facility_id": "S", "x": "\\ud83c"}', b'{"facility_id": "S", "x": "\\ud83c\\udf00"}',
-            b'{"facility_id": "C", "x": "\x01"}', b'\x01{"facility_id": "C"}',
-            b'{"facility_id": "C"}\x01', b'{"facility_id": "C"}\x00', b"\\N", b"\x01", b"\x00",
-            b'{"facility_id": "B", "x": "\xff"}', b"\xff\xfe", b'{"facility_id": "B\xe4"}',
-            b'{"facility_id": "D", "x": ' + b"[" * 199 + b"]" * 199 + b"}",
-            b'{"facility_id": "D", "x": ' + b"[" * 200 + b"]" * 200 + b"}",
-            b'{"facility_id": "D", "x": ' + b'{"a":' * 250 + b"1" + b"}" * 250 + b"}",
-            b'{"facility_id": "D", "x": "' + b"[" * 300 + b'"}', b"[" * 5000, b"[" * 150,
-            b'{"facility_id": "D", "x": [' + b"[]," * 300 + b"1]}",
-            b'{"facility_id": 1e3}', b'{"facility_id": -0}', b'{"facility_id": 12.0}',
-            b'{"facility_id": 123456789012345678}', b'{"facility_id": 1234567890123456789}',
-            b'{"facility\\u005fid": "F1"}', b'{"FACILITY_ID": "F1"}', b"{'facility_id': 'F1'}",
-            b'\xef\xbb\xbf{"facility_id": "F1"}', b'\x0b{"facility_id": "F1"}', b" \t ",
-        ]
-    ),
+    st.sampled_from(BROKEN_LINES),
     st.binary(max_size=20).map(lambda raw: raw.replace(b"\n", b" ").replace(b"\r", b" ")),
-)  # fmt: skip
+)
 MUTATED_LINE = st.builds(
     lambda line, at, byte: line[: at % len(line)] + bytes([byte]) + line[at % len(line) + 1 :],
     GOOD_LINE,

@@ -1,6 +1,7 @@
 """Every output, row by row, against what the contract says in plain Python."""
 
 import csv
+import datetime
 import json
 import tempfile
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.options import SnapshotChoice, StageOptions, Window
 from healthpipe.storage.layout import Root
 from healthpipe.words import Accredited, EngineName, FirstAccreditation, Format, Grain
-from healthpipe.workflow.one_pass import Request, run_stage
+from healthpipe.workflow.one_pass import run_stage
 from healthpipe.workflow.orchestrate import orchestrate
+from healthpipe.workflow.results import Request
+from tests.dirty import many_records
 from tests.oracle import File, Options, Oracle
 from tests.strategies import file_sets, options
 
@@ -196,6 +199,15 @@ def test_stages_by_hand_agree_with_the_oracle(files, wanted, names):
 @settings(FUZZ, max_examples=600)
 def test_stages_by_hand_agree_with_the_oracle_on_thousands_of_files(files, wanted, names):
     check_by_hand(files, wanted, names)
+
+
+@pytest.mark.parametrize("odd", [0, 0.03, 0.15])
+@pytest.mark.parametrize("name", CASES)
+def test_every_output_agrees_with_the_oracle_on_many_records(name, odd):
+    wanted = Options(
+        datetime.date(2025, 8, 31), include_expired=odd == 0.15, strict_states=odd == 0.03
+    )
+    check_by_hand(many_records(seed=7, lines=800, odd=odd), wanted, [name])
 
 
 @given(file_sets(), options())

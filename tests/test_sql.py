@@ -12,8 +12,8 @@ from sqlglot import exp
 from healthpipe.contract import CONSTANTS, RULES, Reason, Severity
 from healthpipe.engines.query import Query
 from healthpipe.engines.sql import literal, sql_folder, statement
-from healthpipe.stages.options import carried_values, choose_options
-from healthpipe.stages.view import Carried
+from healthpipe.stages.carried import Carried, carried_values
+from healthpipe.stages.options import choose_options
 
 FILES = sorted(sql_folder().glob("*.sql"))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -15,7 +15,8 @@ from healthpipe.stages.view import Stage
 from healthpipe.storage import require_local
 from healthpipe.storage.layout import open_root
 from healthpipe.words import EngineName, Format
-from healthpipe.workflow.one_pass import Request, StageResult, run_stage
+from healthpipe.workflow.one_pass import run_stage
+from healthpipe.workflow.results import Request, StageResult
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.options import MANNER, RECORDS, RESULT, ROOT, declare
+from healthpipe.cli.declared import MANNER, RECORDS, RESULT, ROOT, declare
 from healthpipe.cli.shared import Manner, Place
 from healthpipe.stages.view import Stage
 

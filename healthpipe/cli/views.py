@@ -9,7 +9,7 @@ from healthpipe.cli.console import log
 from healthpipe.contract import RULES, Severity
 from healthpipe.stages.preview import PreviewTable
 from healthpipe.words import Format
-from healthpipe.workflow.one_pass import StageResult
+from healthpipe.workflow.results import StageResult
 
 REJECTING = frozenset(rule.reason for rule in RULES if rule.severity is Severity.REJECT)
 

@@ -8,8 +8,8 @@ from healthpipe.contract import RULES
 from healthpipe.engines.base import Engine, LineFile
 from healthpipe.engines.query import Constants, Query
 from healthpipe.errors import Imbalance
-from healthpipe.stages.options import StageOptions, carried_values
-from healthpipe.stages.view import Carried
+from healthpipe.stages.carried import Carried, carried_values
+from healthpipe.stages.options import StageOptions
 from healthpipe.words import Format
 
 REJECTS = "rejects.parquet"

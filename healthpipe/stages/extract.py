@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from healthpipe.stages.view import Carried, Preview, Stage, View
+from healthpipe.stages.carried import Carried
+from healthpipe.stages.view import Preview, Stage, View
 
 if TYPE_CHECKING:
     from healthpipe.stages.options import StageOptions

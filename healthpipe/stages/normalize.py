@@ -1,6 +1,7 @@
 """The records as five flat tables, keyed by facility id and place in the list."""
 
-from healthpipe.stages.view import Carried, Preview, Stage, View
+from healthpipe.stages.carried import Carried
+from healthpipe.stages.view import Preview, Stage, View
 
 NESTED = frozenset({Carried.DETAILS, Carried.ALL_ACCREDITATIONS})
 TABLES = tuple(

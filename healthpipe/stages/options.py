@@ -1,7 +1,6 @@
 """What a user may decide about the meaning of records, and the SQL values that it comes to."""
 
 import datetime
-from collections.abc import Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +9,6 @@ from dateutil.relativedelta import relativedelta
 from healthpipe.contract import RULES, Severity
 from healthpipe.engines.query import Value
 from healthpipe.errors import UsageError
-from healthpipe.stages.view import Carried
 from healthpipe.words import (
     DEFAULT_MONTHS,
     MAX_DAYS,
@@ -140,11 +138,6 @@ class StageOptions:
             "grain": Grain(document["grain"]),
         }
         return cls(**{**document, **typed})
-
-
-def carried_values(carried: Set[Carried]) -> dict[str, Value]:
-    """What the placeholders stand for that say what is kept of records; details are columns."""
-    return {each.value: each in carried for each in Carried if each is not Carried.DETAILS}
 
 
 def choose_options(

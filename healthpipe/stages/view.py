@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from healthpipe.engines.query import Query
+from healthpipe.stages.carried import Carried
 from healthpipe.words import Format
 
 if TYPE_CHECKING:
@@ -13,16 +13,6 @@ if TYPE_CHECKING:
 
 RECORD = "record"
 JSON_FORMATS = (Format.NDJSON, Format.JSON)
-
-
-class Carried(StrEnum):
-    """What is kept of a record beside its scalar fields, for those views that show it."""
-
-    EXPIRING_LINES = "expiring_lines"
-    ALL_LINES = "all_lines"
-    EXPIRING_ACCREDITATIONS = "expiring_accreditations"
-    ALL_ACCREDITATIONS = "all_accreditations"
-    DETAILS = "details"
 
 
 @dataclass(frozen=True)

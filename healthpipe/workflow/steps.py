@@ -23,8 +23,8 @@ from healthpipe.stages.segments import (
 from healthpipe.stages.writing import Writer
 from healthpipe.words import EngineName, Format, PublishedStage
 from healthpipe.workflow.intake import MANIFEST, Intake
-from healthpipe.workflow.one_pass import accounted, provenance
 from healthpipe.workflow.progress import Progress
+from healthpipe.workflow.results import accounted, provenance
 from healthpipe.workflow.runs import Run
 
 

@@ -1,0 +1,85 @@
+"""Commands put together from the declared options, which they name."""
+
+from collections.abc import Callable, Sequence
+from inspect import Parameter, Signature
+from typing import Any
+
+import typer
+
+from healthpipe.cli.options import (
+    AccreditedOption,
+    AnnotateOption,
+    AsOfOption,
+    ConfigOption,
+    DaysOption,
+    DebugOption,
+    EngineOption,
+    FirstAccreditationOption,
+    FormatOption,
+    GrainOption,
+    IncludeExpiredOption,
+    IncludeZeroOption,
+    JsonOption,
+    LogFormatOption,
+    MonthsOption,
+    OnlyAccreditedOption,
+    OutputOption,
+    QuietOption,
+    RootOption,
+    SnapshotOption,
+    Sources,
+    SpreadsheetSafeOption,
+    StrictStatesOption,
+    TopOption,
+)
+from healthpipe.words import Accredited, EngineName, FirstAccreditation, Grain, LogFormat
+
+# Every option of the commands that run stages, by its name in their code, with its default.
+DECLARED: dict[str, tuple[Any, Any]] = {
+    "sources": (Sources, None),
+    "root": (RootOption, "./data"),
+    "engine": (EngineOption, EngineName.DUCKDB),
+    "as_of": (AsOfOption, None),
+    "snapshot": (SnapshotOption, "latest"),
+    "months": (MonthsOption, None),
+    "days": (DaysOption, None),
+    "include_expired": (IncludeExpiredOption, False),
+    "first_accreditation": (FirstAccreditationOption, FirstAccreditation.LISTED),
+    "only_accredited": (OnlyAccreditedOption, False),
+    "accredited": (AccreditedOption, Accredited.CURRENT),
+    "top": (TopOption, None),
+    "grain": (GrainOption, Grain.FACILITY),
+    "annotate": (AnnotateOption, False),
+    "include_zero": (IncludeZeroOption, False),
+    "strict_states": (StrictStatesOption, False),
+    "spreadsheet_safe": (SpreadsheetSafeOption, False),
+    "output": (OutputOption, None),
+    "format": (FormatOption, None),
+    "json": (JsonOption, False),
+    "quiet": (QuietOption, False),
+    "debug": (DebugOption, False),
+    "log_format": (LogFormatOption, LogFormat.TEXT),
+    "config": (ConfigOption, None),
+}
+ROOT = ("sources", "root", "engine")
+RECORDS = ("as_of", "snapshot")
+RESULT = ("spreadsheet_safe", "output", "format")
+MANNER = ("json", "quiet", "debug", "log_format", "config")
+
+
+def declare(command: Callable[..., None], names: Sequence[str]) -> None:
+    """Give a command that takes a context and keywords the options of these names."""
+    annotations = {"context": typer.Context} | {name: DECLARED[name][0] for name in names}
+    defaults = {name: DECLARED[name][1] for name in names}
+    command.__annotations__ = annotations
+    command.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            Parameter(
+                name,
+                Parameter.KEYWORD_ONLY,
+                default=defaults.get(name, Parameter.empty),
+                annotation=annotation,
+            )
+            for name, annotation in annotations.items()
+        ]
+    )
