@@ -33,8 +33,8 @@ def describe(
     from healthpipe.cli.run_describe import describe_all, describe_view
 
     manner = Manner(json, quiet, debug, log_format)
-    with manner.session():
-        if view is None:
-            describe_all(manner)
-        else:
-            describe_view(view, manner)
+    manner.start_logging()
+    if view is None:
+        describe_all(manner)
+    else:
+        describe_view(view, manner)

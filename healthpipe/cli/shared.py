@@ -45,10 +45,14 @@ class Manner:
         watched = sys.stdout.isatty() and sys.stderr.isatty()
         return watched and not (self.json or self.quiet or self.log_format is LogFormat.JSON)
 
+    def start_logging(self) -> None:
+        """Messages as the user wants them."""
+        start_logging(self.log_format, quiet=self.quiet)
+
     @contextmanager
     def session(self) -> Iterator[Progress]:
         """Messages, progress and signals as the user wants them while the block runs."""
-        start_logging(self.log_format, quiet=self.quiet)
+        self.start_logging()
         wanted = not self.quiet and self.log_format is LogFormat.TEXT
         with stopped_by_signals(), shown_progress(wanted=wanted) as progress:
             yield progress

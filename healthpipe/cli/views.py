@@ -13,6 +13,8 @@ from healthpipe.workflow.results import StageResult
 
 REJECTING = frozenset(rule.reason for rule in RULES if rule.severity is Severity.REJECT)
 
+PREVIEW_COLUMNS = 5
+
 
 def print_data(path: Path, fmt: Format) -> None:
     """The bytes of a file on standard output."""
@@ -69,7 +71,9 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in head:
+        table.add_column(name, no_wrap=name != head[-1])
     for row in rows:
         table.add_row(*row)
     Console(highlight=False).print(table)
@@ -82,10 +86,11 @@ def show_preview(preview: PreviewTable) -> None:
     from rich.text import Text
 
     table = Table(title=preview.title, title_justify="left")
-    for column in preview.columns:
-        table.add_column(column)
+    for column in preview.columns[:PREVIEW_COLUMNS]:
+        table.add_column(column, no_wrap=True)
     for row in preview.rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        cells = ("" if cell is None else str(cell) for cell in row[:PREVIEW_COLUMNS])
+        table.add_row(*map(Text, cells))
     console = Console(stderr=True)
     console.print(table)
     console.print(f"next: {preview.next_command}", highlight=False)
