@@ -42,6 +42,7 @@ class Reason(StrEnum):
     TOO_DEEP = "too_deep"
     FILE_TRUNCATED = "file_truncated"
     FILE_UNREADABLE = "file_unreadable"
+    FILE_NOT_JSON = "file_not_json"
     FACILITY_ID_MISSING = "facility_id_missing"
     FACILITY_NAME_MISSING = "facility_name_missing"
     EMPLOYEE_COUNT_INVALID = "employee_count_invalid"
@@ -74,6 +75,7 @@ RULES = (
     Rule(Reason.TOO_DEEP, REJECT, "", f"the line nests deeper than {MAX_DEPTH} levels"),
     Rule(Reason.FILE_TRUNCATED, REJECT, "", "the gzip file breaks off or is damaged"),
     Rule(Reason.FILE_UNREADABLE, REJECT, "", "the file cannot be opened or read"),
+    Rule(Reason.FILE_NOT_JSON, REJECT, "", "the list or object that is the file breaks off"),
     Rule(Reason.FACILITY_ID_MISSING, REJECT, "facility_id", "absent, null, blank or no scalar"),
     Rule(Reason.FACILITY_NAME_MISSING, WARN, "facility_name", "absent, null, blank or no scalar"),
     Rule(Reason.EMPLOYEE_COUNT_INVALID, WARN, "employee_count", "not 1 to 18 digits"),

@@ -7,11 +7,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tests.container_oracle import lines_of
+
 WHOLE = re.compile(r"[0-9]{1,18}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 REJECTING = {
     "not_utf8", "not_json", "not_object", "too_large", "too_deep", "facility_id_missing",
-    "file_truncated", "file_unreadable",
+    "file_truncated", "file_unreadable", "file_not_json",
 }  # fmt: skip
 CODES = [
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA",
@@ -87,21 +89,21 @@ class File:
 @dataclass
 class Verdict:
     lines: int = 0
-    rejected: list[tuple[str, bytes]] = field(default_factory=list)
+    rejected: list[tuple[str, bytes | None]] = field(default_factory=list)
     issues: Counter = field(default_factory=Counter)
     facilities: list[Facility] = field(default_factory=list)
-
-
-def split_lines(content: bytes) -> list[bytes]:
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-    return [line for line in lines if line.strip(b" \t")]
 
 
 def judge(files: list[File]) -> Verdict:
     verdict = Verdict()
     for file in sorted(files, key=lambda f: f.source.encode()):
-        for order, line in enumerate(split_lines(file.content)):
+        lines = lines_of(file.content)
+        if isinstance(lines, str):
+            verdict.lines += 1
+            verdict.issues[lines] += 1
+            verdict.rejected.append((file.source, None))
+            continue
+        for order, line in enumerate(lines):
             verdict.lines += 1
             issues: list[str] = []
             facility = judge_line(file, order, line, issues)

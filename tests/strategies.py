@@ -3,6 +3,7 @@
 import datetime
 import json
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from tests.odd_values import (
@@ -113,6 +114,44 @@ def contents(draw, line=LINE) -> bytes:
     return (b"\xef\xbb\xbf" if draw(st.booleans()) else b"") + content
 
 
+def as_document(record, style: int) -> bytes:
+    indent = (None, None, 2, "\t")[style % 4]
+    text = json.dumps(record, indent=indent, ensure_ascii=bool(style & 4))
+    return text.encode("utf-8", "replace")
+
+
+DOCUMENT = st.builds(as_document, RECORD, st.integers(0, 7))
+SPACE = st.sampled_from([b"", b" ", b"\n", b"\r\n  ", b"\t"])
+SEPARATOR = st.builds(lambda a, b: a + b"," + b, SPACE, SPACE)
+
+
+@st.composite
+def containers(draw) -> bytes:
+    """A container, whole or not quite."""
+    items = draw(st.lists(DOCUMENT | st.sampled_from([b"1", b"null", b"[]", b'"x"']), max_size=4))
+    kind = draw(st.sampled_from(["array", "wrapper", "objects", "lines"]))
+    if kind == "objects":
+        content = draw(SPACE).join(items)
+    elif kind == "lines":
+        content = b"\n".join([*items, draw(BROKEN_LINE)])
+    else:
+        content = b"[" + draw(SPACE) + draw(SEPARATOR).join(items) + draw(SPACE) + b"]"
+    if kind == "wrapper":
+        key = draw(st.sampled_from([b"data", b"facility_id", b"d\\u00e4ta"]))
+        before = draw(st.sampled_from([b"", b'"n": 1, ', b'"m": {"x": [{}]},\n', b'"e": [],']))
+        content = b"{" + before + b'"' + key + b'":' + content + b"}"
+    match draw(st.integers(0, 5)):
+        case 0:
+            content = content[: draw(st.integers(0, max(len(content), 1)))]
+        case 1 if content:
+            at = draw(st.integers(0, len(content) - 1))
+            content = content[:at] + draw(st.binary(max_size=2)) + content[at + 1 :]
+        case 2:
+            content += draw(st.sampled_from([b"x", b",", b"]", b"\n{}", b"\n\n"]))
+    assume(not content.startswith(b"\x1f\x8b"))  # that is judged as gzip
+    return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + content
+
+
 @st.composite
 def file_sets(draw, line=LINE) -> list[File]:
     """Files of a SOURCE folder, some of them in folders named by a date."""
@@ -131,7 +170,11 @@ def file_sets(draw, line=LINE) -> list[File]:
         "2025-08-01": datetime.date(2025, 8, 1),
         "snapshot_date=2025-09-01": datetime.date(2025, 9, 1),
     }
-    return [File(name, draw(contents(line)), dates.get(name.partition("/")[0])) for name in names]
+    files = []
+    for name in names:
+        content = draw(containers() if draw(st.integers(0, 4)) == 0 else contents(line))
+        files.append(File(name, content, dates.get(name.partition("/")[0])))
+    return files
 
 
 @st.composite

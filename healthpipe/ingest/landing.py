@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 from healthpipe.contract import MAX_LINE_BYTES, Reason
 from healthpipe.ingest.lines import BLANK, Piece, Reader, copy_line, pieces
+from healthpipe.ingest.raw_values import BreaksOff, NotJson, RawValues
+from healthpipe.ingest.shapes import Shape, may_be_container, records_in
 from healthpipe.ingest.sources import STANDARD_INPUT
 from healthpipe.stopping import raise_if_stopping
 
@@ -64,11 +66,44 @@ def land(uri: str, target: Path) -> None:
         land_rejected(target, Reason.FILE_TRUNCATED)
 
 
+def is_container(uri: str) -> bool:
+    """Whether the first lines of a file, plain or gzip, leave open that it is a container."""
+    with _decompressed(uri) as reader:
+        return may_be_container(reader)
+
+
+def land_container(uri: str, target: Path) -> Shape | None:
+    """Rewrite a container, plain or gzip, to `target`, a record a line; None if it is none.
+
+    One that breaks off is rejected whole, and none of its records used.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    spill = target.with_suffix(".spill")
+    try:
+        with contextlib.ExitStack() as stack:
+
+            def open_values() -> RawValues:
+                return RawValues(stack.enter_context(_decompressed(uri)), spill)
+
+            shape, records = records_in(open_values)
+            with target.open("wb") as writer:
+                count = _write_records(records, writer, target)
+    except BreaksOff:
+        land_rejected(target, Reason.FILE_NOT_JSON)
+        return Shape.BROKEN
+    except NotJson:
+        _remove_large(target)
+        target.unlink(missing_ok=True)
+        return None
+    finally:
+        spill.unlink(missing_ok=True)
+    return Shape.OBJECT if shape is Shape.OBJECTS and count == 1 else shape
+
+
 def land_rejected(target: Path, reason: Reason) -> None:
     """Make `target` stand for a whole file that is rejected, which counts as one line."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    for path in target.parent.glob(f"{target.stem}-*.bin"):
-        path.unlink()
+    _remove_large(target)
     target.write_bytes(SET_ASIDE + reason.encode() + b"\n")
 
 
@@ -80,6 +115,33 @@ def _opened(uri: str) -> contextlib.AbstractContextManager[Reader]:
 
 def _decompressed(uri: str) -> contextlib.AbstractContextManager[Reader]:
     return gzip.open(uri) if is_gzip(uri) else Path(uri).open("rb")
+
+
+def _remove_large(target: Path) -> None:
+    for path in target.parent.glob(f"{target.stem}-*.bin"):
+        path.unlink()
+
+
+def _large_line(kept: Path) -> bytes:
+    """What stands for a line that a file of its own keeps."""
+    return f"landed/{kept.name}".encode() + SET_ASIDE + Reason.TOO_LARGE.encode()
+
+
+def _write_records(records: Iterator[str | Path], writer: BinaryIO, target: Path) -> int:
+    """Write records, a line each; returns how many. A path is the file of one too large to hold."""
+    count = 0
+    for count, record in enumerate(records, start=1):
+        line = record.encode() if isinstance(record, str) else b""
+        if line and len(line) <= MAX_LINE_BYTES:
+            writer.write(line + b"\n")
+            continue
+        kept = target.with_name(f"{target.stem}-{count}.bin")
+        if isinstance(record, Path):
+            record.rename(kept)
+        else:
+            kept.write_bytes(line)
+        writer.write(_large_line(kept) + b"\n")
+    return count
 
 
 def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> None:
@@ -96,7 +158,7 @@ def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> Non
             kept = target.with_name(f"{target.stem}-{next(large)}.bin")
             if not _keep_large(stream, Piece(content, piece.last), kept):
                 continue
-            writer.write(f"landed/{kept.name}".encode() + SET_ASIDE + Reason.TOO_LARGE.encode())
+            writer.write(_large_line(kept))
         elif not content.strip(BLANK):
             continue
         else:

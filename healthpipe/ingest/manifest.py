@@ -10,7 +10,16 @@ from typing import Any
 
 from healthpipe.contract import Reason
 from healthpipe.engines.base import LineFile
-from healthpipe.ingest.landing import gzip_is_whole, is_gzip, land, land_rejected, spool
+from healthpipe.ingest.landing import (
+    gzip_is_whole,
+    is_container,
+    is_gzip,
+    land,
+    land_container,
+    land_rejected,
+    spool,
+)
+from healthpipe.ingest.shapes import Shape
 from healthpipe.ingest.sources import Found, FoundFile
 from healthpipe.storage.base import Storage
 
@@ -19,7 +28,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file of a run. `landed` is where its lines lie if not in the file itself."""
+    """One file of a run. `landed` is where its lines lie if not in the file itself.
+
+    `shape` and `compression` are told by its content.
+    """
 
     uri: str
     source: str
@@ -28,6 +40,7 @@ class InputFile:
     compression: str
     folder_date: str | None
     landed: str | None = None
+    shape: Shape = Shape.LINES
 
     def as_lines(self) -> LineFile:
         """How an engine reads it."""
@@ -50,16 +63,13 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """The document that a run keeps as inputs.json."""
-        files = [asdict(file) | {"shape": "ndjson"} for file in self.files]
+        files = [asdict(file) for file in self.files]
         return {"schema_version": SCHEMA_VERSION, "files": files, "skipped": list(self.skipped)}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Manifest":
         """The manifest that `to_json` wrote."""
-        files = (
-            InputFile(**{key: value for key, value in file.items() if key != "shape"})
-            for file in document["files"]
-        )
+        files = (InputFile(**{**file, "shape": Shape(file["shape"])}) for file in document["files"])
         return cls(tuple(files), tuple(document["skipped"]))
 
     def changed_files(self, storage: Storage) -> list[str]:
@@ -117,12 +127,14 @@ class Lander:
     def _judged(self, file: InputFile, index: int) -> InputFile:
         try:
             packed = is_gzip(file.uri)
-            whole = not packed or gzip_is_whole(file.uri)
+            file = replace(file, compression="gzip" if packed else "none")
+            if packed and not gzip_is_whole(file.uri):
+                return self._rejected(file, index, Reason.FILE_TRUNCATED)
+            target = self._target(index)
+            if is_container(file.uri) and (shape := land_container(file.uri, target)):
+                return replace(file, landed=str(target), shape=shape)
         except OSError:
             return self._rejected(file, index, Reason.FILE_UNREADABLE)
-        file = replace(file, compression="gzip" if packed else "none")
-        if not whole:
-            return self._rejected(file, index, Reason.FILE_TRUNCATED)
         # An engine's reader trusts the suffix, and knows names in UTF-8 only.
         if packed != file.uri.lower().endswith(".gz") or not _is_utf8(file.uri):
             return self._landed(file, index)
