@@ -30,6 +30,7 @@ class Severity(StrEnum):
 
     REJECT = "reject"
     WARN = "warn"
+    OFF = "off"
 
 
 class Reason(StrEnum):
@@ -54,40 +55,65 @@ class Reason(StrEnum):
     STATE_MISSING = "state_missing"
     STATE_NOT_RECOGNISED = "state_not_recognised"
     SNAPSHOT_DATE_INVALID = "snapshot_date_invalid"
+    FACILITY_ID_PATTERN = "facility_id_pattern"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of the record: what breaks it, how much that matters, and which field it is about."""
+    """A rule of the record: what breaks it, how much that matters, which field it is about, and
+    what to do about it. One that rejects cannot do less: without it there is no record.
+    """
 
     reason: Reason
     severity: Severity
     field: str
     meaning: str
+    advice: str
 
 
 REJECT, WARN = Severity.REJECT, Severity.WARN
 RULES = (
-    Rule(Reason.NOT_UTF8, REJECT, "", "the line is not UTF-8"),
-    Rule(Reason.NOT_JSON, REJECT, "", "the line is not JSON by RFC 8259"),
-    Rule(Reason.NOT_OBJECT, REJECT, "", "the line is JSON, but not an object"),
-    Rule(Reason.TOO_LARGE, REJECT, "", f"the line has more than {MAX_LINE_BYTES:,} bytes"),
-    Rule(Reason.TOO_DEEP, REJECT, "", f"the line nests deeper than {MAX_DEPTH} levels"),
-    Rule(Reason.FILE_TRUNCATED, REJECT, "", "the gzip file breaks off or is damaged"),
-    Rule(Reason.FILE_UNREADABLE, REJECT, "", "the file cannot be opened or read"),
-    Rule(Reason.FILE_NOT_JSON, REJECT, "", "the list or object that is the file breaks off"),
-    Rule(Reason.FACILITY_ID_MISSING, REJECT, "facility_id", "absent, null, blank or no scalar"),
-    Rule(Reason.FACILITY_NAME_MISSING, WARN, "facility_name", "absent, null, blank or no scalar"),
-    Rule(Reason.EMPLOYEE_COUNT_INVALID, WARN, "employee_count", "not 1 to 18 digits"),
-    Rule(Reason.SERVICES_INVALID, WARN, "services", "present and not a list"),
-    Rule(Reason.LABS_INVALID, WARN, "labs", "present and not a list"),
-    Rule(Reason.ACCREDITATIONS_INVALID, WARN, "accreditations", "present and not a list"),
-    Rule(Reason.ACCREDITATION_INVALID, WARN, "accreditations", "the item is not an object"),
-    Rule(Reason.ACCREDITATION_DATE_INVALID, WARN, "valid_until", "not a day as YYYY-MM-DD"),
-    Rule(Reason.STATE_MISSING, WARN, "location.state", "absent, null, blank or no scalar"),
-    Rule(Reason.STATE_NOT_RECOGNISED, WARN, "location.state", "no state or territory of the US"),
-    Rule(Reason.SNAPSHOT_DATE_INVALID, WARN, "snapshot_date", "not a day as YYYY-MM-DD"),
-)
+    Rule(Reason.NOT_UTF8, REJECT, "", "the line is not UTF-8",
+         "have the sender export UTF-8"),
+    Rule(Reason.NOT_JSON, REJECT, "", "the line is not JSON by RFC 8259",
+         "mend the line, or have the sender write JSON by RFC 8259"),
+    Rule(Reason.NOT_OBJECT, REJECT, "", "the line is JSON, but not an object",
+         "have the sender write one object for each facility"),
+    Rule(Reason.TOO_LARGE, REJECT, "", f"the line has more than {MAX_LINE_BYTES:,} bytes",
+         "look whether line ends are missing; split the record"),
+    Rule(Reason.TOO_DEEP, REJECT, "", f"the line nests deeper than {MAX_DEPTH} levels",
+         "have the sender flatten the record"),
+    Rule(Reason.FILE_TRUNCATED, REJECT, "", "the gzip file breaks off or is damaged",
+         "transfer the file again"),
+    Rule(Reason.FILE_UNREADABLE, REJECT, "", "the file cannot be opened or read",
+         "mend its permissions, or transfer it again"),
+    Rule(Reason.FILE_NOT_JSON, REJECT, "", "the list or object that is the file breaks off",
+         "transfer the file again"),
+    Rule(Reason.FACILITY_ID_MISSING, REJECT, "facility_id", "absent, null, blank or no scalar",
+         "give the facility its id"),
+    Rule(Reason.FACILITY_NAME_MISSING, WARN, "facility_name", "absent, null, blank or no scalar",
+         "give the facility its name"),
+    Rule(Reason.EMPLOYEE_COUNT_INVALID, WARN, "employee_count", "not 1 to 18 digits",
+         "write a whole number"),
+    Rule(Reason.SERVICES_INVALID, WARN, "services", "present and not a list",
+         "write a list, empty if there are none"),
+    Rule(Reason.LABS_INVALID, WARN, "labs", "present and not a list",
+         "write a list, empty if there are none"),
+    Rule(Reason.ACCREDITATIONS_INVALID, WARN, "accreditations", "present and not a list",
+         "write a list, empty if there are none"),
+    Rule(Reason.ACCREDITATION_INVALID, WARN, "accreditations", "the item is not an object",
+         "write each accreditation as an object"),
+    Rule(Reason.ACCREDITATION_DATE_INVALID, WARN, "valid_until", "not a day as YYYY-MM-DD",
+         "write a day as YYYY-MM-DD: the accreditation counts for nothing until then"),
+    Rule(Reason.STATE_MISSING, WARN, "location.state", "absent, null, blank or no scalar",
+         "give the location its state"),
+    Rule(Reason.STATE_NOT_RECOGNISED, WARN, "location.state", "no state or territory of the US",
+         "write its two letters or its full name"),
+    Rule(Reason.SNAPSHOT_DATE_INVALID, WARN, "snapshot_date", "not a day as YYYY-MM-DD",
+         "write a day as YYYY-MM-DD, or leave it to the folder's name"),
+    Rule(Reason.FACILITY_ID_PATTERN, WARN, "facility_id", "not as --id-pattern says",
+         "mend the id, or the pattern"),
+)  # fmt: skip
 
 STATES = {
     "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California",

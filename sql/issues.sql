@@ -17,6 +17,10 @@ broken_items as (
   where
     records.broken <> ''
     and (items.kind <> 'object' or element_at(records.accreditation_dates, items.item) is null)
+    and contains(
+      split(records.broken, ' '),
+      if(items.kind = 'object', 'accreditation_date_invalid', 'accreditation_invalid')
+    )
 ),
 found as (
   select source, facility_id, reason, cast(null as bigint) as item

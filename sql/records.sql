@@ -1,13 +1,39 @@
 -- One row per raw line: whether it is rejected, and what the run's options make of its record.
-with dated as (
+with ruled as (
   select
     judged.*,
     if(
-      broken = '', false, cardinality(array_intersect(split(broken, ' '), :rejecting)) > 0
+      :reasons_change,
+      array_join(
+        filter(
+          split(
+            concat_ws(
+              ' ',
+              nullif(broken, ''),
+              if(
+                :has_id_pattern and not regexp_like(facility_id, :id_pattern),
+                'facility_id_pattern'
+              )
+            ),
+            ' '
+          ),
+          r -> not contains(:switched_off, r)
+        ),
+        ' '
+      ),
+      broken
+    ) as reasons
+  from judged
+),
+dated as (
+  select
+    ruled.*,
+    if(
+      reasons = '', false, cardinality(array_intersect(split(reasons, ' '), :rejecting)) > 0
     ) as rejected,
     filter(accreditation_dates, d -> d >= :as_of) as current_dates,
     filter(accreditation_dates, d -> d between :window_start and :window_end) as expiring_dates
-  from judged
+  from ruled
 )
 select
   source,
@@ -17,7 +43,7 @@ select
     :all_lines or rejected or (:expiring_lines and cardinality(expiring_dates) > 0), line
   ) as line,
   line_is_encoded,
-  broken,
+  reasons as broken,
   rejected,
   facility_id,
   facility_name,
@@ -45,13 +71,13 @@ select
   coalesce(number_of_dates > cardinality(current_dates), false) as has_expired,
   if(
     :all_accreditations
-    or broken <> ''
+    or reasons <> ''
     or (:expiring_accreditations and cardinality(expiring_dates) > 0),
     accreditations
   ) as accreditations,
   if(
     :all_accreditations
-    or broken <> ''
+    or reasons <> ''
     or (:expiring_accreditations and cardinality(expiring_dates) > 0),
     accreditation_dates
   ) as accreditation_dates,

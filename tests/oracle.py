@@ -11,7 +11,7 @@ from tests.container_oracle import lines_of
 
 WHOLE = re.compile(r"[0-9]{1,18}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-REJECTING = {
+ALWAYS_REJECTING = {
     "not_utf8", "not_json", "not_object", "too_large", "too_deep", "facility_id_missing",
     "file_truncated", "file_unreadable", "file_not_json",
 }  # fmt: skip
@@ -77,6 +77,17 @@ class Options:
     top: int | None = None
     include_zero: bool = False
     strict_states: bool = False
+    moved: dict[str, str] = field(default_factory=dict)
+    strict: bool = False
+    id_pattern: str | None = None
+
+    def severity(self, reason: str) -> str:
+        if self.strict or reason in ALWAYS_REJECTING:
+            return "reject"
+        return self.moved.get(reason, "warn")
+
+
+AS_IT_IS = Options(datetime.date.min)
 
 
 @dataclass
@@ -94,7 +105,7 @@ class Verdict:
     facilities: list[Facility] = field(default_factory=list)
 
 
-def judge(files: list[File]) -> Verdict:
+def judge(files: list[File], options: Options = AS_IT_IS) -> Verdict:
     verdict = Verdict()
     for file in sorted(files, key=lambda f: f.source.encode()):
         lines = lines_of(file.content)
@@ -107,8 +118,12 @@ def judge(files: list[File]) -> Verdict:
             verdict.lines += 1
             issues: list[str] = []
             facility = judge_line(file, order, line, issues)
-            verdict.issues.update(issues)
-            if facility is None:
+            pattern = options.id_pattern
+            if facility and pattern and not re.fullmatch(pattern, facility.facility_id):
+                issues.append("facility_id_pattern")
+            severities = {issue: options.severity(issue) for issue in issues}
+            verdict.issues.update(issue for issue in issues if severities[issue] != "off")
+            if facility is None or "reject" in severities.values():
                 verdict.rejected.append((file.source, line))
             else:
                 verdict.facilities.append(facility)
@@ -294,7 +309,7 @@ class Oracle:
     """The outputs that the contract asks for."""
 
     def __init__(self, files: list[File], options: Options):
-        self.verdict = judge(files)
+        self.verdict = judge(files, options)
         self.options = options
         self.current = self._current()
         for facility in self.current:

@@ -177,6 +177,20 @@ def file_sets(draw, line=LINE) -> list[File]:
     return files
 
 
+MOVES = st.just({}) | st.dictionaries(
+    st.sampled_from(
+        [
+            "facility_name_missing", "employee_count_invalid", "services_invalid", "labs_invalid",
+            "accreditations_invalid", "accreditation_invalid", "accreditation_date_invalid",
+            "state_missing", "state_not_recognised", "snapshot_date_invalid",
+            "facility_id_pattern",
+        ]
+    ),
+    st.sampled_from(["reject", "warn", "off"]),
+    max_size=4,
+)  # fmt: skip
+
+
 @st.composite
 def options(draw) -> Options:
     """Any combination of a run's options."""
@@ -192,4 +206,7 @@ def options(draw) -> Options:
         snapshot=draw(st.sampled_from(["latest", "newest", "2025-08-31", "2024-02-29"])),
         include_zero=draw(st.booleans()),
         strict_states=draw(st.booleans()),
+        moved=draw(MOVES),
+        strict=draw(st.sampled_from([False, False, False, True])),
+        id_pattern=draw(st.sampled_from([None, None, "F[0-9]+", "[A-Z]{2}-.*|17"])),
     )

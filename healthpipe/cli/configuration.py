@@ -23,12 +23,21 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML", str(error)) from error
     command = context.command.name or ""
+    _make_rules_options(values)
     tables = {key: value for key, value in values.items() if isinstance(value, dict)}
     shared = {key: value for key, value in values.items() if key not in tables}
     _require_known(context, path, shared, tables)
     own = shared | tables.get(command, {})
     context.default_map = {key.replace("-", "_"): value for key, value in own.items()}
     return path
+
+
+def _make_rules_options(values: dict[str, Any]) -> None:
+    """A table [rules] is the same as --rule for each of its lines."""
+    rules = values.get("rules")
+    if isinstance(rules, dict):
+        del values["rules"]
+        values["rule"] = [f"{reason}={severity}" for reason, severity in rules.items()]
 
 
 def _require_known(

@@ -17,6 +17,7 @@ from healthpipe.cli.options import (
     FirstAccreditationOption,
     FormatOption,
     GrainOption,
+    IdPatternOption,
     IncludeExpiredOption,
     IncludeZeroOption,
     JsonOption,
@@ -26,9 +27,11 @@ from healthpipe.cli.options import (
     OutputOption,
     QuietOption,
     RootOption,
+    RuleOption,
     SnapshotOption,
     Sources,
     SpreadsheetSafeOption,
+    StrictOption,
     StrictStatesOption,
     TopOption,
 )
@@ -52,6 +55,9 @@ DECLARED: dict[str, tuple[Any, Any]] = {
     "annotate": (AnnotateOption, False),
     "include_zero": (IncludeZeroOption, False),
     "strict_states": (StrictStatesOption, False),
+    "rule": (RuleOption, None),
+    "strict": (StrictOption, False),
+    "id_pattern": (IdPatternOption, None),
     "spreadsheet_safe": (SpreadsheetSafeOption, False),
     "output": (OutputOption, None),
     "format": (FormatOption, None),
@@ -62,7 +68,7 @@ DECLARED: dict[str, tuple[Any, Any]] = {
     "config": (ConfigOption, None),
 }
 ROOT = ("sources", "root", "engine")
-RECORDS = ("as_of", "snapshot")
+RECORDS = ("as_of", "snapshot", "rule", "strict", "id_pattern")
 RESULT = ("spreadsheet_safe", "output", "format")
 MANNER = ("json", "quiet", "debug", "log_format", "config")
 

@@ -18,7 +18,11 @@ from healthpipe.words import LogFormat
 def describe(
     view: Annotated[
         str | None,
-        typer.Argument(help="Only this output.  (default: all, a line each)", show_default=False),
+        typer.Argument(
+            metavar="[OUTPUT|rules]",
+            help="Only this output, or the rules.  (default: all outputs, a line each)",
+            show_default=False,
+        ),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -30,11 +34,13 @@ def describe(
 
     For example: healthpipe describe facility_labs
     """
-    from healthpipe.cli.run_describe import describe_all, describe_view
+    from healthpipe.cli.run_describe import describe_all, describe_rules, describe_view
 
     manner = Manner(json, quiet, debug, log_format)
     manner.start_logging()
     if view is None:
         describe_all(manner)
+    elif view == "rules":
+        describe_rules(manner)
     else:
         describe_view(view, manner)

@@ -180,6 +180,30 @@ StrictStatesOption = Annotated[
         help="What is not recognised as a state counts as UNKNOWN.",
     ),
 ]
+RuleOption = Annotated[
+    list[str] | None,
+    _option(
+        "--rule",
+        metavar="REASON=reject|warn|off",
+        envvar=_environment("RULE"),
+        help="Move a rule; may be repeated. See `healthpipe describe rules`.",
+        show_default=False,
+    ),
+]
+StrictOption = Annotated[
+    bool,
+    _option("--strict", envvar=_environment("STRICT"), help="Reject lines for every rule."),
+]
+IdPatternOption = Annotated[
+    str | None,
+    _option(
+        "--id-pattern",
+        metavar="REGEX",
+        envvar=_environment("ID_PATTERN"),
+        help="What a whole facility id looks like, for example '[A-Z]{2}-[0-9]{4}'.",
+        show_default=False,
+    ),
+]
 SpreadsheetSafeOption = Annotated[
     bool,
     _option(

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from difflib import get_close_matches
 from typing import Any
 
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_table
+from healthpipe.contract import RULES
 from healthpipe.engines.sql import columns, summary
 from healthpipe.errors import UsageError
 from healthpipe.stages.catalog import VIEWS, written_by
@@ -17,6 +18,14 @@ def describe_all(manner: Manner) -> None:
     """A line for each output, by the command that writes it."""
     rows = [(name, written_by(view), summary(view.sql_name)) for name, view in VIEWS.items()]
     _render(("output", "written by", "what it is"), rows, {"views": _named(rows)}, manner)
+
+
+def describe_rules(manner: Manner) -> None:
+    """A line for each rule of the records."""
+    names = ("reason", "severity", "field", "broken when", "what to do")
+    rows = [astuple(rule) for rule in RULES]
+    document = {"rules": [asdict(rule) for rule in RULES]}
+    _render(names, rows, document, manner)
 
 
 def describe_view(name: str, manner: Manner) -> None:

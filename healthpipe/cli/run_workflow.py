@@ -11,6 +11,7 @@ from healthpipe.engines import require_supported
 from healthpipe.errors import UsageError
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.publish import published_files, read_live
+from healthpipe.stages.rules import Rules
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import open_root
 from healthpipe.words import EngineName, Format, PublishedStage
@@ -28,7 +29,7 @@ def run_workflow(
     require_supported(engine)
     with manner.session() as progress:
         result = orchestrate(open_root(root), sources, options, engine, progress)
-    _show_summary(result)
+    _show_summary(result, options.rules)
     if manner.json:
         print(json.dumps(result.to_json()))
     elif not manner.quiet:
@@ -59,7 +60,7 @@ def show_current(
             print("\n".join(files[:1] if stage else files))
 
 
-def _show_summary(result: WorkflowResult) -> None:
+def _show_summary(result: WorkflowResult, rules: Rules) -> None:
     document = result.to_json()
     records = document["records"]
     rows: dict[str, int] = {}
@@ -72,4 +73,4 @@ def _show_summary(result: WorkflowResult) -> None:
         f"{records['superseded']:,} superseded; {counts}; in {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )
-    show_issues(document["issues"], result.run.uri)
+    show_issues(document["issues"], rules, result.run.uri)

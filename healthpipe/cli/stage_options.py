@@ -7,11 +7,12 @@ from typing import Any
 import typer
 
 from healthpipe.stages.options import StageOptions, choose_options
+from healthpipe.stages.rules import Rules
 
 
 def stage_options(context: typer.Context, given: Mapping[str, Any]) -> StageOptions:
     """What a command was given about the meaning of records. Raises `UsageError`."""
-    names = {field.name for field in fields(StageOptions)} - {"as_of", "snapshot"}
+    names = {field.name for field in fields(StageOptions)} - {"as_of", "snapshot", "rules"}
     words = {name: value for name, value in given.items() if name in names}
     window = {name: given[name] for name in ("months", "days") if name in given}
     return choose_options(
@@ -19,6 +20,9 @@ def stage_options(context: typer.Context, given: Mapping[str, Any]) -> StageOpti
         given["snapshot"],
         **_most_explicit(context, window),
         include_expired=given.get("include_expired", False),
+        rules=Rules.choose(
+            given["rule"] or (), strict=given["strict"], id_pattern=given["id_pattern"]
+        ),
         **words,
     )
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from healthpipe.cli.console import log
-from healthpipe.contract import RULES, Severity
+from healthpipe.contract import Severity
 from healthpipe.stages.preview import PreviewTable
+from healthpipe.stages.rules import Rules
 from healthpipe.words import Format
 from healthpipe.workflow.results import StageResult
-
-REJECTING = frozenset(rule.reason for rule in RULES if rule.severity is Severity.REJECT)
 
 PREVIEW_COLUMNS = 5
 
@@ -38,7 +37,7 @@ def show_stage_summary(result: StageResult) -> None:
         f"{', '.join(_written(result))}{facts}; {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )
-    show_issues(document["issues"], result.record_folder)
+    show_issues(document["issues"], result.request.options.rules, result.record_folder)
     for name in result.manifest.skipped:
         log.info(f"skipped {name}: not a name that is read")
 
@@ -51,10 +50,11 @@ def _written(result: StageResult) -> Iterator[str]:
         yield f"{what}{file.rows:,} rows ({_size(file.bytes)})"
 
 
-def show_issues(issues: Mapping[str, int], folder: str) -> None:
+def show_issues(issues: Mapping[str, int], rules: Rules, folder: str) -> None:
     """A warning for lines that were rejected, a note for rules that were broken otherwise."""
-    rejected = {reason: count for reason, count in issues.items() if reason in REJECTING}
-    warned = {reason: count for reason, count in issues.items() if reason not in REJECTING}
+    rejecting = rules.of_severity(Severity.REJECT)
+    rejected = {reason: count for reason, count in issues.items() if reason in rejecting}
+    warned = {reason: count for reason, count in issues.items() if reason not in rejecting}
     if rejected:
         log.warning(f"rejected: {_counts(rejected)}; kept in {folder}/rejects.parquet")
     if warned:

@@ -1,11 +1,40 @@
 """What an engine is asked: the queries of `sql/` by name. Light: it reads none of them."""
 
 import datetime
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-Value = datetime.date | bool | int | StrEnum | Sequence[StrEnum]
+# Of regular expressions what RE2 (DuckDB) and Java (Athena) read alike, and no character that
+# means anything in SQL.
+_SAFE_PATTERN = re.compile(r"(?:[A-Za-z0-9 _.:/\-\[\](){},*+?|^]|\\[.d\-])+")
+
+
+@dataclass(frozen=True)
+class IdPattern:
+    """A regular expression for whole ids, of a closed alphabet. Raises `ValueError`."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not _SAFE_PATTERN.fullmatch(self.text) or "(?" in self.text:
+            raise ValueError("it has characters that are not allowed")
+        try:
+            re.compile(self.text)
+        except re.error as error:
+            raise ValueError(str(error)) from error
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def whole(self) -> str:
+        """The expression for a text that is an id and nothing more."""
+        return rf"^(?:{self.text})\z"
+
+
+Value = datetime.date | bool | int | StrEnum | IdPattern | Sequence[StrEnum]
 
 
 @dataclass(frozen=True)

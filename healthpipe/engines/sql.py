@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from healthpipe.contract import CONSTANTS, Constant
-from healthpipe.engines.query import Constants, Relation, Value
+from healthpipe.engines.query import Constants, IdPattern, Relation, Value
 
 FUNCTIONS = "functions"
 
@@ -71,7 +71,8 @@ def adapter_text(engine: str, name: str) -> str:
 
 
 def literal(value: Value) -> exp.Expr:
-    """A value as a typed literal: a day, a truth, a whole number, words from closed lists.
+    """A value as a typed literal: a day, a truth, a whole number, words from closed lists, a
+    pattern of a closed alphabet.
 
     A plain string has no literal: no text of a user or of the data ever becomes SQL.
     """
@@ -84,6 +85,8 @@ def literal(value: Value) -> exp.Expr:
             return exp.Literal.number(value)
         case StrEnum():
             return exp.Literal.string(value.value)
+        case IdPattern():
+            return exp.Literal.string(value.whole)
         case str():
             raise TypeError("only words from a closed list become SQL, not text")
         case _:

@@ -4,9 +4,8 @@ from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from healthpipe.contract import RULES
 from healthpipe.engines.base import Engine, LineFile
-from healthpipe.engines.query import Constants, Query
+from healthpipe.engines.query import Query
 from healthpipe.errors import Imbalance
 from healthpipe.stages.carried import Carried, carried_values
 from healthpipe.stages.options import StageOptions
@@ -14,9 +13,6 @@ from healthpipe.words import Format
 
 REJECTS = "rejects.parquet"
 ISSUES = "issues.parquet"
-RULE_LIST = Constants(
-    ("reason", "severity", "field"), tuple((r.reason, r.severity, r.field) for r in RULES)
-)
 # What only some stages show, and none of those that the workflow publishes.
 DETAILS = ("address", "city", "zip", "services", "labs")
 CURATED = frozenset(Carried) - {Carried.DETAILS}
@@ -84,9 +80,9 @@ def open_records(engine: Engine, options: StageOptions, segments: Sequence[str])
     return not _define_current(engine, options) and len(segments) == 1
 
 
-def account(engine: Engine, folder: Path) -> Account:
+def account(engine: Engine, options: StageOptions, folder: Path) -> Account:
     """Write rejects and issues to `folder`, and count. Raises `Imbalance`."""
-    engine.define("rules", RULE_LIST)
+    engine.define("rules", options.rules.relation())
     engine.define("issues", Query("issues"))
     rejected = engine.write(Query("rejects"), folder / REJECTS, Format.PARQUET)
     engine.write(Query("issues"), folder / ISSUES, Format.PARQUET)

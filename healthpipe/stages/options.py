@@ -1,14 +1,14 @@
 """What a user may decide about the meaning of records, and the SQL values that it comes to."""
 
 import datetime
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
 
-from healthpipe.contract import RULES, Severity
 from healthpipe.engines.query import Value
 from healthpipe.errors import UsageError
+from healthpipe.stages.rules import Rules
 from healthpipe.words import (
     DEFAULT_MONTHS,
     MAX_DAYS,
@@ -92,6 +92,7 @@ class StageOptions:
     include_zero: bool = False
     strict_states: bool = False
     spreadsheet_safe: bool = False
+    rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
         if self.annotate and self.grain is Grain.ACCREDITATION:
@@ -113,7 +114,7 @@ class StageOptions:
             "soonest_first": self.top is not None,
             "include_zero": self.include_zero,
             "strict_states": self.strict_states,
-            "rejecting": [rule.reason for rule in RULES if rule.severity is Severity.REJECT],
+            **self.rules.values(),
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -123,6 +124,7 @@ class StageOptions:
             "as_of": self.as_of.isoformat(),
             "window": [self.window.start.isoformat(), self.window.end.isoformat()],
             "snapshot": str(self.snapshot),
+            "rules": self.rules.to_json(),
         }
 
     @classmethod
@@ -136,6 +138,7 @@ class StageOptions:
             "first_accreditation": FirstAccreditation(document["first_accreditation"]),
             "accredited": Accredited(document["accredited"]),
             "grain": Grain(document["grain"]),
+            "rules": Rules.from_json(document["rules"]),
         }
         return cls(**{**document, **typed})
 

@@ -65,7 +65,7 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
 
         manifest = intake.read(manifest, read)
         progress.step("accounting for every line", engine.progress)
-        counted = account(engine, run.scratch)
+        counted = account(engine, options, run.scratch)
         progress.step("writing the result", engine.progress)
         origin = provenance(run.record, request.sources, request.root)
         writer = Writer(engine, options, origin, in_order)

@@ -87,7 +87,7 @@ class Steps:
             manifest = self._intake.read(manifest, curate)
             self._progress.step("accounting for every line", engine.progress)
             open_records(engine, self._job.options, segments)
-            counted = account(engine, self._scratch("Curate"))
+            counted = account(engine, self._job.options, self._scratch("Curate"))
         for kept in (REJECTS, ISSUES):
             self._run.deliver(kept, self._scratch("Curate") / kept)
         return {"segments": segments, **accounted(manifest, counted)}
