@@ -33,6 +33,17 @@ def generate_data(
     outdir: Annotated[
         Path | None, typer.Option(help="Folder of the files.  (default: <root>/raw)")
     ] = None,
+    defects: Annotated[
+        int,
+        typer.Option(min=0, max=MAX_RECORDS, help="Number of bad records, of every kind in turn."),
+    ] = 0,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write what the commands have to find; with --defects.  "
+            "(default: <outdir>-answers.json)"
+        ),
+    ] = None,
     root: RootOption = "./data",
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -44,7 +55,8 @@ def generate_data(
 
     For example: healthpipe generate-data --n 1000 --snapshot 2025-08-10
     """
-    from healthpipe.cli.run_generate import GenerateCommand
+    from healthpipe.cli.run_generate import GenerateCommand, RecordOptions
 
-    command = GenerateCommand(n, chunk, snapshot, start_index, seed, outdir, root)
+    records = RecordOptions(n, chunk, snapshot, start_index, seed)
+    command = GenerateCommand(records, defects, answers, outdir, root)
     command.run(Manner(json, quiet, debug, log_format))

@@ -7,46 +7,93 @@ from pathlib import Path
 
 from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner
-from healthpipe.generate.files import Plan, generate_files
+from healthpipe.errors import OutputRefused, UsageError
+from healthpipe.generate.files import Generated, generate_files
+from healthpipe.generate.plan import Plan
 from healthpipe.stages.options import parse_day
 from healthpipe.storage import require_local
 from healthpipe.storage.layout import open_root
 
 
 @dataclass(frozen=True)
-class GenerateCommand:
-    """What a user asks to be generated."""
+class RecordOptions:
+    """Which clean records a user asks for."""
 
-    records: int
+    count: int
     chunk: int
     snapshot: str | None
     start_index: int
     seed: int
+
+
+@dataclass(frozen=True)
+class GenerateCommand:
+    """What a user asks to be generated."""
+
+    records: RecordOptions
+    defects: int
+    answers: Path | None
     outdir: Path | None
     root: str
 
     def run(self, manner: Manner) -> None:
         """Generate, print the folder, and say what it holds."""
         plan = self._plan()
+        answers = self._answers(plan)
         with manner.session() as progress:
-            written = generate_files(plan, progress)
-        files = sum(1 for _ in plan.chunks())
-        day = plan.snapshot.isoformat()
-        given = "" if self.snapshot else " (today in UTC; --snapshot sets it)"
-        already = f", {files - written:,} of them there already" if written < files else ""
-        log.info(f"snapshot {day}{given}: {self.records:,} records in {files:,} files{already}")
+            generated = generate_files(plan, answers, progress)
+        self._tell(plan, answers, generated)
         if manner.json:
             document = {"schema_version": 1, "command": "generate-data", "status": "succeeded"}
-            output = {"path": str(plan.folder), "rows": self.records, "files": files}
-            print(json.dumps(document | {"snapshot": day, "output": output}))
+            output = {"path": str(plan.folder), "rows": plan.records, "files": generated.files}
+            snapshot = {"snapshot": plan.snapshot.isoformat()}
+            key = {"defects": plan.defects, "answers": str(answers)} if answers else {}
+            print(json.dumps(document | snapshot | {"output": output} | key))
         elif not manner.quiet:
             print(plan.folder)
 
+    def _tell(self, plan: Plan, answers: Path | None, generated: Generated) -> None:
+        given = "" if self.records.snapshot else " (today in UTC; --snapshot sets it)"
+        planted = f" and {plan.defects:,} defects" if answers else ""
+        present = generated.files - generated.written
+        already = f", {present:,} of them there already" if present else ""
+        key = f"; answers in {answers}" if answers else ""
+        log.info(
+            f"snapshot {plan.snapshot}{given}: {plan.records:,} records{planted}"
+            f" in {generated.files:,} files{already}{key}"
+        )
+
     def _plan(self) -> Plan:
         require_local(str(self.outdir or ""))
-        if self.snapshot is None:
+        records = self.records
+        if records.snapshot is None:
             day = datetime.datetime.now(datetime.UTC).date()
         else:
-            day = parse_day("--snapshot", self.snapshot)
+            day = parse_day("--snapshot", records.snapshot)
         outdir = self.outdir or Path(open_root(self.root).raw)
-        return Plan(self.records, self.chunk, day, self.start_index, self.seed, outdir)
+        return Plan(
+            records.count, records.chunk, day, records.start_index, records.seed, outdir,
+            self.defects,
+        )  # fmt: skip
+
+    def _answers(self, plan: Plan) -> Path | None:
+        """Where the answer key goes: beside the records, where no run reads it as input."""
+        if self.answers is None:
+            outdir = plan.outdir if plan.outdir.name.strip(".") else plan.outdir.resolve()
+            return outdir.with_name(f"{outdir.name}-answers.json") if self.defects else None
+        if not self.defects:
+            raise UsageError("--answers goes with --defects", "add --defects or drop --answers")
+        require_local(str(self.answers))
+        place = self.answers.resolve()
+        if place.is_relative_to(plan.outdir.resolve()):
+            raise OutputRefused(
+                f"--answers {self.answers} lies in --outdir {plan.outdir}",
+                "a run would read it as input; choose a place outside",
+            )
+        if place.is_dir():
+            raise OutputRefused(f"--answers {self.answers} is a folder", "name a file in it")
+        if not place.parent.is_dir():
+            raise OutputRefused(
+                f"the folder of --answers {self.answers} is not there", f"mkdir -p {place.parent}"
+            )
+        return self.answers

@@ -1,81 +1,101 @@
 """Synthetic records in files, each whole under its name or not there."""
 
-import datetime
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from healthpipe.errors import OutputRefused, ServiceFailed, UsageError
-from healthpipe.generate.records import FIRST_DAY, LAST_DAY, record_writer
+from healthpipe.errors import OutputRefused, ServiceFailed
+from healthpipe.generate.answers import answers_of
+from healthpipe.generate.plan import Plan
+from healthpipe.generate.planting import planted_batches
+from healthpipe.generate.records import record_writer
 from healthpipe.workflow.progress import Progress
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which records go into which files: `<outdir>/<snapshot>/facilities-<first index>.jsonl`."""
+class Output:
+    """A file to write; its bytes are made when they are asked for."""
 
-    records: int
-    chunk: int
-    snapshot: datetime.date
-    start_index: int
-    seed: int
-    outdir: Path
+    path: Path
+    content: Callable[[], bytes]
 
-    def __post_init__(self) -> None:
+    def is_missing(self) -> bool:
+        """Whether it has to be written. Raises `OutputRefused` over a file with other content."""
+        if not self.path.exists():
+            return True
+        if not self.path.is_file() or self.path.read_bytes() != self.content():
+            raise OutputRefused(
+                f"{self.path} is there already with other content",
+                "choose another --outdir, --snapshot, --start-index or --answers, or remove it",
+            )
+        return False
+
+    def write(self) -> None:
+        """Put the file in its place at once. Raises `ServiceFailed`."""
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
         try:
-            for offset in (FIRST_DAY, LAST_DAY):
-                self.snapshot + datetime.timedelta(days=offset)
-        except OverflowError as error:
-            raise UsageError(
-                f"--snapshot {self.snapshot} leaves no room for dates around it",
-                "give a year from 0002 to 9990",
+            temporary.write_bytes(self.content())
+            os.replace(temporary, self.path)  # noqa: PTH105 - a path object each costs more
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise ServiceFailed(
+                f"cannot write {self.path}: {error.strerror}", "free space or choose another place"
             ) from error
 
-    @property
-    def folder(self) -> Path:
-        """Where the files go."""
-        return self.outdir / self.snapshot.isoformat()
 
-    def chunks(self) -> Iterator[tuple[Path, range]]:
-        """Each file with the indexes of its records."""
-        end = self.start_index + self.records
-        for first in range(self.start_index, end, self.chunk):
-            path = self.folder / f"facilities-{first}.jsonl"
-            yield path, range(first, min(first + self.chunk, end))
+@dataclass(frozen=True)
+class Generated:
+    """How many files hold the records, and how many of them had to be written."""
+
+    files: int
+    written: int
 
 
-def generate_files(plan: Plan, progress: Progress) -> int:
-    """Write the files that are not there yet; returns how many.
+def generate_files(plan: Plan, answers: Path | None, progress: Progress) -> Generated:
+    """Write the files that are not there yet, and the answer key to `answers`.
 
     Raises `OutputRefused`, before anything is written, when a file of that name with other
     content is there.
     """
+    key = Output(answers, partial(answers_of, plan, progress)) if answers else None
+    is_key_missing = key is not None and key.is_missing()
+    missing = set()
+    files = 0
+    for output in _record_files(plan):
+        files += 1
+        if output.is_missing():
+            missing.add(output.path)
+    done = 0
+    progress.step(f"generating {plan.records:,} records", lambda: done / max(len(missing), 1))
+    _make_folder(plan.folder)
+    for output in _record_files(plan) if missing else ():
+        if output.path in missing:
+            output.write()
+            done += 1
+    if key and is_key_missing:
+        key.write()
+    return Generated(files, len(missing))
+
+
+def _record_files(plan: Plan) -> Iterator[Output]:
     line = record_writer(plan.seed, plan.snapshot)
 
     def content(indexes: range) -> bytes:
         return ("\n".join(map(line, indexes)) + "\n").encode()
 
-    missing = []
     for path, indexes in plan.chunks():
-        if not path.exists():
-            missing.append((path, indexes))
-        elif path.read_bytes() != content(indexes):
-            raise OutputRefused(
-                f"{path} is there already with other content",
-                "choose another --outdir, --snapshot or --start-index, or remove it",
-            )
-    done = 0
-    progress.step(f"generating {plan.records:,} records", lambda: done / max(len(missing), 1))
+        yield Output(path, partial(content, indexes))
+    for batch in planted_batches(plan):
+        for file in batch.files:
+            yield Output(plan.folder / file.name, partial(bytes, file.content))
+
+
+def _make_folder(folder: Path) -> None:
     try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-        for path, indexes in missing:
-            temporary = path.with_name(f".{path.name}.tmp")
-            temporary.write_bytes(content(indexes))
-            os.replace(temporary, path)  # noqa: PTH105 - a path object each costs more
-            done += 1
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ServiceFailed(
-            f"cannot write {plan.folder}: {error.strerror}", "free space or choose --outdir"
+            f"cannot write {folder}: {error.strerror}", "free space or choose --outdir"
         ) from error
-    return len(missing)

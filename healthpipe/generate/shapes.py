@@ -1,0 +1,119 @@
+"""The shapes that files arrive in."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+from healthpipe.generate.packing import stored_gzip
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+# From the records of a file, each a line of JSON without its ending, to the file's bytes.
+Writer = Callable[[Sequence[bytes]], bytes]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A way to write records into a file; `is_single` where the file is one record."""
+
+    name: str
+    suffix: str
+    write: Writer
+    is_single: bool = False
+
+
+def _packed(write: Writer) -> Writer:
+    return lambda records: stored_gzip(write(records))
+
+
+def _marked(write: Writer) -> Writer:
+    return lambda records: _BYTE_ORDER_MARK + write(records)
+
+
+def _ended_by(*endings: bytes) -> Writer:
+    def write(records: Sequence[bytes]) -> bytes:
+        return b"".join(
+            record + ending for record, ending in zip(records, cycle(endings), strict=False)
+        )
+
+    return write
+
+
+def _among_blank_lines(records: Sequence[bytes]) -> bytes:
+    return b"\n \t\n" + b"\r\n\n \n".join(records)
+
+
+def _array(records: Sequence[bytes]) -> bytes:
+    return b"[" + b",".join(records) + b"]"
+
+
+def _array_of_lines(records: Sequence[bytes]) -> bytes:
+    return b"[\n" + b",\n".join(records) + b"\n]\n"
+
+
+def _objects(records: Sequence[bytes]) -> bytes:
+    return b"".join(records)
+
+
+def _wrapper(records: Sequence[bytes]) -> bytes:
+    return b'{"source": "registry", "sample_data": ' + _array(records) + b"}\n"
+
+
+def _pretty(content: bytes) -> bytes:
+    return json.dumps(json.loads(content), ensure_ascii=False, indent=2).encode() + b"\n"
+
+
+def _pretty_objects(records: Sequence[bytes]) -> bytes:
+    return b"".join(map(_pretty, records))
+
+
+def _pretty_array(records: Sequence[bytes]) -> bytes:
+    return _pretty(_array(records))
+
+
+def _pretty_wrapper(records: Sequence[bytes]) -> bytes:
+    return _pretty(_wrapper(records))
+
+
+LINES = Shape("lines-lf", ".jsonl", _ended_by(b"\n"))
+ARRAY = Shape("array-compact", ".json", _array)
+PRETTY_ARRAY = Shape("array-pretty", ".json", _pretty_array)
+PRETTY_OBJECTS = Shape("objects-pretty", ".json", _pretty_objects)
+WRAPPER = Shape("wrapper-compact", ".json", _wrapper)
+
+# Newline-delimited: a line that is no JSON object spoils no other.
+LINE_SHAPES = (
+    LINES,
+    Shape("lines-lf-gzip", ".jsonl.gz", _packed(LINES.write)),
+    Shape("lines-crlf", ".ndjson", _ended_by(b"\r\n")),
+    Shape("lines-crlf-gzip", ".ndjson.gz", _packed(_ended_by(b"\r\n"))),
+    Shape("lines-cr", ".txt", _ended_by(b"\r")),
+    Shape("lines-mixed-gzip", ".txt.gz", _packed(_ended_by(b"\n", b"\r\n", b"\r"))),
+    Shape("lines-marked", ".json", _marked(LINES.write)),
+    Shape("lines-blank", ".ndjson", _among_blank_lines),
+    Shape("lines-gzip-unnamed", ".jsonl", _packed(LINES.write)),
+    Shape("lines-plain-misnamed", ".jsonl.gz", LINES.write),
+)
+
+# What holds whole records only.
+RECORD_SHAPES = (
+    ARRAY,
+    Shape("array-compact-gzip", ".json.gz", _packed(_array)),
+    Shape("array-lines", ".json", _array_of_lines),
+    PRETTY_ARRAY,
+    Shape("array-pretty-gzip", ".json.gz", _packed(_pretty_array)),
+    Shape("array-pretty-marked", ".json", _marked(_pretty_array)),
+    Shape("objects-compact", ".json", _objects),
+    Shape("objects-compact-gzip", ".json.gz", _packed(_objects)),
+    PRETTY_OBJECTS,
+    Shape("objects-pretty-gzip", ".json.gz", _packed(_pretty_objects)),
+    WRAPPER,
+    Shape("wrapper-compact-gzip", ".json.gz", _packed(_wrapper)),
+    Shape("wrapper-pretty", ".json", _pretty_wrapper),
+    Shape("wrapper-pretty-gzip", ".json.gz", _packed(_pretty_wrapper)),
+    Shape("object-compact", ".json", _objects, is_single=True),
+    Shape("object-compact-gzip", ".json.gz", _packed(_objects), is_single=True),
+    Shape("object-pretty", ".json", _pretty_objects, is_single=True),
+    Shape("object-pretty-gzip", ".json.gz", _packed(_pretty_objects), is_single=True),
+)
