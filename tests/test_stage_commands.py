@@ -223,7 +223,13 @@ def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, examples, tmp_
     document = cli("extract", "examples", "-o", tmp_path / "x.csv", "--json").document
 
     run = tmp_path / "data" / "runs" / document["run_id"]
-    assert tree(run) == {"run.json", "inputs.json", "rejects.parquet", "issues.parquet"}
+    assert tree(run) == {
+        "run.json",
+        "inputs.json",
+        "balance.json",
+        "rejects.parquet",
+        "issues.parquet",
+    }
     record = json.loads((run / "run.json").read_text())
     assert (record["status"], record["command"]) == ("succeeded", "extract")
     assert record["records"] == document["records"]

@@ -56,14 +56,18 @@ def spool(uri: str, target: Path) -> None:
             raise_if_stopping()
 
 
-def land(uri: str, target: Path) -> None:
-    """Rewrite a file, plain or gzip, to `target`; lines of more than 8 MB go beside it."""
+def land(uri: str, target: Path) -> int:
+    """Rewrite a file, plain or gzip, to `target`; lines of more than 8 MB go beside it.
+
+    Returns how many lines it has.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _decompressed(uri) as reader, target.open("wb") as writer:
-            _write_lines(pieces(reader), writer, target)
+            return _write_lines(pieces(reader), writer, target)
     except DAMAGED_GZIP:
         land_rejected(target, Reason.FILE_TRUNCATED)
+        return 1
 
 
 def is_container(uri: str) -> bool:
@@ -72,8 +76,10 @@ def is_container(uri: str) -> bool:
         return may_be_container(reader)
 
 
-def land_container(uri: str, target: Path) -> Shape | None:
+def land_container(uri: str, target: Path) -> tuple[Shape, int] | None:
     """Rewrite a container, plain or gzip, to `target`, a record a line; None if it is none.
+
+    Returns its shape and how many records it has.
 
     One that breaks off is rejected whole, and none of its records used.
     """
@@ -90,14 +96,14 @@ def land_container(uri: str, target: Path) -> Shape | None:
                 count = _write_records(records, writer, target)
     except BreaksOff:
         land_rejected(target, Reason.FILE_NOT_JSON)
-        return Shape.BROKEN
+        return Shape.BROKEN, 1
     except NotJson:
         _remove_large(target)
         target.unlink(missing_ok=True)
         return None
     finally:
         spill.unlink(missing_ok=True)
-    return Shape.OBJECT if shape is Shape.OBJECTS and count == 1 else shape
+    return (Shape.OBJECT if shape is Shape.OBJECTS and count == 1 else shape), count
 
 
 def land_rejected(target: Path, reason: Reason) -> None:
@@ -144,7 +150,8 @@ def _write_records(records: Iterator[str | Path], writer: BinaryIO, target: Path
     return count
 
 
-def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> None:
+def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> int:
+    count = 0
     large = itertools.count(1)
     for first in stream:
         content, piece = first.content, first
@@ -164,6 +171,8 @@ def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> Non
         else:
             writer.write(_as_line(content))
         writer.write(b"\n")
+        count += 1
+    return count
 
 
 def _keep_large(stream: Iterator[Piece], first: Piece, kept: Path) -> bool:

@@ -30,7 +30,7 @@ SCHEMA_VERSION = 1
 class InputFile:
     """One file of a run. `landed` is where its lines lie if not in the file itself.
 
-    `shape` and `compression` are told by its content.
+    `shape` and `compression` are told by its content. `landed_lines` are the lines written there.
     """
 
     uri: str
@@ -41,6 +41,7 @@ class InputFile:
     folder_date: str | None
     landed: str | None = None
     shape: Shape = Shape.LINES
+    landed_lines: int | None = None
 
     def as_lines(self) -> LineFile:
         """How an engine reads it."""
@@ -60,6 +61,13 @@ class Manifest:
     def bytes(self) -> int:
         """The size of all files as they lie."""
         return sum(file.size for file in self.files)
+
+    @property
+    def landed_lines(self) -> dict[str, int]:
+        """How many lines were written for each file that was rewritten, by its name."""
+        return {
+            file.source: file.landed_lines for file in self.files if file.landed_lines is not None
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The document that a run keeps as inputs.json."""
@@ -131,8 +139,9 @@ class Lander:
             if packed and not gzip_is_whole(file.uri):
                 return self._rejected(file, index, Reason.FILE_TRUNCATED)
             target = self._target(index)
-            if is_container(file.uri) and (shape := land_container(file.uri, target)):
-                return replace(file, landed=str(target), shape=shape)
+            if is_container(file.uri) and (found := land_container(file.uri, target)):
+                shape, lines = found
+                return replace(file, landed=str(target), shape=shape, landed_lines=lines)
         except OSError:
             return self._rejected(file, index, Reason.FILE_UNREADABLE)
         # An engine's reader trusts the suffix, and knows names in UTF-8 only.
@@ -142,13 +151,13 @@ class Lander:
 
     def _landed(self, file: InputFile, index: int) -> InputFile:
         target = self._target(index)
-        land(file.uri, target)
-        return replace(file, landed=str(target))
+        lines = land(file.uri, target)
+        return replace(file, landed=str(target), landed_lines=lines)
 
     def _rejected(self, file: InputFile, index: int, reason: Reason) -> InputFile:
         target = self._target(index)
         land_rejected(target, reason)
-        return replace(file, landed=str(target))
+        return replace(file, landed=str(target), landed_lines=1)
 
     def _target(self, index: int) -> Path:
         return self._folder / f"{index:06}.ndjson"

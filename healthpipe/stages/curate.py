@@ -1,18 +1,21 @@
 """Raw lines become records: judged, kept apart where they must be, and all accounted for."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from healthpipe.engines.base import Engine, LineFile
 from healthpipe.engines.query import Query
-from healthpipe.errors import Imbalance
+from healthpipe.stages.balance import Balance, FileBalance, balance_by_file
 from healthpipe.stages.carried import Carried, carried_values
 from healthpipe.stages.options import StageOptions
 from healthpipe.words import Format
 
 REJECTS = "rejects.parquet"
 ISSUES = "issues.parquet"
+BALANCE = "balance.json"
+SCHEMA_VERSION = 1
 # What only some stages show, and none of those that the workflow publishes.
 DETAILS = ("address", "city", "zip", "services", "labs")
 CURATED = frozenset(Carried) - {Carried.DETAILS}
@@ -20,34 +23,19 @@ CURATED_LINES = Query("judged").without(DETAILS)
 
 
 @dataclass(frozen=True)
-class Balance:
-    """How many lines came in and what became of them."""
-
-    lines: int
-    accepted: int
-    rejected: int
-    current: int
-    superseded: int
-
-    def require_even(self) -> None:
-        """Raise `Imbalance` unless every line is accounted for, once."""
-        if (
-            self.lines != self.accepted + self.rejected
-            or self.accepted != self.current + self.superseded
-        ):
-            counts = ", ".join(f"{name} {count}" for name, count in asdict(self).items())
-            raise Imbalance(
-                f"the counts of this run contradict each other ({counts})",
-                "nothing of it was kept as a result; please report this",
-            )
-
-
-@dataclass(frozen=True)
 class Account:
-    """What a run says of its lines: the balance, and how often each rule was broken."""
+    """What a run says of its lines: the balance, of each file too, and how often each rule was
+    broken.
+    """
 
     balance: Balance
+    files: list[FileBalance]
     issues: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """The balance as a run keeps it."""
+        files = [file.to_json() for file in self.files]
+        return {"schema_version": SCHEMA_VERSION, "all": asdict(self.balance), "files": files}
 
 
 def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
@@ -80,8 +68,13 @@ def open_records(engine: Engine, options: StageOptions, segments: Sequence[str])
     return not _define_current(engine, options) and len(segments) == 1
 
 
-def account(engine: Engine, options: StageOptions, folder: Path) -> Account:
-    """Write rejects and issues to `folder`, and count. Raises `Imbalance`."""
+def account(
+    engine: Engine, options: StageOptions, landed: Mapping[str, int], folder: Path
+) -> Account:
+    """Write rejects and issues to `folder`, and count. Raises `Imbalance`.
+
+    `landed` are the lines of those files that ingest has rewritten, as it counted them.
+    """
     engine.define("rules", options.rules.relation())
     engine.define("issues", Query("issues"))
     rejected = engine.write(Query("rejects"), folder / REJECTS, Format.PARQUET)
@@ -90,7 +83,9 @@ def account(engine: Engine, options: StageOptions, folder: Path) -> Account:
     # The rejected are counted as they were written, not as the query calls them.
     balance = Balance(lines, accepted, rejected, current, superseded)
     balance.require_even()
-    return Account(balance, dict(engine.rows(Query("issue_counts"))))
+    files = balance_by_file(engine)
+    balance.require_sum(files, landed)
+    return Account(balance, files, dict(engine.rows(Query("issue_counts"))))
 
 
 def _records(options: StageOptions, carried: Set[Carried]) -> Query:

@@ -7,6 +7,7 @@ from healthpipe.engines import open_engine
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.sources import Found, find_files
 from healthpipe.stages.curate import (
+    BALANCE,
     ISSUES,
     REJECTS,
     account,
@@ -65,7 +66,7 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
 
         manifest = intake.read(manifest, read)
         progress.step("accounting for every line", engine.progress)
-        counted = account(engine, options, run.scratch)
+        counted = account(engine, options, manifest.landed_lines, run.scratch)
         progress.step("writing the result", engine.progress)
         origin = provenance(run.record, request.sources, request.root)
         writer = Writer(engine, options, origin, in_order)
@@ -74,6 +75,7 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
         preview = None
         if request.with_preview:
             preview = preview_of(engine, stage, request.outputs[0][0], options)
+    run.write_json(BALANCE, counted.to_json())
     path = _deliver(request, run, files)
     elapsed = time.monotonic() - began
     return StageResult(

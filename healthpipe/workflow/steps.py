@@ -10,7 +10,7 @@ from healthpipe.engines import open_engine
 from healthpipe.engines.base import Engine
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.stages.catalog import STAGES
-from healthpipe.stages.curate import CURATED_LINES, ISSUES, REJECTS, account, open_records
+from healthpipe.stages.curate import BALANCE, CURATED_LINES, ISSUES, REJECTS, account, open_records
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.publish import Live, Publication, publish, read_live
 from healthpipe.stages.segments import (
@@ -87,7 +87,10 @@ class Steps:
             manifest = self._intake.read(manifest, curate)
             self._progress.step("accounting for every line", engine.progress)
             open_records(engine, self._job.options, segments)
-            counted = account(engine, self._job.options, self._scratch("Curate"))
+            counted = account(
+                engine, self._job.options, manifest.landed_lines, self._scratch("Curate")
+            )
+        self._run.write_json(BALANCE, counted.to_json())
         for kept in (REJECTS, ISSUES):
             self._run.deliver(kept, self._scratch("Curate") / kept)
         return {"segments": segments, **accounted(manifest, counted)}
