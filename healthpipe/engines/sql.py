@@ -168,5 +168,8 @@ def _constant(value: Constant) -> exp.Expr:
 
 
 def _constant_rows(relation: Constants) -> exp.Expr:
+    if not relation.rows:
+        nothing = (exp.cast(exp.null(), "varchar").as_(name) for name in relation.columns)
+        return exp.select(*nothing).where(exp.false())
     rows = [tuple(str(cell) for cell in row) for row in relation.rows]
     return exp.select("*").from_(exp.values(rows, alias="constants", columns=relation.columns))
