@@ -187,6 +187,7 @@ def check_account(document: dict, record_folder: str, oracle: Oracle) -> None:
         "accepted": oracle.verdict.lines - len(rejected),
         "rejected": len(rejected),
         "superseded": oracle.superseded,
+        "resolved": 0,
     }
     assert document["issues"] == dict(oracle.verdict.issues)
 

@@ -9,6 +9,8 @@ from healthpipe.engines.query import Query
 from healthpipe.errors import Imbalance
 from healthpipe.stages.carried import Carried, carried_values
 from healthpipe.stages.options import StageOptions
+from healthpipe.stages.quarantine import count_resolved
+from healthpipe.storage.private import make_private
 from healthpipe.words import Format
 
 REJECTS = "rejects.parquet"
@@ -21,19 +23,24 @@ CURATED_LINES = Query("judged").without(DETAILS)
 
 @dataclass(frozen=True)
 class Balance:
-    """How many lines came in and what became of them."""
+    """How many lines came in and what became of them.
+
+    The resolved are those of the rejected that mended lines have answered.
+    """
 
     lines: int
     accepted: int
     rejected: int
     current: int
     superseded: int
+    resolved: int = 0
 
     def require_even(self) -> None:
         """Raise `Imbalance` unless every line is accounted for, once."""
         if (
             self.lines != self.accepted + self.rejected
             or self.accepted != self.current + self.superseded
+            or self.resolved > self.rejected
         ):
             counts = ", ".join(f"{name} {count}" for name, count in asdict(self).items())
             raise Imbalance(
@@ -80,15 +87,22 @@ def open_records(engine: Engine, options: StageOptions, segments: Sequence[str])
     return not _define_current(engine, options) and len(segments) == 1
 
 
-def account(engine: Engine, options: StageOptions, folder: Path) -> Account:
-    """Write rejects and issues to `folder`, and count. Raises `Imbalance`."""
+def account(
+    engine: Engine, options: StageOptions, folder: Path, answered: Sequence[str] = ()
+) -> Account:
+    """Write rejects and issues to `folder`, and count. Raises `Imbalance`.
+
+    `answered` are the digests of rejected lines that mended lines of this run answer.
+    """
     engine.define("rules", options.rules.relation())
     engine.define("issues", Query("issues"))
-    rejected = engine.write(Query("rejects"), folder / REJECTS, Format.PARQUET)
+    rejects = make_private(folder / REJECTS)
+    rejected = engine.write(Query("rejects"), rejects, Format.PARQUET)
     engine.write(Query("issues"), folder / ISSUES, Format.PARQUET)
     lines, accepted, _, current, superseded = engine.rows(Query("balance"))[0]
     # The rejected are counted as they were written, not as the query calls them.
-    balance = Balance(lines, accepted, rejected, current, superseded)
+    resolved = count_resolved(engine, rejects, answered)
+    balance = Balance(lines, accepted, rejected, current, superseded, resolved)
     balance.require_even()
     return Account(balance, dict(engine.rows(Query("issue_counts"))))
 

@@ -9,6 +9,7 @@ from typing import Any
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import Engine
 from healthpipe.ingest.manifest import Manifest
+from healthpipe.stages.answers import answered_by
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import CURATED_LINES, ISSUES, REJECTS, account, open_records
 from healthpipe.stages.options import StageOptions
@@ -87,7 +88,8 @@ class Steps:
             manifest = self._intake.read(manifest, curate)
             self._progress.step("accounting for every line", engine.progress)
             open_records(engine, self._job.options, segments)
-            counted = account(engine, self._job.options, self._scratch("Curate"))
+            answered = answered_by(self._run.root, [file.uri for file in manifest.files])
+            counted = account(engine, self._job.options, self._scratch("Curate"), answered)
         for kept in (REJECTS, ISSUES):
             self._run.deliver(kept, self._scratch("Curate") / kept)
         return {"segments": segments, **accounted(manifest, counted)}
