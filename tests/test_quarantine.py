@@ -238,6 +238,11 @@ def test_an_unknown_run_is_refused(rejecting, cli, run):
     assert len(outcome.err.splitlines()) == 1
 
 
+def test_the_hint_names_both_words_of_the_command(cli):
+    assert "`healthpipe quarantine list --help`" in cli("quarantine", "list", "--fast").err
+    assert "`healthpipe quarantine --help`" in cli("quarantine", "lst").err
+
+
 def test_a_root_without_runs_is_refused(cli, tmp_path):
     outcome = cli("quarantine", "list")
 

@@ -48,7 +48,7 @@ def list_lines(asked: Asked, by: QuarantineGroup, manner: Manner) -> None:
     with manner.session(), asked.open() as quarantine:
         found = tallies(quarantine.engine, by, asked.selection)
         total = tally(quarantine.engine, asked.selection)
-    _say_if_nothing(quarantine, total)
+    _say_if_nothing(asked, quarantine, total)
     if manner.json:
         groups = [
             {by.value: name, "lines": each.lines, "resolved": each.resolved, **_meaning(name, by)}
@@ -72,7 +72,7 @@ def show_lines(asked: Asked, limit: int, manner: Manner) -> None:
         lines = list(itertools.islice(rejected_lines(quarantine.engine, asked.selection), limit))
         progress.step("looking for the line numbers")
         numbers = quarantine.numbers(lines)
-    _say_if_nothing(quarantine, total)
+    _say_if_nothing(asked, quarantine, total)
     inputs = quarantine.inputs()
     shown = [
         as_document(line, number, inputs[line.source], quarantine.uri)
@@ -99,7 +99,7 @@ def export_lines(asked: Asked, place: Place, manner: Manner, *, with_resolved: b
         lines = (line for line in chosen if with_resolved or not line.is_resolved)
         local = quarantine.scratch / "lines"
         exported = write_lines(lines, local)
-        _say_if_nothing(quarantine, tally(quarantine.engine, asked.selection))
+        _say_if_nothing(asked, quarantine, tally(quarantine.engine, asked.selection))
         if place.path is None:
             print_data(local, Format.NDJSON)
         else:
@@ -142,9 +142,10 @@ def _meaning(name: str, by: QuarantineGroup) -> dict[str, str]:
     return {"meaning": MEANINGS[name]} if by is QuarantineGroup.REASON else {}
 
 
-def _say_if_nothing(quarantine: Quarantine, total: Tally) -> None:
+def _say_if_nothing(asked: Asked, quarantine: Quarantine, total: Tally) -> None:
     if not total.lines:
-        log.info(f"nothing of that is quarantined in run {quarantine.run_id}")
+        of_that = "" if asked.selection == Selection() else " of that reason or file"
+        log.info(f"nothing{of_that} is quarantined in run {quarantine.run_id}")
 
 
 def _print_document(name: str, quarantine: Quarantine, document: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in head:
-        table.add_column(name, no_wrap=name != head[-1])
+        table.add_column(name, no_wrap=name != head[-1], overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell.translate(VISIBLE)) for cell in row))
     Console(highlight=False).print(table)

@@ -35,7 +35,7 @@ def sql_folder() -> Path:
 def statement(relation: Relation, dialect: str) -> str:
     """The text of a query written in Athena's dialect, for the engine that speaks `dialect`."""
     if isinstance(relation, Constants):
-        return _constant_rows(relation).sql(dialect)
+        return _constant_rows(relation).sql(dialect, copy=False)
     tree = _query(relation.name).copy()
     if not relation.is_ordered:
         tree.set("order", None)

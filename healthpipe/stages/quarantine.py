@@ -65,7 +65,8 @@ class Tally:
 def define_quarantine(engine: Engine, rejects: Path, answered: Sequence[str]) -> None:
     """Make the relation `quarantined` from a run's rejects and the digests of answered lines."""
     engine.read_table("rejects", [str(rejects)])
-    engine.define("answered", Constants(("digest",), tuple((digest,) for digest in answered)))
+    digests = Constants(("digest",), tuple((digest,) for digest in answered))
+    engine.materialize("answered", digests)
     engine.define("quarantined", Query("quarantined"))
 
 
