@@ -101,16 +101,16 @@ def test_a_line_that_its_file_no_longer_holds_has_no_number(rejecting, cli, quar
     assert cli("quarantine", "show").out.splitlines()[0].split("\t")[1] == "?"
 
 
-def test_the_items_of_a_rewritten_container_are_numbered_as_items(rejecting, cli, quarantine):
-    run = rejecting(b'\xff\n{"facility_id": "F1"}\n[1]\n')
-    manifest = Path("data/runs", run, "inputs.json")
-    document = json.loads(manifest.read_text())
-    document["files"][0]["shape"] = "array"
-    manifest.write_text(json.dumps(document))
+def test_the_records_of_a_container_are_numbered_as_its_items(rejecting, cli, quarantine):
+    rejecting(b'[\n {"facility_id": "F1"},\n [1], {"facility_name": "x"},\n [1]\n]')
 
     shown = quarantine("show")["lines"]
 
-    assert [(line["numbered_by"], line["number"]) for line in shown] == [("item", 1), ("item", 3)]
+    assert [(line["numbered_by"], line["number"]) for line in shown] == [
+        ("item", 2),
+        ("item", 3),
+        ("item", 4),
+    ]
     assert "\titem 3\t" in cli("quarantine", "show").out
 
 
@@ -150,18 +150,20 @@ def test_bytes_that_are_not_utf8_are_shown_in_base64(rejecting, quarantine, cli)
 def test_of_a_whole_file_and_of_what_is_kept_beside_a_file_is_named(rejecting, quarantine, cli):
     huge = b"9" * (2 * MAX_LINE_BYTES + 1)
     cut = gzip.compress(record("F1") * 9)[:-9]
-    run = rejecting(b"x\n" + huge + b"\n", **{"data/raw/b.jsonl.gz": cut})
+    more = {"data/raw/b.jsonl.gz": cut, "data/raw/c.json": b"[" + record("F1") + b",\n"}
+    run = rejecting(b"x\n" + huge + b"\n", **more)
 
     places = {line["source"]: line.get("look_at") for line in quarantine("show")["lines"]}
     kept = places["2026-01-05/a.jsonl"]
     assert kept.startswith(f"data/runs/{run}/landed/")
     assert Path(kept).read_bytes() == huge
     assert places["b.jsonl.gz"] == "data/raw/b.jsonl.gz"
+    assert places["c.json"] == "data/raw/c.json"
     assert f"(look at {kept})" in cli("quarantine", "show").out
 
     outcome = cli("quarantine", "export", "-o", "-")
     assert outcome.out == "x\n"
-    assert "1 files rejected whole" in outcome.err
+    assert "2 files rejected whole" in outcome.err
     assert "1 lines kept in files" in outcome.err
 
 
@@ -519,6 +521,27 @@ def test_mended_lines_may_come_from_standard_input_or_a_gzip(rejecting, cli):
     Path("mend.gz").write_bytes(gzip.compress(record("F3")))
     assert cli("quarantine", "replay", "mend.gz").code == 0
     assert cli("extract", "--json").document["records"]["resolved"] == 2
+
+
+def test_mended_records_may_come_as_a_pretty_printed_list(rejecting, cli, quarantine):
+    rejecting(BROKEN + b"\n" + LIST + b"\n")
+    both = [json.loads(record(name)) for name in ("A", "B")]
+    Path("mend.json").write_text(json.dumps(both, indent=2))
+
+    assert quarantine("replay", "mend.json")["answered"] == 2
+    assert cli("extract", "--json").document["records"]["accepted"] == 2
+
+
+def test_an_export_that_nobody_mended_adds_nothing(rejecting, cli, tmp_path):
+    rejecting(LIST + b"\n" + b'{"facility_id": "F2", "services": [' + b"\n")
+    export(cli, "--reason", "not_json")
+    before = tree(tmp_path)
+
+    outcome = cli("quarantine", "replay", "mend.ndjson")
+
+    assert (outcome.code, outcome.out) == (0, "")
+    assert "1 left as they were" in outcome.err
+    assert tree(tmp_path) == before
 
 
 def test_a_damaged_gzip_of_mended_lines_is_refused(rejecting, cli):

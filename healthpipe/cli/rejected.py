@@ -3,12 +3,12 @@
 import base64
 from typing import Any
 
+from healthpipe.ingest.manifest import InputFile
 from healthpipe.stages.quarantine import RejectedLine
-from healthpipe.workflow.quarantine import is_container
 
 
 def as_document(
-    rejected: RejectedLine, number: int | None, file: dict[str, Any], run_folder: str
+    rejected: RejectedLine, number: int | None, file: InputFile, run_folder: str
 ) -> dict[str, Any]:
     """A line as JSON: its text, or its bytes in base64 where they are not UTF-8.
 
@@ -18,7 +18,7 @@ def as_document(
     document = {
         "source": rejected.source,
         "number": number,
-        "numbered_by": "item" if is_container(file) else "line",
+        "numbered_by": "item" if file.shape.has_items else "line",
         "reasons": list(rejected.reasons),
         "resolved": rejected.is_resolved,
         "line": text,
@@ -26,14 +26,16 @@ def as_document(
     }
     if rejected.line is None:
         kept_in = rejected.kept_in
-        document["look_at"] = f"{run_folder}/{kept_in}" if kept_in else file["uri"]
+        document["look_at"] = f"{run_folder}/{kept_in}" if kept_in else file.uri
     return document
 
 
 def as_row(document: dict[str, Any]) -> tuple[str, str, str, str]:
     """A line as a row of a table, from its document."""
     number = "?" if document["number"] is None else str(document["number"])
-    if document["numbered_by"] == "item":
+    if document["line"] is None:
+        number = "-"
+    elif document["numbered_by"] == "item":
         number = f"item {number}"
     reasons = ", ".join(document["reasons"]) + (" (resolved)" if document["resolved"] else "")
     if document["line"] is None:

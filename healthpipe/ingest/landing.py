@@ -141,7 +141,7 @@ def _write_records(records: Iterator[str | Path], writer: BinaryIO, target: Path
         if isinstance(record, Path):
             record.rename(kept)
         else:
-            kept.write_bytes(line)
+            make_private(kept).write_bytes(line)
         writer.write(_large_line(kept) + b"\n")
     return count
 
@@ -186,11 +186,3 @@ def _as_line(content: bytes) -> bytes:
     if SET_ASIDE in content:
         return base64.b64encode(content) + SET_ASIDE + Reason.NOT_JSON.encode()
     return content
-
-
-def as_it_was(landed: bytes) -> bytes:
-    """A line of a landed file as it was before `land`; of one kept elsewhere what stands for it."""
-    content, _, reason = landed.partition(SET_ASIDE)
-    if reason in (Reason.NOT_UTF8.encode(), Reason.NOT_JSON.encode()):
-        return base64.b64decode(content)
-    return landed

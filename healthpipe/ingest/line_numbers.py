@@ -3,20 +3,17 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from healthpipe.ingest.landing import DAMAGED_GZIP, as_it_was, decompressed
+from healthpipe.ingest.landing import DAMAGED_GZIP, decompressed
 from healthpipe.ingest.lines import BLANK, Reader, pieces
 
 # The bytes of a line, and which of the equal lines of its file it is, from 1.
 Occurrence = tuple[bytes, int]
 
 
-def line_numbers(
-    path: str, wanted: Collection[Occurrence], *, landed: bool = False
-) -> dict[Occurrence, int]:
+def line_numbers(path: str, wanted: Collection[Occurrence]) -> dict[Occurrence, int]:
     """The numbers, from 1, of lines of a file, plain or gzip; those that it lacks have none.
 
-    Lines are cut as ingest cuts them, and blank ones are counted, as an editor does. Of a
-    `landed` file, which ingest wrote, the lines are compared as they were before.
+    Lines are cut as ingest cuts them, and blank ones are counted, as an editor does.
     """
     sought = {line for line, _ in wanted}
     longest = max(map(len, sought), default=0)
@@ -24,8 +21,7 @@ def line_numbers(
     found: dict[Occurrence, int] = {}
     try:
         with decompressed(path) as reader:
-            for number, content in enumerate(_lines(reader, 2 * longest if landed else longest), 1):
-                line = as_it_was(content) if landed else content
+            for number, line in enumerate(_lines(reader, longest), 1):
                 if line not in sought:
                     continue
                 seen[line] += 1

@@ -13,6 +13,7 @@ from healthpipe.engines import open_engine
 from healthpipe.engines.base import Engine
 from healthpipe.errors import RunNotFound
 from healthpipe.ingest.line_numbers import Occurrence, line_numbers
+from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.stages.answers import answered_by
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.quarantine import RejectedLine, define_quarantine
@@ -20,7 +21,6 @@ from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName
 from healthpipe.workflow.intake import MANIFEST
 
-NEWLINE_DELIMITED = "ndjson"
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
@@ -46,14 +46,15 @@ class Quarantine:
         document: dict[str, Any] = json.loads(found[0])
         return document
 
-    def inputs(self) -> dict[str, dict[str, Any]]:
-        """The files of the run as its manifest lists them, by the names that results show."""
-        return {file["source"]: file for file in self.document(MANIFEST)["files"]}
+    def inputs(self) -> dict[str, InputFile]:
+        """The files of the run by the names that results show."""
+        manifest = Manifest.from_json(self.document(MANIFEST))
+        return {file.source: file for file in manifest.files}
 
     def numbers(self, lines: list[RejectedLine]) -> list[int | None]:
         """The number of each line in its file, from 1; None where the file no longer tells.
 
-        Of a container that was rewritten, the place of the item.
+        Of a container it is the place of the item.
         """
         wanted: dict[str, set[Occurrence]] = {}
         for line in lines:
@@ -67,16 +68,11 @@ class Quarantine:
         }
         return [found.get((line.source, line.line, line.occurrence)) for line in lines]
 
-    def _numbers_in(self, file: dict[str, Any], wanted: set[Occurrence]) -> dict[Occurrence, int]:
-        if not is_container(file):
-            return line_numbers(file["uri"], wanted)
-        landed = f"{self.uri}/landed/{PurePath(file['landed']).name}"
-        return line_numbers(landed, wanted, landed=True)
-
-
-def is_container(file: dict[str, Any]) -> bool:
-    """Whether an input file was no list of lines, so that its records are items."""
-    return bool(file["shape"] != NEWLINE_DELIMITED)
+    def _numbers_in(self, file: InputFile, wanted: set[Occurrence]) -> dict[Occurrence, int]:
+        if file.landed is None or not file.shape.has_items:
+            return line_numbers(file.uri, wanted)
+        # Below this root, wherever it lay seen from where the run was started.
+        return line_numbers(f"{self.uri}/landed/{PurePath(file.landed).name}", wanted)
 
 
 @contextmanager

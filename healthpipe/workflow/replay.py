@@ -11,6 +11,7 @@ from healthpipe.errors import ReplayRefused, UsageError
 from healthpipe.ingest.landing import DAMAGED_GZIP
 from healthpipe.ingest.line_numbers import lines_of
 from healthpipe.ingest.manifest import Lander, Manifest
+from healthpipe.ingest.shapes import Shape
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.answers import Answer, Answers, content_of, record_answers, replayed_name
 from healthpipe.stages.curate import judge_lines, keep_records
@@ -79,17 +80,18 @@ def _judged(quarantine: Quarantine, file: str) -> list[MendedLine]:
         keep_records(engine, options, frozenset())
 
     manifest = lander.take_in(found)
+    (mended,) = manifest.files
+    if mended.shape is Shape.BROKEN:  # a line that breaks off is a line here, not a broken file
+        manifest = lander.land(manifest, [mended.as_lines().path])
     try:
         judge(manifest)
     except LinesRefused as refused:
         judge(lander.land(manifest, refused.paths))
     judged = engine.rows(Query("mended"))
     try:
-        given = list(lines_of(manifest.files[0].uri))
+        given = list(lines_of((mended.shape.has_items and mended.landed) or mended.uri))
     except (OSError, *DAMAGED_GZIP) as error:
         raise ReplayRefused(f"{file} cannot be read to its end", "write it anew") from error
-    if len(judged) != len(given):
-        raise ReplayRefused(f"{file} does not hold one record a line", "write one record a line")
     return [
         MendedLine(number, content, tuple(reasons), is_rejected, facility)
         for (number, content), (reasons, is_rejected, facility) in zip(given, judged, strict=True)
