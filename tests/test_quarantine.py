@@ -211,6 +211,9 @@ def test_lines_are_counted_by_file(rejecting, quarantine, cli):
 def test_the_newest_run_is_meant_unless_one_is_named(rejecting, quarantine):
     first = rejecting(b"x\n")
     second = rejecting(b"x\ny\n")
+    killed = Path("data/runs", second, ".attempt", "Curate", "rejects.parquet")
+    killed.parent.mkdir(parents=True)
+    killed.write_bytes(b"half a file")
 
     assert quarantine("list")["run_id"] == second
     assert quarantine("list", first)["records"]["rejected"] == 1

@@ -99,7 +99,7 @@ def _newest_run(root: Root) -> str:
         (path.parent.name[:16], file.modified, path.parent.name)
         for file in root.storage.list(root.runs)
         for path in [PurePath(file.uri)]
-        if path.name == REJECTS
+        if path.name == REJECTS and _RUN_ID.fullmatch(path.parent.name)
     )
     newest = max(kept, default=None)
     if newest is None:

@@ -100,9 +100,10 @@ def _judged(quarantine: Quarantine, file: str) -> list[MendedLine]:
 
 def _require_mended(quarantine: Quarantine, lines: Sequence[MendedLine]) -> None:
     """Refuse lines that are broken still, but for those that the run rejected as they are."""
-    broken = {line.content for line in lines if line.is_rejected}
+    broken: set[bytes | None] = {line.content for line in lines if line.is_rejected}
     if broken:
-        broken -= {found.line for found in rejected_lines(quarantine.engine, Selection())}
+        for found in rejected_lines(quarantine.engine, Selection()):
+            broken.discard(found.line)
     for line in lines:
         if line.content in broken:
             raise ReplayRefused(
