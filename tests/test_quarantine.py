@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import stat
+import sys
 from pathlib import Path
 
 import duckdb
@@ -145,6 +146,17 @@ def test_bytes_that_are_not_utf8_are_shown_in_base64(rejecting, quarantine, cli)
     assert base64.b64decode(line["line"]) == broken
     shown = cli("quarantine", "show").out.strip().split("\t")[-1]
     assert base64.b64decode(shown.removeprefix("base64:")) == broken
+
+
+def test_a_line_cannot_steer_the_terminal_that_it_is_shown_on(rejecting, cli, monkeypatch):
+    rejecting(b"[red]\x1b]0;title\x07\n")
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = cli("quarantine", "show").out
+
+    assert "[red]\\x1b]0;title\\x07" in shown
+    assert "\x1b]0;" not in shown
 
 
 def test_of_a_whole_file_and_of_what_is_kept_beside_a_file_is_named(rejecting, quarantine, cli):
