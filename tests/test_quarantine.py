@@ -470,6 +470,19 @@ def test_a_line_that_is_broken_still_is_refused_with_nothing_written(
     assert tree(tmp_path) == before
 
 
+def test_mended_lines_are_judged_by_the_rules_of_the_run_that_rejected_them(rejecting, cli):
+    rejecting(record("F1") + b"\n")
+    assert cli("extract", "--strict", "--json").document["records"]["rejected"] == 1
+
+    outcome = cli("quarantine", "replay", mend(record("F1") + b" "))
+    assert outcome.code == 2
+    assert "facility_name_missing" in outcome.err
+    whole = {"facility_name": "x", "location": {"state": "CA"}}
+    mended = json.dumps(json.loads(record("F1")) | whole).encode()
+    assert cli("quarantine", "replay", mend(mended)).code == 0
+    assert cli("extract", "--strict", "--json").document["records"]["resolved"] == 1
+
+
 @pytest.mark.parametrize(
     ("rejected", "mended"),
     [
