@@ -62,6 +62,18 @@ class NothingPublished(UsageError, LookupError):
     code = "nothing_published"
 
 
+class RunNotFound(UsageError, LookupError):
+    """The root has no run of that id, or the run kept nothing of what was asked for."""
+
+    code = "run_not_found"
+
+
+class ReplayRefused(UsageError):
+    """Mended lines that are still broken, or that do not tell which rejected lines they answer."""
+
+    code = "replay_refused"
+
+
 class ServiceFailed(HealthpipeError, OSError):
     """Something outside failed: a disk, a service, a deadline. A retry may help."""
 

@@ -55,6 +55,13 @@ class PublishedStage(StrEnum):
     STATE_COUNTS = "state-counts"
 
 
+class QuarantineGroup(StrEnum):
+    """What the quarantine is counted by."""
+
+    REASON = "reason"
+    FILE = "file"
+
+
 MAX_MONTHS = 120
 MAX_DAYS = 3660
 DEFAULT_MONTHS = 6

@@ -12,6 +12,8 @@ from hypothesis import Phase, settings
 
 from healthpipe.cli.main import run
 
+pytest.register_assert_rewrite("tests.against_oracle")
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 AS_OF = "2026-02-15"
 

@@ -102,6 +102,7 @@ class Verdict:
     lines: int = 0
     rejected: list[tuple[str, bytes | None]] = field(default_factory=list)
     issues: Counter = field(default_factory=Counter)
+    lines_by_file: Counter = field(default_factory=Counter)
     facilities: list[Facility] = field(default_factory=list)
 
 
@@ -111,9 +112,11 @@ def judge(files: list[File], options: Options = AS_IT_IS) -> Verdict:
         lines = lines_of(file.content)
         if isinstance(lines, str):
             verdict.lines += 1
+            verdict.lines_by_file[file.source] = 1
             verdict.issues[lines] += 1
             verdict.rejected.append((file.source, None))
             continue
+        verdict.lines_by_file[file.source] = len(lines)
         for order, line in enumerate(lines):
             verdict.lines += 1
             issues: list[str] = []

@@ -1,194 +1,24 @@
 """Every output, row by row, against what the contract says in plain Python."""
 
-import csv
 import datetime
-import json
 import tempfile
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from healthpipe.stages.catalog import STAGES
-from healthpipe.stages.options import SnapshotChoice, StageOptions, Window
-from healthpipe.stages.rules import Rules
 from healthpipe.storage.layout import Root
-from healthpipe.words import Accredited, EngineName, FirstAccreditation, Format, Grain
-from healthpipe.workflow.one_pass import run_stage
+from healthpipe.words import EngineName
 from healthpipe.workflow.orchestrate import orchestrate
-from healthpipe.workflow.results import Request
+from tests.against_oracle import CASES, check_account, check_by_hand, lay_out, stage_options
 from tests.dirty import many_records
-from tests.oracle import File, Options, Oracle
+from tests.oracle import Options, Oracle
 from tests.strategies import file_sets, options
 
 FUZZ = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-
-
-def stage_options(wanted: Options, **shape) -> StageOptions:
-    return StageOptions(
-        wanted.as_of,
-        Window.ahead(
-            wanted.as_of,
-            months=wanted.months,
-            days=wanted.days,
-            include_expired=wanted.include_expired,
-        ),
-        FirstAccreditation(wanted.first),
-        Accredited(wanted.accredited),
-        wanted.only_accredited,
-        SnapshotChoice.parse(wanted.snapshot),
-        include_zero=wanted.include_zero,
-        strict_states=wanted.strict_states,
-        rules=Rules.choose(
-            (f"{reason}={severity}" for reason, severity in wanted.moved.items()),
-            strict=wanted.strict,
-            id_pattern=wanted.id_pattern,
-        ),
-        **shape,
-    )
-
-
-def lay_out(folder: Path, files: list[File]) -> str:
-    for file in files:
-        path = folder / file.source
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(file.content)
-    return str(folder)
-
-
-def read_parquet(path: str) -> list[tuple]:
-    with duckdb.connect() as connection:
-        return connection.execute("from read_parquet($1)", [path]).fetchall()
-
-
-def read_csv(path: str) -> list[list[str]]:
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.reader(file, strict=True))[1:]
-
-
-def read_counts(path: str) -> list[tuple]:
-    if path.endswith(".json"):
-        rows = json.loads(Path(path).read_bytes())["rows"]
-        return [tuple(row.values()) for row in rows]
-    return [(row[0], *map(int, row[1:])) for row in read_csv(path)]
-
-
-def read_annotated(path: str) -> list[tuple[bytes, list[dict]]]:
-    """The lines as they were before anything was added, and what was added."""
-    found = []
-    for line in Path(path).read_bytes().splitlines(keepends=True):
-        before, _, added = line.rpartition(b', "expiring": ')
-        found.append((before, json.loads(added.removesuffix(b"}\n"))))
-    return found
-
-
-def before_the_end(lines: list[tuple[bytes, list[dict]]]) -> list[tuple[bytes, list[dict]]]:
-    return [(line.rstrip(b" \t").removesuffix(b"}"), added) for line, added in lines]
-
-
-def read_nested(folder: str) -> dict[str, dict]:
-    """The five tables joined: by facility id, what its record held."""
-    facilities, services, labs, certifications, accreditations = (
-        read_parquet(f"{folder}/{view.name}.parquet") for view in STAGES["normalize"].views
-    )
-    found = {
-        facility_id: {"fields": fields, "services": [], "labs": {}, "accreditations": {}}
-        for facility_id, *fields in facilities
-    }
-    assert len(found) == len(facilities)
-    for facility in found.values():
-        facility["fields"] = tuple(facility["fields"])
-    for facility_id, item, service in services:
-        found[facility_id]["services"].append(service)
-        assert len(found[facility_id]["services"]) == item
-    for facility_id, item, name in labs:
-        found[facility_id]["labs"][item] = (name, [])
-    for facility_id, lab, item, certification in certifications:
-        listed = found[facility_id]["labs"][lab][1]
-        listed.append(certification)
-        assert len(listed) == item
-    for facility_id, item, *accreditation in accreditations:
-        found[facility_id]["accreditations"][item] = tuple(accreditation)
-    return found
-
-
-@dataclass
-class Case:
-    """An output, how it is read, and what the contract says it holds."""
-
-    stage: str
-    read: Callable
-    expected: Callable[[Oracle], object]
-    shape: dict = field(default_factory=dict)
-    fmt: Format | None = None
-
-
-CASES = {
-    "extract": Case("extract", read_parquet, Oracle.extract),
-    "filter-expiring": Case(
-        "filter-expiring", lambda path: Path(path).read_bytes(), Oracle.expiring
-    ),
-    "state-counts": Case("state-counts", read_counts, Oracle.state_counts),
-    "top": Case("extract", read_parquet, Oracle.extract, {"top": 2}),
-    "grain": Case(
-        "filter-expiring",
-        read_parquet,
-        Oracle.expiring_accreditations,
-        {"grain": Grain.ACCREDITATION},
-        Format.PARQUET,
-    ),
-    "annotate": Case(
-        "filter-expiring",
-        read_annotated,
-        lambda oracle: before_the_end(oracle.expiring_details()),
-        {"annotate": True},
-    ),
-    "normalize": Case("normalize", read_nested, Oracle.nested),
-    "expiry-calendar": Case(
-        "expiry-calendar", read_parquet, Oracle.expiry_calendar, fmt=Format.PARQUET
-    ),
-}
-
-
-def check_by_hand(files: list[File], wanted: Options, names: list[str]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        source = lay_out(Path(folder, "in"), files)
-        for name in names:
-            case = CASES[name]
-            oracle = Oracle(files, replace(wanted, top=case.shape.get("top")))
-            request = Request(
-                STAGES[case.stage],
-                Root(f"{folder}/root"),
-                [source],
-                stage_options(wanted, **case.shape),
-                case.fmt,
-            )
-            result = run_stage(request)
-            assert case.read(result.path) == case.expected(oracle), name
-            check_account(result.to_json(), result.record_folder, oracle)
-
-
-def check_account(document: dict, record_folder: str, oracle: Oracle) -> None:
-    rejected = oracle.verdict.rejected
-    with duckdb.connect() as connection:
-        kept = connection.execute(
-            "select source, line from read_parquet($1)", [f"{record_folder}/rejects.parquet"]
-        ).fetchall()
-    assert Counter(kept) == Counter(rejected)
-    assert document["records"] == {
-        "lines": oracle.verdict.lines,
-        "accepted": oracle.verdict.lines - len(rejected),
-        "rejected": len(rejected),
-        "superseded": oracle.superseded,
-    }
-    assert document["issues"] == dict(oracle.verdict.issues)
 
 
 # A run costs more than its data here: each set of files goes through some of the outputs.

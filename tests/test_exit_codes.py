@@ -44,7 +44,7 @@ def test_1_when_the_counts_contradict_each_other(cli, examples, tmp_path, monkey
 
 
 def test_1_for_a_bug_of_ours(cli, examples, tmp_path, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise ZeroDivisionError("with a value of a record")
 
     monkeypatch.setattr(curate, "account", fail)
@@ -122,9 +122,9 @@ def test_6_when_somebody_else_published_first(cli, examples, tmp_path, monkeypat
     theirs = pointer.read_text().replace('"generation": 1', '"generation": 2')
     real = curate.account
 
-    def publish_meanwhile(*arguments):
+    def publish_meanwhile(*arguments, **keywords):
         pointer.write_text(theirs)
-        return real(*arguments)
+        return real(*arguments, **keywords)
 
     monkeypatch.setattr("healthpipe.workflow.steps.account", publish_meanwhile)
 

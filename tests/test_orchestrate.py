@@ -113,7 +113,13 @@ def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
 
     document = orchestrate("--json").document
 
-    assert document["records"] == {"lines": 35, "accepted": 32, "rejected": 3, "superseded": 0}
+    assert document["records"] == {
+        "lines": 35,
+        "accepted": 32,
+        "rejected": 3,
+        "superseded": 0,
+        "resolved": 0,
+    }
 
 
 @pytest.mark.parametrize("step", ["account", "Writer", "publish"])

@@ -171,7 +171,8 @@ def test_a_file_rejected_whole_is_one_line_and_the_run_goes_on(cli, tmp_path):
 
     document = cli("extract", "in", "--json").document
 
-    assert document["records"] == {"lines": 2, "accepted": 1, "rejected": 1, "superseded": 0}
+    assert document["records"]["lines"] == 2
+    assert (document["records"]["accepted"], document["records"]["rejected"]) == (1, 1)
     run = tmp_path / "data" / "runs" / document["run_id"]
     with duckdb.connect() as connection:
         rejects = connection.execute(f"from '{run}/rejects.parquet'").fetchall()

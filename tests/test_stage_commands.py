@@ -110,6 +110,7 @@ def test_standard_output_is_one_document_with_json(cli, examples, stage):
         "accepted": 34,
         "rejected": 3,
         "superseded": 2,
+        "resolved": 0,
     }
     assert document["issues"] == {
         "accreditation_date_invalid": 1,

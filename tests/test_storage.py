@@ -245,9 +245,11 @@ def elsewhere(tmp_path):
 
 def test_a_delivery_from_another_file_system_is_whole_too(elsewhere, tmp_path):
     (elsewhere / "finished").write_bytes(NEW)
+    (elsewhere / "finished").chmod(0o600)
     (tmp_path / "file").write_bytes(OLD)
     STORAGE.deliver(elsewhere / "finished", str(tmp_path / "file"))
     assert (tmp_path / "file").read_bytes() == NEW
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
     assert (files_in(tmp_path), files_in(elsewhere)) == (["file"], [])
 
 

@@ -22,12 +22,17 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
         raise UsageError(f"cannot read {path}: {error.strerror}", "check --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML", str(error)) from error
-    command = context.command.name or ""
     _make_rules_options(values)
-    tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    shared = {key: value for key, value in values.items() if key not in tables}
-    _require_known(context, path, shared, tables)
-    own = shared | tables.get(command, {})
+    unknown = _unknown_keys(context.find_root().command, values)
+    if unknown:
+        raise UsageError(
+            f"{path} has unknown keys: {', '.join(sorted(unknown))}",
+            "keys are the long names of options, at the top or in a table named as a command",
+        )
+    own: dict[str, Any] = {}
+    for name in ("", *_names(context)):
+        values = values.get(name, {}) if name else values
+        own |= {key: value for key, value in values.items() if not isinstance(value, dict)}
     context.default_map = {key.replace("-", "_"): value for key, value in own.items()}
     return path
 
@@ -40,26 +45,30 @@ def _make_rules_options(values: dict[str, Any]) -> None:
         values["rule"] = [f"{reason}={severity}" for reason, severity in rules.items()]
 
 
-def _require_known(
-    context: typer.Context, path: Path, shared: dict[str, Any], tables: dict[str, Any]
-) -> None:
-    """Refuse keys that are no option: at the top, of any command; in a table, of its command."""
-    group: Any = context.find_root().command
-    options = {name: _option_keys(command) for name, command in group.commands.items()}
-    unknown = set(shared) - set().union(*options.values())
-    for name, table in tables.items():
-        unknown |= {f"{name}.{key}" for key in set(table) - options.get(name, set())} or (
-            set() if name in options else {name}
-        )
-    if unknown:
-        raise UsageError(
-            f"{path} has unknown keys: {', '.join(sorted(unknown))}",
-            "keys are the long names of options, at the top or in a table named as a command",
-        )
+def _names(context: typer.Context) -> list[str]:
+    """The names that lead to a command: of its group, if it is in one, and its own."""
+    above: Any = context.parent
+    return [*_names(above), context.info_name or ""] if above else []
+
+
+def _unknown_keys(command: Any, table: dict[str, Any], place: str = "") -> set[str]:
+    """The keys that are no option: in the table of a group, or at the top, of any of its commands;
+    in the table of a command, of that.
+    """
+    commands = getattr(command, "commands", {})
+    unknown: set[str] = set()
+    for key, value in table.items():
+        if isinstance(value, dict) and key in commands:
+            unknown |= _unknown_keys(commands[key], value, f"{place}{key}.")
+        elif key not in _option_keys(command):
+            unknown.add(f"{place}{key}")
+    return unknown
 
 
 def _option_keys(command: Any) -> set[str]:
-    """The keys of a command's options: their long names without the dashes."""
+    """The keys of a command's options: their long names without the dashes; of a group, of all."""
+    if commands := getattr(command, "commands", {}):
+        return set().union(*map(_option_keys, commands.values()))
     flags = (flag for parameter in command.params for flag in (*parameter.opts, parameter.name))
     keys = {flag.removeprefix("--") for flag in flags if flag}
     return (keys | {key.replace("_", "-") for key in keys}) - {"help", "config"}

@@ -13,6 +13,7 @@ from healthpipe.cli.console import say_error, start_logging
 from healthpipe.cli.current import current
 from healthpipe.cli.describe import describe
 from healthpipe.cli.generate import generate_data
+from healthpipe.cli.quarantine import quarantine
 from healthpipe.cli.stages import orchestrate, stage_command
 from healthpipe.errors import UsageError, exit_code_of
 from healthpipe.stages.catalog import STAGES
@@ -53,6 +54,7 @@ app.command("orchestrate")(orchestrate)
 app.command("current")(current)
 app.command("describe")(describe)
 app.command("generate-data")(generate_data)
+app.add_typer(quarantine, name="quarantine")
 
 
 def run() -> None:
@@ -100,6 +102,14 @@ def _help_hint() -> str:
 
 
 def _command() -> str | None:
-    """The command that the user named, if there is one of that name."""
-    names = {info.name for info in app.registered_commands}
-    return next((word for word in sys.argv[1:2] if word in names), None)
+    """The command that the user named, if there is one of that name; in a group both words."""
+    groups = {info.name: info.typer_instance for info in app.registered_groups}
+    names = {info.name for info in app.registered_commands} | set(groups)
+    words: list[str] = []
+    for word in sys.argv[1:]:
+        if word not in names:
+            break
+        words.append(word)
+        group = groups.get(word)
+        names = {info.name for info in group.registered_commands} if group else set()
+    return " ".join(words) or None

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from healthpipe.cli.configuration import load_configuration
+from healthpipe.contract import Reason
 from healthpipe.words import (
     MAX_DAYS,
     MAX_MONTHS,
@@ -19,6 +20,7 @@ from healthpipe.words import (
     Format,
     Grain,
     LogFormat,
+    QuarantineGroup,
 )
 
 # The environment variables follow one pattern, so --help does not list them.
@@ -211,6 +213,58 @@ SpreadsheetSafeOption = Annotated[
         envvar=_environment("SPREADSHEET_SAFE"),
         help="In CSV, an apostrophe before texts that a spreadsheet would run as formulas.",
     ),
+]
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN_ID",
+        help="The run whose rejected lines are meant.  (default: the newest)",
+        show_default=False,
+    ),
+]
+RunOption = Annotated[
+    str | None,
+    _option(
+        "--run",
+        metavar="RUN_ID",
+        envvar=_environment("RUN"),
+        help="The run whose rejected lines are meant.  (default: the newest)",
+        show_default=False,
+    ),
+]
+MendedArgument = Annotated[
+    str, typer.Argument(metavar="FILE", help="The mended lines; - is standard input.")
+]
+ReasonOption = Annotated[
+    Reason | None,
+    _option(
+        "--reason",
+        metavar="REASON",
+        envvar=_environment("REASON"),
+        help="Only lines rejected for this reason, as `quarantine list` names it.",
+        show_default=False,
+    ),
+]
+SourceOption = Annotated[
+    str | None,
+    _option(
+        "--source",
+        metavar="NAME",
+        envvar=_environment("SOURCE"),
+        help="Only lines of this file, as `quarantine list --by file` names it.",
+        show_default=False,
+    ),
+]
+ByOption = Annotated[
+    QuarantineGroup,
+    _option("--by", envvar=_environment("BY"), help="What the lines are counted by."),
+]
+LimitOption = Annotated[
+    int, _option("--limit", envvar=_environment("LIMIT"), min=1, help="The most lines shown.")
+]
+WithResolvedOption = Annotated[
+    bool,
+    _option("--all", envvar=_environment("ALL"), help="Lines that are resolved already, too."),
 ]
 JsonOption = Annotated[
     bool,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner, Place
-from healthpipe.cli.views import print_data, show_issues
+from healthpipe.cli.views import print_data, rejected_count, show_issues
 from healthpipe.engines import require_supported
 from healthpipe.errors import UsageError
 from healthpipe.stages.options import StageOptions
@@ -69,7 +69,7 @@ def _show_summary(result: WorkflowResult, rules: Rules) -> None:
     counts = ", ".join(f"{stage} {count:,} rows" for stage, count in rows.items())
     log.info(
         f"published run {document['run_id']} as of {document['as_of']}: "
-        f"{records['lines']:,} lines in, {records['rejected']:,} rejected, "
+        f"{records['lines']:,} lines in, {rejected_count(records)}, "
         f"{records['superseded']:,} superseded; {counts}; in {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )

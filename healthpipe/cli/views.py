@@ -13,6 +13,8 @@ from healthpipe.words import Format
 from healthpipe.workflow.results import StageResult
 
 PREVIEW_COLUMNS = 5
+# What would steer a terminal is shown as what it is.
+VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
 def print_data(path: Path, fmt: Format) -> None:
@@ -33,7 +35,7 @@ def show_stage_summary(result: StageResult) -> None:
     facts = "".join(f", {count:,} {fact}" for fact, count in result.facts.items())
     log.info(
         f"{document['command']} as of {document['as_of']}: {records['lines']:,} lines in, "
-        f"{records['rejected']:,} rejected, {records['superseded']:,} superseded; "
+        f"{rejected_count(records)}, {records['superseded']:,} superseded; "
         f"{', '.join(_written(result))}{facts}; {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )
@@ -48,6 +50,12 @@ def _written(result: StageResult) -> Iterator[str]:
     for view, file in reversed(files.items()):
         what = f"{view} " if len(files) > 1 else ""
         yield f"{what}{file.rows:,} rows ({_size(file.bytes)})"
+
+
+def rejected_count(records: Mapping[str, int]) -> str:
+    """How many lines were rejected, and how many of them are resolved if any are."""
+    resolved = f" ({records['resolved']:,} resolved)" if records["resolved"] else ""
+    return f"{records['rejected']:,} rejected{resolved}"
 
 
 def show_issues(issues: Mapping[str, int], rules: Rules, folder: str) -> None:
@@ -70,12 +78,13 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in head:
-        table.add_column(name, no_wrap=name != head[-1])
+        table.add_column(name, no_wrap=name != head[-1], overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell.translate(VISIBLE)) for cell in row))
     Console(highlight=False).print(table)
 
 

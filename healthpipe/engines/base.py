@@ -1,7 +1,7 @@
 """What the stages need of an engine, and no more."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -63,6 +63,10 @@ class Engine(ABC):
     @abstractmethod
     def rows(self, relation: Relation) -> list[Row]:
         """The rows of a small result."""
+
+    @abstractmethod
+    def stream(self, relation: Relation) -> Iterator[Row]:
+        """The rows of a result of any size, one by one; nothing else may run until the last."""
 
     @abstractmethod
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:

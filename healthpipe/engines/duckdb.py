@@ -1,7 +1,7 @@
 """The embedded engine: DuckDB, in the process, on local files."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from healthpipe.stopping import raise_if_stopping
 from healthpipe.words import Format
 
 MEMORY_LIMIT = "1GB"
+STREAMED_ROWS = 1000
 
 # No JSON holds these raw control characters, so `line` is the whole line; if they are there all
 # the same, `rest` is not NULL. One of them alone would cut lines that end in it.
@@ -112,7 +113,8 @@ class DuckDBEngine(Engine):
         self._set(f"{name}_files", [glob.escape(path) for path in paths])
         self._execute(
             f"create or replace temp view {name} as"
-            " select * exclude (position, file_row_number), file_row_number as position"
+            " select columns(lambda c: c not in ('position', 'file_row_number')),"
+            " file_row_number as position"
             f" from read_parquet(getvariable('{name}_files'), file_row_number = true,"
             " hive_partitioning = false)"
         )
@@ -130,6 +132,12 @@ class DuckDBEngine(Engine):
 
     def rows(self, relation: Relation) -> list[Row]:
         return self._execute(statement(relation, "duckdb")).fetchall()
+
+    def stream(self, relation: Relation) -> Iterator[Row]:
+        found = self._execute(statement(relation, "duckdb"))
+        while batch := found.fetchmany(STREAMED_ROWS):
+            raise_if_stopping()
+            yield from batch
 
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:
         return self._copy(relation, path, COPY_OPTIONS[fmt])
@@ -152,7 +160,9 @@ class DuckDBEngine(Engine):
 
     def _copy(self, relation: Relation, path: Path, options: str) -> int:
         query = statement(relation, "duckdb")
-        row = self._execute(f"copy ({query}) to $1 ({options})", [str(path)]).fetchone()
+        # Written in place: a file that was made readable by its owner only stays so.
+        copy = f"copy ({query}) to $1 ({options}, use_tmp_file false)"
+        row = self._execute(copy, [str(path)]).fetchone()
         return int(row[0]) if row else 0
 
     def _execute(

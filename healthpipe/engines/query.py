@@ -73,7 +73,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Constants:
-    """A small relation of words from the contract."""
+    """A small relation of words from the contract, or of digests: never text of the data."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

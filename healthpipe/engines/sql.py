@@ -35,7 +35,7 @@ def sql_folder() -> Path:
 def statement(relation: Relation, dialect: str) -> str:
     """The text of a query written in Athena's dialect, for the engine that speaks `dialect`."""
     if isinstance(relation, Constants):
-        return _constant_rows(relation).sql(dialect)
+        return _constant_rows(relation).sql(dialect, copy=False)
     tree = _query(relation.name).copy()
     if not relation.is_ordered:
         tree.set("order", None)
@@ -168,5 +168,8 @@ def _constant(value: Constant) -> exp.Expr:
 
 
 def _constant_rows(relation: Constants) -> exp.Expr:
+    if not relation.rows:
+        nothing = (exp.cast(exp.null(), "varchar").as_(name) for name in relation.columns)
+        return exp.select(*nothing).where(exp.false())
     rows = [tuple(str(cell) for cell in row) for row in relation.rows]
     return exp.select("*").from_(exp.values(rows, alias="constants", columns=relation.columns))

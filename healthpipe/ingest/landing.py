@@ -21,6 +21,7 @@ from healthpipe.ingest.raw_values import BreaksOff, NotJson, RawValues
 from healthpipe.ingest.shapes import Shape, may_be_container, records_in
 from healthpipe.ingest.sources import STANDARD_INPUT
 from healthpipe.stopping import raise_if_stopping
+from healthpipe.storage.private import make_private
 
 GZIP_MAGIC = b"\x1f\x8b"
 DAMAGED_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -63,7 +64,7 @@ def land(uri: str, target: Path) -> int:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _decompressed(uri) as reader, target.open("wb") as writer:
+        with decompressed(uri) as reader, target.open("wb") as writer:
             return _write_lines(pieces(reader), writer, target)
     except DAMAGED_GZIP:
         land_rejected(target, Reason.FILE_TRUNCATED)
@@ -72,7 +73,7 @@ def land(uri: str, target: Path) -> int:
 
 def is_container(uri: str) -> bool:
     """Whether the first lines of a file, plain or gzip, leave open that it is a container."""
-    with _decompressed(uri) as reader:
+    with decompressed(uri) as reader:
         return may_be_container(reader)
 
 
@@ -89,7 +90,7 @@ def land_container(uri: str, target: Path) -> tuple[Shape, int] | None:
         with contextlib.ExitStack() as stack:
 
             def open_values() -> RawValues:
-                return RawValues(stack.enter_context(_decompressed(uri)), spill)
+                return RawValues(stack.enter_context(decompressed(uri)), spill)
 
             shape, records = records_in(open_values)
             with target.open("wb") as writer:
@@ -119,7 +120,8 @@ def _opened(uri: str) -> contextlib.AbstractContextManager[Reader]:
     return Path(uri).open("rb")
 
 
-def _decompressed(uri: str) -> contextlib.AbstractContextManager[Reader]:
+def decompressed(uri: str) -> contextlib.AbstractContextManager[Reader]:
+    """The bytes of a file, plain or gzip by its content. Raises OSError."""
     return gzip.open(uri) if is_gzip(uri) else Path(uri).open("rb")
 
 
@@ -145,7 +147,7 @@ def _write_records(records: Iterator[str | Path], writer: BinaryIO, target: Path
         if isinstance(record, Path):
             record.rename(kept)
         else:
-            kept.write_bytes(line)
+            make_private(kept).write_bytes(line)
         writer.write(_large_line(kept) + b"\n")
     return count
 
@@ -177,7 +179,7 @@ def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> int
 
 def _keep_large(stream: Iterator[Piece], first: Piece, kept: Path) -> bool:
     """Keep a line that is too large in a file of its own, unless it is blank and so no line."""
-    with kept.open("wb") as file:
+    with make_private(kept).open("wb") as file:
         is_blank = copy_line(stream, first, file)
     if is_blank:
         kept.unlink()

@@ -63,6 +63,11 @@ class Manifest:
         return sum(file.size for file in self.files)
 
     @property
+    def uris(self) -> list[str]:
+        """Where the files lie."""
+        return [file.uri for file in self.files]
+
+    @property
     def landed_lines(self) -> dict[str, int]:
         """How many lines were written for each file that was rewritten, by its name."""
         return {

@@ -17,6 +17,7 @@ import ijson
 from healthpipe.contract import MAX_LINE_BYTES
 from healthpipe.ingest.lines import Reader
 from healthpipe.stopping import raise_if_stopping
+from healthpipe.storage.private import make_private
 
 CHUNK = 1 << 20
 # A pretty-printed value may be this large before its white space is taken out.
@@ -124,7 +125,7 @@ class RawValues:
         return not self._ended
 
     def _followed_value(self) -> str | Path:
-        with self._spill.open("wb") as file:
+        with make_private(self._spill).open("wb") as file:
             self._follow(_Pieces(self._pieces(_CLOSING.get(self.peek())), file))
         if self._spill.stat().st_size > MOST_HELD:
             return self._spill

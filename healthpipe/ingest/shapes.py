@@ -23,6 +23,11 @@ class Shape(StrEnum):
     WRAPPER = "wrapper"
     BROKEN = "broken"
 
+    @property
+    def has_items(self) -> bool:
+        """Whether records are items of a container, rewritten one a line."""
+        return self not in (Shape.LINES, Shape.BROKEN)
+
 
 def may_be_container(reader: Reader) -> bool:
     """Whether the first lines of a file leave open that it is a container.

@@ -31,19 +31,24 @@ class FileBalance:
 
 @dataclass(frozen=True)
 class Balance:
-    """The same of all files; `superseded` is counted by facilities, not as a difference."""
+    """The same of all files; `superseded` is counted by facilities, not as a difference.
+
+    The resolved are those of the rejected that mended lines have answered.
+    """
 
     lines: int
     accepted: int
     rejected: int
     current: int
     superseded: int
+    resolved: int = 0
 
     def require_even(self) -> None:
         """Raise `Imbalance` unless every line is accounted for, once."""
         if (
             self.lines != self.accepted + self.rejected
             or self.accepted != self.current + self.superseded
+            or self.resolved > self.rejected
         ):
             raise _imbalance(str(asdict(self)))
 

@@ -10,6 +10,8 @@ from healthpipe.engines.query import Query
 from healthpipe.stages.balance import Balance, FileBalance, balance_by_file
 from healthpipe.stages.carried import Carried, carried_values
 from healthpipe.stages.options import StageOptions
+from healthpipe.stages.quarantine import count_resolved
+from healthpipe.storage.private import make_private
 from healthpipe.words import Format
 
 REJECTS = "rejects.parquet"
@@ -69,19 +71,27 @@ def open_records(engine: Engine, options: StageOptions, segments: Sequence[str])
 
 
 def account(
-    engine: Engine, options: StageOptions, landed: Mapping[str, int], folder: Path
+    engine: Engine,
+    options: StageOptions,
+    folder: Path,
+    *,
+    landed: Mapping[str, int],
+    answered: Sequence[str] = (),
 ) -> Account:
     """Write rejects and issues to `folder`, and count. Raises `Imbalance`.
 
-    `landed` are the lines of those files that ingest has rewritten, as it counted them.
+    `landed` are the lines of those files that ingest has rewritten, as it counted them;
+    `answered` the digests of rejected lines that mended lines of this run answer.
     """
     engine.define("rules", options.rules.relation())
     engine.define("issues", Query("issues"))
-    rejected = engine.write(Query("rejects"), folder / REJECTS, Format.PARQUET)
+    rejects = make_private(folder / REJECTS)
+    rejected = engine.write(Query("rejects"), rejects, Format.PARQUET)
     engine.write(Query("issues"), folder / ISSUES, Format.PARQUET)
     lines, accepted, _, current, superseded = engine.rows(Query("balance"))[0]
     # The rejected are counted as they were written, not as the query calls them.
-    balance = Balance(lines, accepted, rejected, current, superseded)
+    resolved = count_resolved(engine, rejects, answered)
+    balance = Balance(lines, accepted, rejected, current, superseded, resolved)
     balance.require_even()
     files = balance_by_file(engine)
     balance.require_sum(files, landed)

@@ -10,11 +10,15 @@ from typing import BinaryIO
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file as a listing shows it. `version` changes whenever its content may have."""
+    """A file as a listing shows it. `version` changes whenever its content may have.
+
+    `modified` is when it was written last, in seconds since 1970.
+    """
 
     uri: str
     size: int
     version: str
+    modified: float
 
 
 class PreconditionFailed(Exception):

@@ -36,9 +36,18 @@ class Root:
         """The pointer to the live run."""
         return f"{self.uri}/production/current.json"
 
+    @property
+    def runs(self) -> str:
+        """What runs keep for themselves, one folder a run."""
+        return f"{self.uri}/runs"
+
     def run(self, run_id: str) -> str:
         """What a run keeps for itself."""
-        return f"{self.uri}/runs/{run_id}"
+        return f"{self.runs}/{run_id}"
+
+    def answers(self, content: str) -> str:
+        """Which rejected lines a replayed file of this SHA-256 answers."""
+        return f"{self.uri}/state/resolved/{content}.json"
 
     def published(self, run_id: str) -> str:
         """The immutable copies of what a run published."""

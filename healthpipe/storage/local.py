@@ -35,7 +35,7 @@ class LocalStorage(Storage):
         except OSError:
             return None
         version = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
-        return StoredFile(uri, status.st_size, version)
+        return StoredFile(uri, status.st_size, version, status.st_mtime)
 
     def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
         return Path(uri).open("rb")
@@ -75,7 +75,8 @@ class LocalStorage(Storage):
                 return
             if local.stat().st_dev != target.parent.stat().st_dev:
                 with _written_beside(uri) as temporary:
-                    with temporary.open("xb") as writer:
+                    temporary.touch(local.stat().st_mode, exist_ok=False)
+                    with temporary.open("r+b") as writer:
                         _stream(local, writer)
                     self.deliver(temporary, uri)
                 local.unlink()

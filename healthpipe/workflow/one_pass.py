@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from healthpipe.engines import open_engine
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.sources import Found, find_files
+from healthpipe.stages.answers import answered_by
 from healthpipe.stages.curate import (
     BALANCE,
     ISSUES,
@@ -66,7 +67,13 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
 
         manifest = intake.read(manifest, read)
         progress.step("accounting for every line", engine.progress)
-        counted = account(engine, options, manifest.landed_lines, run.scratch)
+        counted = account(
+            engine,
+            options,
+            run.scratch,
+            landed=manifest.landed_lines,
+            answered=answered_by(run.root, manifest.uris),
+        )
         progress.step("writing the result", engine.progress)
         origin = provenance(run.record, request.sources, request.root)
         writer = Writer(engine, options, origin, in_order)

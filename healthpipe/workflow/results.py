@@ -118,6 +118,7 @@ def accounted(manifest: Manifest, counted: Account) -> dict[str, Any]:
             "accepted": balance.accepted,
             "rejected": balance.rejected,
             "superseded": balance.superseded,
+            "resolved": balance.resolved,
         },
         "issues": counted.issues,
     }

@@ -9,6 +9,7 @@ from typing import Any
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import Engine
 from healthpipe.ingest.manifest import Manifest
+from healthpipe.stages.answers import answered_by
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import BALANCE, CURATED_LINES, ISSUES, REJECTS, account, open_records
 from healthpipe.stages.options import StageOptions
@@ -88,7 +89,11 @@ class Steps:
             self._progress.step("accounting for every line", engine.progress)
             open_records(engine, self._job.options, segments)
             counted = account(
-                engine, self._job.options, manifest.landed_lines, self._scratch("Curate")
+                engine,
+                self._job.options,
+                self._scratch("Curate"),
+                landed=manifest.landed_lines,
+                answered=answered_by(self._run.root, manifest.uris),
             )
         self._run.write_json(BALANCE, counted.to_json())
         for kept in (REJECTS, ISSUES):

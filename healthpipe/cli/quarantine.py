@@ -1,0 +1,67 @@
+"""The commands about the lines that a run rejected."""
+
+from typing import Any
+
+import typer
+
+from healthpipe.cli.declared import MANNER, declare
+from healthpipe.cli.shared import Manner, Place
+
+LINES = ("root", "reason", "source")
+
+quarantine = typer.Typer(
+    no_args_is_help=True,
+    help="List, show, export and replay the lines that a run rejected.",
+    epilog="Try: healthpipe quarantine list, then healthpipe quarantine show --reason not_json.",
+)
+
+
+def list_(context: typer.Context, **given: Any) -> None:
+    """Count the rejected lines of a run, by reason or by file.
+
+    For example: healthpipe quarantine list --by file
+    """
+    from healthpipe.cli.run_quarantine import Asked, list_lines
+
+    list_lines(Asked.of(given), given["by"], Manner.of(given))
+
+
+def show(context: typer.Context, **given: Any) -> None:
+    """Show the rejected lines as they came, where they stand, and all their reasons.
+
+    For example: healthpipe quarantine show --reason not_json --limit 5
+    """
+    from healthpipe.cli.run_quarantine import Asked, show_lines
+
+    show_lines(Asked.of(given), given["limit"], Manner.of(given))
+
+
+def export(context: typer.Context, **given: Any) -> None:
+    """Write the rejected lines to a file, to be mended in an editor and replayed.
+
+    For example: healthpipe quarantine export -o mend.ndjson
+    """
+    from healthpipe.cli.run_quarantine import Asked, export_lines
+
+    place, with_resolved = Place(given["output"]), given["with_resolved"]
+    export_lines(Asked.of(given), place, Manner.of(given), with_resolved=with_resolved)
+
+
+def replay(context: typer.Context, **given: Any) -> None:
+    """Add mended lines to the raw files, and note which rejected lines they answer.
+
+    For example: healthpipe quarantine replay mend.ndjson
+    """
+    from healthpipe.cli.run_quarantine import Asked, replay_file
+
+    replay_file(Asked.of(given), given["mended"], Manner.of(given))
+
+
+declare(list_, ("run_id", "by", *LINES, *MANNER))
+declare(show, ("run_id", "limit", *LINES, *MANNER))
+declare(export, ("run_id", *LINES, "with_resolved", "output", *MANNER))
+declare(replay, ("mended", "run", *LINES, *MANNER))
+quarantine.command("list")(list_)
+quarantine.command("show")(show)
+quarantine.command("export")(export)
+quarantine.command("replay")(replay)

@@ -1,0 +1,116 @@
+"""A run's quarantine, opened: found below the root, with what was answered since the run."""
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from healthpipe.engines import open_engine
+from healthpipe.engines.base import Engine
+from healthpipe.errors import RunNotFound
+from healthpipe.ingest.line_numbers import Occurrence, line_numbers
+from healthpipe.ingest.manifest import InputFile, Manifest
+from healthpipe.stages.answers import answered_by
+from healthpipe.stages.curate import REJECTS
+from healthpipe.stages.quarantine import RejectedLine, define_quarantine
+from healthpipe.storage.layout import Root
+from healthpipe.words import EngineName
+from healthpipe.workflow.intake import MANIFEST
+
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """What a run rejected. Its lines are the relation `quarantined` of `engine`."""
+
+    root: Root
+    run_id: str
+    engine: Engine
+    scratch: Path
+
+    @property
+    def uri(self) -> str:
+        """The run's folder."""
+        return self.root.run(self.run_id)
+
+    def document(self, name: str) -> dict[str, Any]:
+        """A document that the run kept. Raises `RunNotFound`."""
+        found = self.root.storage.read(f"{self.uri}/{name}")
+        if found is None:
+            raise _not_found(self.root, self.run_id, name)
+        document: dict[str, Any] = json.loads(found[0])
+        return document
+
+    def inputs(self) -> dict[str, InputFile]:
+        """The files of the run by the names that results show."""
+        manifest = Manifest.from_json(self.document(MANIFEST))
+        return {file.source: file for file in manifest.files}
+
+    def numbers(self, lines: list[RejectedLine]) -> list[int | None]:
+        """The number of each line in its file, from 1; None where the file no longer tells.
+
+        Of a container it is the place of the item.
+        """
+        wanted: dict[str, set[Occurrence]] = {}
+        for line in lines:
+            if line.line is not None:
+                wanted.setdefault(line.source, set()).add((line.line, line.occurrence))
+        inputs = self.inputs()
+        found: dict[tuple[str, bytes | None, int], int] = {
+            (source, *occurrence): number
+            for source, occurrences in wanted.items()
+            for occurrence, number in self._numbers_in(inputs[source], occurrences).items()
+        }
+        return [found.get((line.source, line.line, line.occurrence)) for line in lines]
+
+    def _numbers_in(self, file: InputFile, wanted: set[Occurrence]) -> dict[Occurrence, int]:
+        if file.landed is None or not file.shape.has_items:
+            return line_numbers(file.uri, wanted)
+        # Below this root, wherever it lay seen from where the run was started.
+        return line_numbers(f"{self.uri}/landed/{PurePath(file.landed).name}", wanted)
+
+
+@contextmanager
+def open_quarantine(root: Root, run_id: str | None) -> Iterator[Quarantine]:
+    """The rejects of a run, by default the newest that has any kept, while the block runs.
+
+    Raises `RunNotFound`.
+    """
+    run_id = run_id or _newest_run(root)
+    uri = f"{root.run(run_id)}/{REJECTS}"
+    if not _RUN_ID.fullmatch(run_id) or root.storage.stat(uri) is None:
+        raise _not_found(root, run_id, REJECTS)
+    answered = answered_by(root, (file.uri for file in root.storage.list(root.raw)))
+    with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
+        scratch = Path(folder)
+        with open_engine(EngineName.DUCKDB, scratch) as engine:
+            define_quarantine(engine, root.storage.local_copy(uri), answered)
+            yield Quarantine(root, run_id, engine, scratch)
+
+
+def _newest_run(root: Root) -> str:
+    """The run that kept rejects last. Ids tell seconds only, so of two the later file decides."""
+    kept = (
+        (path.parent.name[:16], file.modified, path.parent.name)
+        for file in root.storage.list(root.runs)
+        for path in [PurePath(file.uri)]
+        if path.name == REJECTS and _RUN_ID.fullmatch(path.parent.name)
+    )
+    newest = max(kept, default=None)
+    if newest is None:
+        raise RunNotFound(
+            f"{root.uri} has no run that kept rejects", "run a stage first, or give its --root"
+        )
+    return newest[2]
+
+
+def _not_found(root: Root, run_id: str, name: str) -> RunNotFound:
+    return RunNotFound(
+        f"there is no {name} of a run {run_id!r} below {root.uri}",
+        f"{root.uri}/runs has the run ids; without one the newest run is taken",
+    )
