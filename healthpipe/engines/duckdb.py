@@ -1,6 +1,8 @@
 """The embedded engine: DuckDB, in the process, on local files."""
 
 import glob
+import gzip
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -46,6 +48,7 @@ LINES = """
         getvariable('landed')[file_number] as landed
     from lines_read
 """
+SAMPLED_FILES, SAMPLED_BYTES = 4, 1 << 18
 ADAPTER_VARIABLES = {
     "separator": SEPARATOR,
     "max_line_bytes": MAX_LINE_BYTES,
@@ -105,6 +108,8 @@ class DuckDBEngine(Engine):
         self._execute(f"create or replace temp view lines as {LINES}")
         for name, value in ADAPTER_VARIABLES.items():
             self._set(name, value)
+        # Only the speed hangs on this: lines are checked before they are parsed, or as they are.
+        self._set("has_malformed", any(map(_begins_malformed, files[:SAMPLED_FILES])))
         for macro in MACROS:
             self._execute(adapter_text("duckdb", macro))
         self._execute(f"create or replace temp view source as {adapter_text('duckdb', 'source')}")
@@ -203,6 +208,21 @@ class DuckDBEngine(Engine):
         except duckdb.Error:
             return False
         return True
+
+
+def _begins_malformed(file: LineFile) -> bool:
+    """Whether some of the first lines of a file are not JSON."""
+    open_file = gzip.open if file.path.lower().endswith(".gz") else open
+    try:
+        with open_file(file.path, "rb") as reader:
+            *lines, _ = reader.read(SAMPLED_BYTES).splitlines() or [b""]
+            for line in filter(bytes.strip, lines):
+                json.loads(line)
+    except (ValueError, RecursionError):
+        return True
+    except (OSError, EOFError):  # what that means is for the engine's reader to say
+        return False
+    return False
 
 
 def _translated(error: duckdb.Error) -> Exception:

@@ -28,7 +28,13 @@ sized as (
         when strlen(line) > getvariable('max_line_bytes') then 'too_large'
       end,
       json_nesting(line, getvariable('max_depth')),
-      if(json_lenient(line), 'not_json', null)
+      if(json_lenient(line), 'not_json', null),
+      -- One malformed line makes TRY go row by row through two thousand: it must not see many.
+      if(
+        (getvariable('has_malformed') or not ends_with(line, '}')) and not json_valid(line),
+        'not_json',
+        null
+      )
     ) as unparsed_kind
   from located
 ),
