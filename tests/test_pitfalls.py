@@ -113,7 +113,13 @@ def test_a_listing_and_a_result_of_more_than_a_thousand_are_whole(cli, tmp_path)
     document = cli("extract", "in", "--as-of", AS_OF, "-o", "x.csv", "--json").document
 
     assert document["input"]["files"] == 1500
-    assert document["records"] == {"lines": 1500, "accepted": 1500, "rejected": 0, "superseded": 0}
+    assert document["records"] == {
+        "lines": 1500,
+        "accepted": 1500,
+        "rejected": 0,
+        "superseded": 0,
+        "resolved": 0,
+    }
     assert [row[0] for row in rows_of((tmp_path / "x.csv").read_text())] == [
         f"F{number:04}" for number in range(1500)
     ]
@@ -155,7 +161,13 @@ def test_a_bad_line_costs_itself_and_no_good_line_beside_it(result, tmp_path):
     found = result("extract", "in.jsonl")
 
     assert found.rows == [[f"G{n}", "x", "", "0", ""] for n in range(10)]
-    assert found.records == {"lines": 18, "accepted": 10, "rejected": 8, "superseded": 0}
+    assert found.records == {
+        "lines": 18,
+        "accepted": 10,
+        "rejected": 8,
+        "superseded": 0,
+        "resolved": 0,
+    }
     assert found.issues == {
         "facility_id_missing": 2,
         "facility_name_missing": 2,
@@ -233,7 +245,13 @@ def test_a_blank_line_in_a_gzip_is_no_reject(result, tmp_path):
 
     found = result("extract", "in.jsonl.gz")
 
-    assert found.records == {"lines": 2, "accepted": 2, "rejected": 0, "superseded": 0}
+    assert found.records == {
+        "lines": 2,
+        "accepted": 2,
+        "rejected": 0,
+        "superseded": 0,
+        "resolved": 0,
+    }
     assert (found.issues, found.rejects) == ({}, [])
 
 
@@ -425,7 +443,13 @@ def test_a_facility_without_a_state_counts_and_a_line_without_an_id_is_a_reject(
         ["CA", "2", "2", "0", "2"],
         ["??", "1", "1", "0", "1"],
     ]
-    assert found.records == {"lines": 15, "accepted": 9, "rejected": 6, "superseded": 0}
+    assert found.records == {
+        "lines": 15,
+        "accepted": 9,
+        "rejected": 6,
+        "superseded": 0,
+        "resolved": 0,
+    }
     assert found.issues == {"facility_id_missing": 6, "state_missing": 6, "state_not_recognised": 1}
 
 
@@ -456,7 +480,13 @@ def test_which_of_several_records_wins_is_decided(result, tmp_path):
         ["by line", "winner, the greater one"],
         ["no date", "winner"],
     ]
-    assert found.records == {"lines": 10, "accepted": 10, "rejected": 0, "superseded": 5}
+    assert found.records == {
+        "lines": 10,
+        "accepted": 10,
+        "rejected": 0,
+        "superseded": 5,
+        "resolved": 0,
+    }
 
 
 def test_a_late_file_is_read_and_an_early_one_is_not_frozen_in(published, tmp_path):

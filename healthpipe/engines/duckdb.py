@@ -1,8 +1,6 @@
 """The embedded engine: DuckDB, in the process, on local files."""
 
 import glob
-import gzip
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +10,7 @@ import duckdb
 from healthpipe.contract import MAX_DEPTH, MAX_LINE_BYTES
 from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row
 from healthpipe.engines.query import Relation
+from healthpipe.engines.sampling import FIND_MALFORMED, SAMPLED_FILES, first_lines
 from healthpipe.engines.sql import adapter_text, statement
 from healthpipe.errors import ServiceFailed
 from healthpipe.stopping import raise_if_stopping
@@ -48,7 +47,6 @@ LINES = """
         getvariable('landed')[file_number] as landed
     from lines_read
 """
-SAMPLED_FILES, SAMPLED_BYTES = 4, 1 << 18
 ADAPTER_VARIABLES = {
     "separator": SEPARATOR,
     "max_line_bytes": MAX_LINE_BYTES,
@@ -108,10 +106,9 @@ class DuckDBEngine(Engine):
         self._execute(f"create or replace temp view lines as {LINES}")
         for name, value in ADAPTER_VARIABLES.items():
             self._set(name, value)
-        # Only the speed hangs on this: lines are checked before they are parsed, or as they are.
-        self._set("has_malformed", any(map(_begins_malformed, files[:SAMPLED_FILES])))
         for macro in MACROS:
             self._execute(adapter_text("duckdb", macro))
+        self._sample(files[:SAMPLED_FILES])
         self._execute(f"create or replace temp view source as {adapter_text('duckdb', 'source')}")
 
     def read_table(self, name: str, paths: Sequence[str]) -> None:
@@ -194,6 +191,17 @@ class DuckDBEngine(Engine):
             raise_if_stopping()
             raise
 
+    def _sample(self, files: Sequence[LineFile]) -> None:
+        """Look for malformed lines at the beginning of files.
+
+        Where there are any, all lines are looked at before they are parsed. Only the speed hangs
+        on this.
+        """
+        lines = [line for file in files for line in first_lines(file.path)]
+        found = self._execute(FIND_MALFORMED, [lines]).fetchone() or (False, False)
+        self._set("has_wrong_escapes", found[0])
+        self._set("has_malformed", found[1])
+
     def _set_paths(self, paths: Sequence[str]) -> None:
         self._paths = list(paths)
         self._set("paths", [glob.escape(path) for path in paths])
@@ -208,21 +216,6 @@ class DuckDBEngine(Engine):
         except duckdb.Error:
             return False
         return True
-
-
-def _begins_malformed(file: LineFile) -> bool:
-    """Whether some of the first lines of a file are not JSON."""
-    open_file = gzip.open if file.path.lower().endswith(".gz") else open
-    try:
-        with open_file(file.path, "rb") as reader:
-            *lines, _ = reader.read(SAMPLED_BYTES).splitlines() or [b""]
-            for line in filter(bytes.strip, lines):
-                json.loads(line)
-    except (ValueError, RecursionError):
-        return True
-    except (OSError, EOFError):  # what that means is for the engine's reader to say
-        return False
-    return False
 
 
 def _translated(error: duckdb.Error) -> Exception:

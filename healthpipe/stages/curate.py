@@ -84,10 +84,10 @@ def account(
     `answered` the digests of rejected lines that mended lines of this run answer.
     """
     engine.define("rules", options.rules.relation())
-    engine.define("issues", Query("issues"))
+    engine.materialize("issues", Query("issues"))
     rejects = make_private(folder / REJECTS)
     rejected = engine.write(Query("rejects"), rejects, Format.PARQUET)
-    engine.write(Query("issues"), folder / ISSUES, Format.PARQUET)
+    engine.write(Query("issue_rows"), folder / ISSUES, Format.PARQUET)
     lines, accepted, _, current, superseded = engine.rows(Query("balance"))[0]
     # The rejected are counted as they were written, not as the query calls them.
     resolved = count_resolved(engine, rejects, answered)

@@ -31,7 +31,12 @@ sized as (
       if(json_lenient(line), 'not_json', null),
       -- One malformed line makes TRY go row by row through two thousand: it must not see many.
       if(
-        (getvariable('has_malformed') or not ends_with(line, '}')) and not json_valid(line),
+        (
+          not ends_with(line, '}')
+          or (getvariable('has_wrong_escapes') and contains(line, '\u'))
+          or getvariable('has_malformed')
+        )
+        and not json_valid(line),
         'not_json',
         null
       )
