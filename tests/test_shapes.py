@@ -263,6 +263,13 @@ def check_lines(content: bytes) -> None:
 
 @given(containers())
 @settings(max_examples=300, deadline=None)
+@example(b'{"e": [],"a":["x" ,{"facility_id: ""}]}')
+@example(b'{"a": "\\u12')
+@example(b'{"a": "\\u00e4')
+@example(b'{"a": "\\u12zz"')
+@example(b'{"a": "\\')
+@example(b'{"a": tr')
+@example(b'{"a": tx')
 @example(b"[-")
 @example(b"[1.5")
 @example(b"[1 ")

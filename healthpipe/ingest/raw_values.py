@@ -26,6 +26,9 @@ REPLACEMENT = "\ufffd"
 _SPACE = re.compile(r"[ \t\r\n]*")
 # After a number, at the end of what is there.
 _NUMBER_GOES_ON = re.compile(r"(?:\.|[eE][+-]?)?")
+# What may be left of a word, a number or an escape that is cut.
+_CUT_WORD = re.compile(r"[ \t\r\n]*|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|-|\.|[eE][+-]?")
+_CUT_ESCAPE = re.compile(r"[\\u]{0,2}[0-9a-fA-F]{0,4}")
 _CLOSING = {"{": "}", "[": "]"}
 _DEEPER = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
 _DIGITS_APART = 500
@@ -86,19 +89,30 @@ class RawValues:
         """The text of the next value, on one line; or the file that holds it as it came."""
         self.peek()
         while len(self._buffer) - self._at <= MOST_HELD:
+            failure, end = None, None
             try:
                 _, end = _SCAN(self._buffer, self._at)
-            except ValueError:
-                end = None
+            except ValueError as error:
+                failure = error
             except RecursionError:
                 break
             # A number may go on in what has not been read.
             goes_on = end is None or _NUMBER_GOES_ON.fullmatch(self._buffer, end)
             if end is not None and (self._ended or not goes_on):
                 return self._cut(end)
-            if not self._read_on() and end is None:
-                break
+            if not self._read_on() and failure:
+                raise (BreaksOff if self._is_cut(failure) else NotJson) from failure
         return self._followed_value()
+
+    def _is_cut(self, failure: ValueError) -> bool:
+        """Whether the text ends where the scanner failed, and not before."""
+        if not isinstance(failure, json.JSONDecodeError):
+            return False
+        rest = failure.doc[failure.pos :]
+        if failure.msg.startswith("Invalid \\u"):
+            return bool(_CUT_ESCAPE.fullmatch(rest))
+        is_open = failure.msg.startswith("Unterminated string")
+        return is_open or bool(_CUT_WORD.fullmatch(rest))
 
     def _cut(self, end: int) -> str:
         text, self._at = self._buffer[self._at : end], end
