@@ -111,8 +111,9 @@ class RawValues:
         rest = failure.doc[failure.pos :]
         if failure.msg.startswith("Invalid \\u"):
             return bool(_CUT_ESCAPE.fullmatch(rest))
-        is_open = failure.msg.startswith("Unterminated string")
-        return is_open or bool(_CUT_WORD.fullmatch(rest))
+        if failure.msg.startswith("Expecting"):
+            return bool(_CUT_WORD.fullmatch(rest))
+        return failure.msg.startswith("Unterminated string")
 
     def _cut(self, end: int) -> str:
         text, self._at = self._buffer[self._at : end], end
