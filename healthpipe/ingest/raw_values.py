@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 from decimal import InvalidOperation, localcontext
 from pathlib import Path
-from typing import BinaryIO
 
 import ijson
 
 from healthpipe.contract import MAX_LINE_BYTES
 from healthpipe.ingest.lines import Reader
+from healthpipe.ingest.pieces import Pieces
 from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.private import make_private
 
@@ -31,8 +31,6 @@ _CUT_WORD = re.compile(r"[ \t\r\n]*|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|-|\.|[eE
 _CUT_ESCAPE = re.compile(r"[\\u]{0,2}[0-9a-fA-F]{0,4}")
 _CLOSING = {"{": "}", "[": "]"}
 _DEEPER = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
-_DIGITS_APART = 500
-_MANY_DIGITS = re.compile(rb"[0-9]{1000,}")
 
 
 class NotJson(ValueError):
@@ -141,14 +139,14 @@ class RawValues:
 
     def _followed_value(self) -> str | Path:
         with make_private(self._spill).open("wb") as file:
-            self._follow(_Pieces(self._pieces(_CLOSING.get(self.peek())), file))
+            self._follow(Pieces(self._pieces(_CLOSING.get(self.peek())), file))
         if self._spill.stat().st_size > MOST_HELD:
             return self._spill
         text = self._spill.read_bytes().decode()
         self._spill.unlink()
         return _on_one_line(text)
 
-    def _follow(self, pieces: "_Pieces") -> None:
+    def _follow(self, pieces: Pieces) -> None:
         """Parse pieces to the end of a list or object, which is then the end of a piece."""
         depth = 0
         try:
@@ -174,32 +172,6 @@ class RawValues:
             if without_quote > MOST_HELD:  # one text or number, which a parser would hold
                 raise NotJson
             yield piece.encode()
-
-
-class _Pieces:
-    """Pieces of text as the file that a parser reads; all are kept in another file, too."""
-
-    def __init__(self, pieces: Iterator[bytes], kept: BinaryIO) -> None:
-        self._pieces = pieces
-        self._kept = kept
-        self.ended = False
-
-    def read(self, size: int) -> bytes:
-        """The next piece, of whatever size; nothing at the end."""
-        if size == 0:
-            return b""
-        piece = next(self._pieces, b"")
-        self.ended = not piece
-        self._kept.write(piece)
-        return _with_short_numbers(piece)
-
-
-def _with_short_numbers(piece: bytes) -> bytes:
-    """The same JSON, without numbers of more digits than Python converts."""
-    sample = piece[::_DIGITS_APART]
-    if not re.search(rb"[0-9]{2}", sample):
-        return piece
-    return _MANY_DIGITS.sub(b"1", piece)
 
 
 def _on_one_line(text: str) -> str:
