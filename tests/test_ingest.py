@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -367,3 +368,41 @@ def test_a_file_that_is_read_is_not_listed_as_skipped(tmp_path):
     write(tmp_path, "in/a.json", "in/b.log")
 
     assert find(tmp_path, tmp_path / "in", tmp_path / "in" / "b.log").skipped == ()
+
+
+class EndlessLine:
+    """A line of several gigabytes that lies nowhere, and a short one after it."""
+
+    CHUNK = b"x" * lines.CHUNK_BYTES
+
+    def __init__(self, chunks: int) -> None:
+        self.chunks = chunks
+
+    def read(self, _: int) -> bytes:
+        self.chunks -= 1
+        if self.chunks >= 0:
+            return self.CHUNK
+        return b"\nshort" if self.chunks == -1 else b""
+
+
+class Counted(io.RawIOBase):
+    """Takes any number of bytes and keeps none."""
+
+    size = 0
+
+    def write(self, content) -> int:
+        self.size += len(content)
+        return len(content)
+
+
+def test_a_line_of_several_gigabytes_is_passed_on_and_never_held():
+    stream, kept = lines.pieces(EndlessLine(3000)), Counted()
+
+    tracemalloc.start()
+    is_blank = lines.copy_line(stream, next(stream), kept)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert (kept.size, is_blank) == (3000 * lines.CHUNK_BYTES, False)
+    assert [piece.content for piece in stream] == [b"short"]
+    assert peak < 20_000_000

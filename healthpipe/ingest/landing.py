@@ -155,24 +155,21 @@ def _write_records(records: Iterator[str | Path], writer: BinaryIO, target: Path
 def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> int:
     count = 0
     large = itertools.count(1)
-    for first in stream:
-        content, piece = first.content, first
-        while not piece.last and len(content) <= MAX_LINE_BYTES:
-            following = next(stream, None)
-            if following is None:
-                break
-            piece = following
-            content += piece.content
+    for piece in stream:
+        content, last = piece
+        while not last and len(content) <= MAX_LINE_BYTES:
+            following, last = next(stream, Piece(b"", last=True))
+            content += following
         if len(content) > MAX_LINE_BYTES:
             kept = target.with_name(f"{target.stem}-{next(large)}.bin")
-            if not _keep_large(stream, Piece(content, piece.last), kept):
+            if not _keep_large(stream, Piece(content, last), kept):
                 continue
-            writer.write(_large_line(kept))
+            content = _large_line(kept)
         elif not content.strip(BLANK):
             continue
         else:
-            writer.write(_as_line(content))
-        writer.write(b"\n")
+            content = _as_line(content)
+        writer.write(content + b"\n")
         count += 1
     return count
 

@@ -1,16 +1,13 @@
 """A stream of bytes cut into lines: at LF, CR LF or CR, without ever holding a long line."""
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from healthpipe.stopping import raise_if_stopping
 
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLANK = b" \t"
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class Reader(Protocol):
@@ -20,8 +17,7 @@ class Reader(Protocol):
         """At most `size` bytes; none at the end."""
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """Part of a line, without its ending; `last` on the part that ends it."""
 
     content: bytes
@@ -38,7 +34,9 @@ def pieces(reader: Reader) -> Iterator[Piece]:
         # A CR at the end of a chunk may be the first half of a CR LF.
         while chunk.endswith(b"\r") and (more := reader.read(CHUNK_BYTES)):
             chunk += more
-        *ended, open_part = _LINE_END.split(chunk)
+        if b"\r" in chunk:
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *ended, open_part = chunk.split(b"\n")
         for content in ended:
             yield Piece(content, last=True)
         if open_part:
