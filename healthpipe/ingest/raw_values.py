@@ -27,7 +27,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 # After a number, at the end of what is there.
 _NUMBER_GOES_ON = re.compile(r"(?:\.|[eE][+-]?)?")
 # What may be left of a word, a number or an escape that is cut.
-_CUT_WORD = re.compile(r"[ \t\r\n]*|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|-|\.|[eE][+-]?")
+_CUT_WORD = re.compile(r"t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?|-")
 _CUT_ESCAPE = re.compile(r"[\\u]{0,2}[0-9a-fA-F]{0,4}")
 _CLOSING = {"{": "}", "[": "]"}
 _DEEPER = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
@@ -109,8 +109,11 @@ class RawValues:
         rest = failure.doc[failure.pos :]
         if failure.msg.startswith("Invalid \\u"):
             return bool(_CUT_ESCAPE.fullmatch(rest))
+        if failure.msg.startswith("Expecting value") and _CUT_WORD.fullmatch(rest):
+            return True
         if failure.msg.startswith("Expecting"):
-            return bool(_CUT_WORD.fullmatch(rest))
+            after_number = failure.doc[failure.pos - 1 : failure.pos].isdigit()
+            return not rest.strip() or bool(after_number and _NUMBER_GOES_ON.fullmatch(rest))
         return failure.msg.startswith("Unterminated string")
 
     def _cut(self, end: int) -> str:

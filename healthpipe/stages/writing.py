@@ -54,7 +54,9 @@ class Writer:
         define_relations(self.engine, view, self.options)
         query = view.query(self.options)
         if view.has_records and fmt in JSON_FORMATS:
-            rows = self._write_records(query.only(RECORD), path, fmt)
+            # A join with other relations loses the order.
+            in_order = self.in_input_order and not view.reads
+            rows = self._write_records(query.only(RECORD), path, fmt, in_order=in_order)
         elif fmt is Format.CSV and self.options.spreadsheet_safe:
             rows = self.engine.write(query.spreadsheet_safe(), path, fmt)
         else:
@@ -65,10 +67,8 @@ class Writer:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return Written(view.name, path.name, fmt, rows, path.stat().st_size, digest)
 
-    def _write_records(self, records: Query, path: Path, fmt: Format) -> int:
-        rows = self.engine.write_lines(
-            records.unordered() if self.in_input_order else records, path
-        )
+    def _write_records(self, records: Query, path: Path, fmt: Format, *, in_order: bool) -> int:
+        rows = self.engine.write_lines(records.unordered() if in_order else records, path)
         if fmt is Format.JSON:
             _make_array(path)
         return rows
