@@ -363,3 +363,17 @@ def test_describe_names_what_is_near_a_name_that_is_none(cli):
 
     assert outcome.code == 2
     assert "try facility_labs" in outcome.err
+
+
+def test_annotated_records_stay_in_input_order(cli, tmp_path):
+    ids = [f"F{number * 7919 % 5000:04}" for number in range(5000)]
+    (tmp_path / "x.jsonl").write_text(
+        "".join(
+            f'{{"facility_id": "{name}", "accreditations": [{{"valid_until": "2026-03-01"}}]}}\n'
+            for name in ids
+        )
+    )
+
+    out = cli("filter-expiring", "x.jsonl", "--as-of", AS_OF, "--annotate", "-q", "-o", "-").out
+
+    assert [json.loads(line)["facility_id"] for line in out.splitlines()] == ids
