@@ -89,6 +89,37 @@ class InputChanged(ServiceFailed):
     code = "input_changed"
 
 
+class OutOfTime(ServiceFailed):
+    """A piece of work was cancelled, or has used up its time."""
+
+    code = "out_of_time"
+
+    def __init__(self) -> None:
+        super().__init__("the work did not end in time", "run again; less data ends sooner")
+
+
+class GateFailed(HealthpipeError):
+    """The data of a run is not sound enough to be published, or what is live is stale."""
+
+    code = "gate_failed"
+    exit_code = 3
+    workflow_name = "GateFailed"
+
+
+class LockHeld(HealthpipeError, BlockingIOError):
+    """Another run of the workflow is at work on the root."""
+
+    code = "lock_held"
+    exit_code = 5
+    workflow_name = "Transient"
+
+
+class RetryRefused(UsageError):
+    """A run that cannot be gone on with."""
+
+    code = "retry_refused"
+
+
 class PublishConflict(HealthpipeError, FileExistsError):
     """Somebody else published since this run looked at the live one."""
 

@@ -1,4 +1,4 @@
-"""Ending a run in order when the process is told to stop.
+"""Ending work in order: when the process is told to stop, or when a piece of work is.
 
 A signal handler can only raise in the main thread, and a query that runs does not notice. So
 whoever does long work looks here, and whoever runs queries leaves a way to cancel them.
@@ -6,11 +6,14 @@ whoever does long work looks here, and whoever runs queries leaves a way to canc
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 
-from healthpipe.errors import Interrupted
+from healthpipe.errors import Interrupted, OutOfTime
 
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -18,18 +21,77 @@ _received: list[int] = []
 _cancels: set[Callable[[], None]] = set()
 
 
+class Limit:
+    """How long a piece of work may go on: for so many seconds, and until it is cancelled.
+
+    Without `seconds` it may go on for ever. `is_cancelled` is an event to wait for.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.is_cancelled = threading.Event()
+        self._end = None if seconds is None else time.monotonic() + seconds
+        self._cancels: set[Callable[[], None]] = set()
+
+    def remaining(self) -> float | None:
+        """The seconds that are left, not below 0; None for ever."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def cancel(self) -> None:
+        """Make the work end early. Any thread."""
+        self.is_cancelled.set()
+        for cancel in list(self._cancels):
+            cancel()
+
+    def raise_if_reached(self) -> None:
+        """Raise `OutOfTime` when the work may not go on."""
+        if self.is_cancelled.is_set() or self.remaining() == 0:
+            raise OutOfTime
+
+    @contextmanager
+    def cancels(self, cancel: Callable[[], None]) -> Iterator[None]:
+        """Have `cancel` called when the work is cancelled while the block runs."""
+        self._cancels.add(cancel)
+        try:
+            if self.is_cancelled.is_set():
+                cancel()
+            yield
+        finally:
+            self._cancels.discard(cancel)
+
+
+_limit: ContextVar[Limit | None] = ContextVar("limit", default=None)
+
+
+@contextmanager
+def limited(limit: Limit) -> Iterator[None]:
+    """Make the work of the block, in this thread and in those that copy its context, end by it."""
+    token = _limit.set(limit)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
 def raise_if_stopping() -> None:
-    """Raise `Interrupted` once a signal came. To be called between pieces of long work."""
+    """Raise `Interrupted` once a signal came, `OutOfTime` once the limit of this work is reached.
+
+    To be called between pieces of long work.
+    """
     if _received:
         raise Interrupted(_received[0])
+    limit = _limit.get()
+    if limit:
+        limit.raise_if_reached()
 
 
 @contextmanager
 def cancelled_when_stopping(cancel: Callable[[], None]) -> Iterator[None]:
-    """Call `cancel` when a signal comes while the block runs."""
+    """Call `cancel` when a signal comes, or the work is cancelled, while the block runs."""
+    limit = _limit.get() or Limit()
     _cancels.add(cancel)
     try:
-        yield
+        with limit.cancels(cancel):
+            yield
     finally:
         _cancels.discard(cancel)
 
