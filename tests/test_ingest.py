@@ -20,7 +20,7 @@ from healthpipe.ingest.landing import land
 from healthpipe.ingest.manifest import Lander, Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.curate import judge_lines, keep_records
-from healthpipe.stages.options import choose_options
+from healthpipe.stages.options import options_from_words
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
 
@@ -287,7 +287,7 @@ def test_odd_file_names_reach_the_engine(tmp_path):
         manifest = take_in(tmp_path, *sources)
         with DuckDBEngine(tmp_path) as engine:
             judge_lines(engine, [file.as_lines() for file in manifest.files])
-            keep_records(engine, choose_options("2026-01-05", "latest"), frozenset())
+            keep_records(engine, options_from_words("2026-01-05", {}), frozenset())
             balance = engine.rows(Query("balance"))[0]
         assert balance[:3] == (len(manifest.files), len(manifest.files), 0)
     assert len(manifest.files) == len(ODD_NAMES)

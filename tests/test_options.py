@@ -15,7 +15,7 @@ from healthpipe.stages.options import (
     SnapshotChoice,
     StageOptions,
     Window,
-    choose_options,
+    options_from_words,
     parse_day,
 )
 from healthpipe.words import Accredited, FirstAccreditation
@@ -91,7 +91,7 @@ def test_a_window_in_both_units_or_out_of_range_is_refused(ahead):
         Window.ahead(day("2025-08-31"), **ahead)
     assert refusal.value.exit_code == 2
     with pytest.raises(UsageError):
-        choose_options("2025-08-31", "latest", **ahead)
+        options_from_words("2025-08-31", ahead)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_what_is_no_day_as_yyyy_mm_dd_is_refused(text):
     for parse in (
         lambda: parse_day("--as-of", text),
         lambda: SnapshotChoice.parse(text),
-        lambda: choose_options(text, "latest"),
-        lambda: choose_options("2026-01-05", text),
+        lambda: options_from_words(text, {}),
+        lambda: options_from_words("2026-01-05", {"snapshot": text}),
     ):
         with pytest.raises(UsageError) as refusal:
             parse()
@@ -179,13 +179,13 @@ def test_today_is_the_utc_date_wherever_the_machine_is(instant, today, zone, mon
         )
         patched.setenv("TZ", zone)
         time.tzset()
-        chosen = choose_options(None, "latest", months=0)
+        chosen = options_from_words(None, {"months": 0})
     time.tzset()
     assert chosen == StageOptions(day(today), Window(day(today), day(today)))
 
 
 def test_what_a_user_does_not_choose_is_as_the_contract_says():
-    assert choose_options("2025-08-31", "latest") == StageOptions(
+    assert options_from_words("2025-08-31", {}) == StageOptions(
         as_of=day("2025-08-31"),
         window=Window(day("2025-08-31"), day("2026-02-28")),
         first_accreditation=FirstAccreditation.LISTED,

@@ -6,7 +6,7 @@ import pytest
 
 from healthpipe.contract import RULES, Severity
 from healthpipe.engines.query import IdPattern
-from healthpipe.stages.options import StageOptions, choose_options
+from healthpipe.stages.options import StageOptions, options_from_words
 from healthpipe.stages.rules import Rules
 
 LINES = (
@@ -131,8 +131,8 @@ def test_describe_lists_the_rules_with_what_to_do(cli):
 
 
 def test_options_with_rules_come_back_from_their_document():
-    rules = Rules.choose(["state_missing=off"], id_pattern="[A-Z]+")
-    options = choose_options("2026-01-05", "latest", rules=rules)
+    words = {"rule": ["state_missing=off"], "id_pattern": "[A-Z]+"}
+    options = options_from_words("2026-01-05", words)
 
     assert StageOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
 

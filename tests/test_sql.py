@@ -13,12 +13,12 @@ from healthpipe.contract import CONSTANTS, RULES, Reason, Severity
 from healthpipe.engines.query import Query
 from healthpipe.engines.sql import literal, sql_folder, statement
 from healthpipe.stages.carried import Carried, carried_values
-from healthpipe.stages.options import choose_options
+from healthpipe.stages.options import options_from_words
 
 FILES = sorted(sql_folder().glob("*.sql"))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 FUNCTIONS = sorted(sql_folder().glob("functions/*.sql"))
-VALUES = choose_options("2026-01-05", "latest").values() | carried_values(frozenset(Carried))
+VALUES = options_from_words("2026-01-05", {}).values() | carried_values(frozenset(Carried))
 
 
 def in_duckdb(query, *values):

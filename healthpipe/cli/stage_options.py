@@ -1,30 +1,25 @@
 """From a command's options to those of its stage."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import typer
 
-from healthpipe.stages.options import StageOptions, choose_options
-from healthpipe.stages.rules import Rules
+from healthpipe.stages.options import OPTION_WORDS, StageOptions, options_from_words
 
 
 def stage_options(context: typer.Context, given: Mapping[str, Any]) -> StageOptions:
     """What a command was given about the meaning of records. Raises `UsageError`."""
-    names = {field.name for field in fields(StageOptions)} - {"as_of", "snapshot", "rules"}
-    words = {name: value for name, value in given.items() if name in names}
+    return options_from_words(given["as_of"], option_words(context, given))
+
+
+def option_words(context: typer.Context, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command was given about the meaning of records but for the as-of date, as it was
+    written; `options_from_words` takes it.
+    """
     window = {name: given[name] for name in ("months", "days") if name in given}
-    return choose_options(
-        given["as_of"],
-        given["snapshot"],
-        **_most_explicit(context, window),
-        include_expired=given.get("include_expired", False),
-        rules=Rules.choose(
-            given["rule"] or (), strict=given["strict"], id_pattern=given["id_pattern"]
-        ),
-        **words,
-    )
+    words = {name: given[name] for name in OPTION_WORDS if name in given}
+    return {**words, **dict.fromkeys(window), **_most_explicit(context, window)}
 
 
 def _most_explicit(context: typer.Context, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What a user may decide about the meaning of records, and the SQL values that it comes to."""
 
 import datetime
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
@@ -143,25 +144,58 @@ class StageOptions:
         return cls(**{**document, **typed})
 
 
-def choose_options(
-    as_of: str | None,
-    snapshot: str,
-    *,
-    months: int | None = None,
-    days: int | None = None,
-    include_expired: bool = False,
-    **words: Any,
-) -> StageOptions:
-    """The options from what a user wrote; without `as_of` today is the UTC date now.
+# What a user may write about the meaning of records, but for the as-of date.
+OPTION_WORDS = (
+    "snapshot",
+    "months",
+    "days",
+    "include_expired",
+    "first_accreditation",
+    "accredited",
+    "only_accredited",
+    "top",
+    "grain",
+    "annotate",
+    "include_zero",
+    "strict_states",
+    "spreadsheet_safe",
+    "rule",
+    "strict",
+    "id_pattern",
+)
+_TYPED = {"first_accreditation": FirstAccreditation, "accredited": Accredited, "grain": Grain}
 
-    Raises `UsageError`.
+
+def options_from_words(as_of: str | None, words: Mapping[str, Any]) -> StageOptions:
+    """The options from what a user wrote, under `OPTION_WORDS`; any may be left out.
+
+    Without `as_of` today is the UTC date now. Raises `UsageError`.
     """
+    unknown = set(words) - set(OPTION_WORDS)
+    if unknown:
+        raise UsageError(f"there is no option {min(unknown)}", f"known: {', '.join(OPTION_WORDS)}")
     if as_of is None:
         today = datetime.datetime.now(datetime.UTC).date()
     else:
         today = parse_day("--as-of", as_of)
-    window = Window.ahead(today, months=months, days=days, include_expired=include_expired)
-    return StageOptions(today, window, snapshot=SnapshotChoice.parse(snapshot), **words)
+    names = {field.name for field in fields(StageOptions)} & set(words) - {"snapshot"}
+    own = {name: _TYPED[name](words[name]) if name in _TYPED else words[name] for name in names}
+    return StageOptions(
+        today,
+        Window.ahead(
+            today,
+            months=words.get("months"),
+            days=words.get("days"),
+            include_expired=words.get("include_expired", False),
+        ),
+        snapshot=SnapshotChoice.parse(words.get("snapshot", "latest")),
+        rules=Rules.choose(
+            words.get("rule") or (),
+            strict=words.get("strict", False),
+            id_pattern=words.get("id_pattern"),
+        ),
+        **own,
+    )
 
 
 def parse_day(option: str, text: str, expected: str = "a day as YYYY-MM-DD") -> datetime.date:
