@@ -1,0 +1,31 @@
+"""What happens to the states of a run, told to whoever watches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from healthpipe.workflow.language.errors import StateFailed
+
+
+class What(StrEnum):
+    """What happened to a state."""
+
+    ENTERED = "entered"
+    WAITS = "waits"  # for `seconds`
+    RETRIED = "retried"  # because of `failure`, after `seconds`
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # with `failure`, whether or not something catches it
+    STOPPED = "stopped"  # before its end, because another branch failed or the run is given up
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a state."""
+
+    what: What
+    state: str
+    failure: StateFailed | None = None
+    seconds: float | None = None
+
+
+Watcher = Callable[[Event], None]
