@@ -4,7 +4,8 @@ from tests.states_language.building import DONE, Case, choice, machine
 
 CLAUSE = "Choice State: Data-test Expression"
 BOOLEAN = "Choice State: Boolean Expression"
-EARLY, LATE = "2016-03-14T01:59:00Z", "2016-03-14T03:00:00+01:00"
+EARLY, LATE = "2016-03-14T01:59:00Z", "2016-03-14T02:00:00Z"
+SAME_AS_EARLY = "2016-03-14T02:59:00+01:00"
 IN = {
     "one": 1,
     "same": 1.0,
@@ -17,6 +18,7 @@ IN = {
     "null": None,
     "early": EARLY,
     "late": LATE,
+    "zoned": SAME_AS_EARLY,
     "list": [],
     "digit": "1",
 }
@@ -116,7 +118,10 @@ CASES = {
     ),
     "a timestamp compares as a text, too": decides(test("early", StringEquals=EARLY), True),
     "the same moment in two zones is equal": decides(
-        test("early", TimestampEquals="2016-03-14T02:59:00+01:00"), True
+        test("early", TimestampEquals=SAME_AS_EARLY), True, "Timestamps: a numeric time zone offset"
+    ),
+    "a moment with an offset is a timestamp": decides(
+        test("zoned", IsTimestamp=True), True, "Timestamps: a numeric time zone offset"
     ),
     "texts compare without folding": decides(test("a", StringEquals="A"), False),
     "present": decides(test("null", IsPresent=True), True),
@@ -137,12 +142,15 @@ CASES = {
     "Or looks no further than needed": decides(
         {"Or": [YES, test("missing", NumericEquals=1)]}, True, BOOLEAN
     ),
-    "a Variable leads nowhere": Case(
-        "Choice State: IsPresent, the only test without exception; States.Runtime",
-        machine(choice(test("missing", IsNull=True) | {"Next": "Yes"}, Default="Yes"), Yes=DONE),
-        IN,
-        error="States.Runtime",
-    ),
+    **{
+        f"a Variable of {operator} leads nowhere": Case(
+            "Choice State: IsPresent, the only test without exception; States.Runtime",
+            machine(choice(test("missing", **{operator: asked}) | {"Next": "Yes"}), Yes=DONE),
+            IN,
+            error="States.Runtime",
+        )
+        for operator, asked in (("NumericEquals", 1), ("IsNull", True), ("StringMatches", "*"))
+    },
     "a path to compare with leads nowhere": Case(
         "Choice State: Data-test Expression; States.Runtime",
         machine(

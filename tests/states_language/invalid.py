@@ -208,6 +208,14 @@ INVALID = {
         "Error representation",
         retries(retry("States.Mine")),
     ),
+    "an error that nothing retries": (
+        "ours: Step Functions ends an execution with States.Runtime always",
+        retries(retry("States.Runtime")),
+    ),
+    "an error that nothing catches": (
+        "ours: Step Functions ends an execution with States.DataLimitExceeded always",
+        catches(catch("States.DataLimitExceeded")),
+    ),
     "an unknown field of a Retrier": (RETRYING, retries(retry("E", Extra=1))),
     "States.ALL beside another": (RETRYING, retries(retry("States.ALL", "E"))),
     "States.ALL before another": (RETRYING, retries(retry("States.ALL"), retry("E"))),

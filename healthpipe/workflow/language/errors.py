@@ -13,19 +13,19 @@ TASK_FAILED = "States.TaskFailed"
 TIMEOUT = "States.Timeout"
 
 RESERVED = "States."
-PREDEFINED = {
+HANDLED = {
     ALL,
     BRANCH_FAILED,
-    DATA_LIMIT_EXCEEDED,
     INTRINSIC_FAILURE,
     NO_CHOICE_MATCHED,
     PARAMETER_PATH_FAILURE,
     PERMISSIONS,
     RESULT_PATH_MATCH_FAILURE,
-    RUNTIME,
     TASK_FAILED,
     TIMEOUT,
 }
+# Step Functions ends an execution with these, whatever its states retry or catch.
+TERMINAL = {RUNTIME, DATA_LIMIT_EXCEEDED}
 
 
 class InvalidDefinition(ValueError):

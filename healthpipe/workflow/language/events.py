@@ -1,5 +1,6 @@
 """What happens to the states of a run, told to whoever watches."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,3 +30,25 @@ class Event:
 
 
 Watcher = Callable[[Event], None]
+
+
+class Told:
+    """Tells one event after the other, and none once the run is over."""
+
+    def __init__(self, watch: Watcher) -> None:
+        self._watch = watch
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    def __enter__(self) -> "Told":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._is_over = True
+
+    def tell(self, event: Event) -> None:
+        """Pass on an event."""
+        with self._lock:
+            if not self._is_over:
+                self._watch(event)

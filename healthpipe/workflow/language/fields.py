@@ -6,7 +6,7 @@ from typing import Any
 
 from healthpipe.workflow.language import paths
 from healthpipe.workflow.language.choices import check_rule
-from healthpipe.workflow.language.errors import ALL, PREDEFINED, RESERVED, InvalidDefinition
+from healthpipe.workflow.language.errors import ALL, HANDLED, RESERVED, InvalidDefinition
 from healthpipe.workflow.language.retrying import LONGEST_SECONDS
 from healthpipe.workflow.language.templates import check_expression, check_template
 from healthpipe.workflow.language.values import is_integer, is_number, timestamp
@@ -112,8 +112,8 @@ def _error_names(value: Any) -> None:
     require(isinstance(value, list) and bool(value), "is no list of error names")
     for name in value:
         is_text(name)
-        known = not name.startswith(RESERVED) or name in PREDEFINED
-        require(known, f"has the unknown error {name}")
+        handled = not name.startswith(RESERVED) or name in HANDLED
+        require(handled, f"has {name}, which is no error that can be handled")
     require(ALL not in value or len(value) == 1, f"has {ALL} with other names")
 
 

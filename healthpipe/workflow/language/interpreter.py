@@ -2,7 +2,6 @@
 
 import copy
 import random as random_numbers
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +14,7 @@ from healthpipe.workflow.language.branches import Branches
 from healthpipe.workflow.language.calls import Call
 from healthpipe.workflow.language.clock import Clock, SystemClock, as_text
 from healthpipe.workflow.language.errors import StateFailed
-from healthpipe.workflow.language.events import Event, Watcher, What
+from healthpipe.workflow.language.events import Event, Told, Watcher, What
 from healthpipe.workflow.language.retrying import Retries, catcher
 from healthpipe.workflow.language.scope import Scope
 from healthpipe.workflow.language.structure import Machine, State, is_end
@@ -74,40 +73,18 @@ class Interpreter:
         known = {"Input": data, "StartTime": as_text(start), **self._context.get("Execution", {})}
         limit = machine.get("TimeoutSeconds")
         end = None if limit is None else start + timedelta(seconds=limit)
-        with _Told(self._watch) as told:
+        with Told(self._watch) as told:
             execution = _Execution(
                 self._tasks, {**self._context, "Execution": known}, self._random, told
             )
             return execution.run(machine, data, Scope(self._clock, end))
 
 
-class _Told:
-    """Tells one event after the other, and none once the run is over."""
-
-    def __init__(self, watch: Watcher) -> None:
-        self._watch = watch
-        self._lock = threading.Lock()
-        self._is_over = False
-
-    def __enter__(self) -> "_Told":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._is_over = True
-
-    def tell(self, event: Event) -> None:
-        """Pass on an event."""
-        with self._lock:
-            if not self._is_over:
-                self._watch(event)
-
-
 class _Execution:
     """One run of a machine."""
 
     def __init__(
-        self, tasks: Tasks, context: Mapping[str, Any], random: Callable[[], float], told: _Told
+        self, tasks: Tasks, context: Mapping[str, Any], random: Callable[[], float], told: Told
     ) -> None:
         self._tasks = tasks
         self._context = context

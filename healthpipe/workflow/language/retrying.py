@@ -6,16 +6,13 @@ from typing import Any
 from healthpipe.workflow.language.errors import (
     ALL,
     BRANCH_FAILED,
-    DATA_LIMIT_EXCEEDED,
-    RUNTIME,
     TASK_FAILED,
+    TERMINAL,
     TIMEOUT,
     ExecutionTimedOut,
     StateFailed,
 )
 
-# Step Functions ends an execution with these unless they are named outright.
-_TERMINAL = {RUNTIME, DATA_LIMIT_EXCEEDED}
 MOST_ATTEMPTS = 3
 LONGEST_SECONDS = 99_999_999  # of Step Functions, in all fields that are seconds
 INTERVAL_SECONDS = 1
@@ -61,13 +58,11 @@ class Retries:
 
 def names(handler: Mapping[str, Any], failure: StateFailed) -> bool:
     """Whether the ErrorEquals of a Retrier or a Catcher has the error in it."""
-    if isinstance(failure, ExecutionTimedOut):
+    if isinstance(failure, ExecutionTimedOut) or failure.error in TERMINAL:
         return False
     named = handler["ErrorEquals"]
     if failure.error in named or (failure.of_branch and BRANCH_FAILED in named):
         return True
-    if failure.error in _TERMINAL:
-        return False
     return ALL in named or (TASK_FAILED in named and failure.error != TIMEOUT)
 
 
