@@ -5,6 +5,7 @@ import signal
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 
 import pytest
 
@@ -315,3 +316,19 @@ def test_tells_what_happens_to_each_state():
     ]
     assert observed.state == "Done"
     assert observed.delays == [1, 3]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01, -1])
+def test_the_system_clock_waits_no_longer_than_asked(seconds):
+    clock, event = SystemClock(), threading.Event()
+    began = clock.now()
+    assert not clock.wait(event, seconds)
+    assert 0 <= (clock.now() - began).total_seconds() - max(seconds, 0) < PATIENCE
+    assert clock.now().utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("seconds", [None, PATIENCE, 1e12])
+def test_the_system_clock_waits_until_the_event(seconds):
+    clock, event = SystemClock(), threading.Event()
+    event.set()
+    assert clock.wait(event, seconds)

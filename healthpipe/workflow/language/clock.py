@@ -6,6 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
+# A signal that comes just before the main thread blocks does not wake it: it looks up now and then.
+SLICE_SECONDS = 0.25
+
+
 class Clock(Protocol):
     """Tells the time and waits."""
 
@@ -29,7 +33,13 @@ class SystemClock:
 
     def wait(self, event: threading.Event, seconds: float | None) -> bool:
         """Wait for the event; a signal handler that raises ends this in the main thread."""
-        return event.wait(None if seconds is None else min(seconds, threading.TIMEOUT_MAX))
+        end = None if seconds is None else time.monotonic() + seconds
+        while True:
+            left = SLICE_SECONDS if end is None else end - time.monotonic()
+            if event.wait(min(max(left, 0), SLICE_SECONDS)):
+                return True
+            if end is not None and left <= SLICE_SECONDS:
+                return False
 
 
 def as_text(moment: datetime) -> str:

@@ -51,13 +51,16 @@ def is_end(state: State) -> bool:
     return state["Type"] in TERMINAL or state.get("End") is True
 
 
-def reached(machine: Machine, start: str) -> set[str]:
-    """The states of this machine, its branches not looked into, that can come after `start`."""
+def reached(machine: Machine, start: str, without: str | None = None) -> set[str]:
+    """The states of this machine, its branches not looked into, that `start` leads to.
+
+    `start` is one of them. What only `without` leads to is not, nor is that state itself.
+    """
     found: set[str] = set()
     waiting = [start]
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and name != without:
             found.add(name)
             waiting += [each.target for each in transitions(machine["States"][name])]
     return found
