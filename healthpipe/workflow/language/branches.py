@@ -21,7 +21,7 @@ class Branches:
         self._scopes = [scope.branch() for _ in bodies]
         self._results: list[Any] = [None] * len(bodies)
         self._errors: list[BaseException] = []
-        self._running = len(bodies)
+        self._running = 1  # with the thread that starts them, for as long as it does
         self._lock = threading.Lock()
         self._is_settled = threading.Event()  # nothing runs any more, or not for long
         self._is_over = threading.Event()  # nothing runs any more
@@ -33,8 +33,7 @@ class Branches:
         themselves; `Stopped` when all of them are to stop.
         """
         try:
-            for number in range(len(self._bodies)):
-                start_thread(partial(self._run, number), f"branch {number + 1}")
+            self._start()
             self._scope.wait(self._is_settled)
         except BaseException:
             self._stop()
@@ -48,6 +47,15 @@ class Branches:
         self._scope.go_on()
         return self._results
 
+    def _start(self) -> None:
+        try:
+            for number in range(len(self._bodies)):
+                with self._lock:
+                    self._running += 1
+                start_thread(partial(self._run, number), f"branch {number + 1}")
+        finally:
+            self._leave()
+
     def _run(self, number: int) -> None:
         try:
             self._results[number] = self._bodies[number](self._scopes[number])
@@ -58,11 +66,14 @@ class Branches:
                 self._errors.append(error)
             self._is_settled.set()
         finally:
-            with self._lock:
-                self._running -= 1
-                if not self._running:
-                    self._is_over.set()
-                    self._is_settled.set()
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._running -= 1
+            if not self._running:
+                self._is_over.set()
+                self._is_settled.set()
 
     def _stop(self) -> None:
         for scope in self._scopes:

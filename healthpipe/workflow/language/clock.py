@@ -5,7 +5,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-
 # A signal that comes just before the main thread blocks does not wake it: it looks up now and then.
 SLICE_SECONDS = 0.25
 
