@@ -13,6 +13,7 @@ from healthpipe.errors import Interrupted, OutOfTime
 from healthpipe.stopping import Limit
 from healthpipe.workflow.language.clock import SystemClock
 from healthpipe.workflow.language.errors import StateFailed
+from healthpipe.workflow.language.events import Event, Told, What
 from healthpipe.workflow.language.interpreter import Interpreter
 from tests.states_language.building import DONE, branch, machine, parallel, pass_, retry, task
 from tests.states_language.ours import observe
@@ -106,6 +107,13 @@ def test_a_stopped_branch_enters_no_further_state_and_says_that_it_stopped():
     assert "More" not in observed.path
     assert ("Long", "stopped") in observed.events
     assert observed.events[-1] == ("First", "failed")
+
+
+def test_a_branch_that_goes_in_circles_is_stopped_too():
+    circle = branch("Round", pass_(Next="Again"), Again=pass_(Next="Round"))
+    observed = run(machine(parallel(circle, branch("Quick", task("fail")))), fail=fail)
+    assert (observed.error, observed.state) == ("GateFailed", "Quick")
+    assert [what for name, what in observed.events if name in ("Round", "Again")][-1] == "stopped"
 
 
 def test_what_a_stopped_task_raises_does_not_hide_the_first_error():
@@ -274,6 +282,22 @@ def test_a_signal_ends_a_run_that_waits(place):
     assert stopped == ([] if place == "a wait" else [True])
     last = {"a task": "First", "a branch": "First", "a wait": "Long"}[place]
     assert events[-1] == (last, "stopped")
+
+
+def test_the_time_of_the_machine_cuts_a_wait_short():
+    clock = FakeClock()
+    began = clock.now()
+    workflow = machine({"Type": "Wait", "Seconds": 99, "End": True}) | {"TimeoutSeconds": 9}
+    assert run(workflow, clock=clock).error == "States.Timeout"
+    assert (clock.now() - began).total_seconds() == 9
+
+
+def test_a_branch_that_was_left_to_itself_tells_nothing_more():
+    told = []
+    with Told(told.append) as teller:
+        teller.tell(Event(What.ENTERED, "In"))
+    teller.tell(Event(What.STOPPED, "In"))
+    assert told == [Event(What.ENTERED, "In")]
 
 
 def test_nothing_is_told_after_the_end():

@@ -84,6 +84,7 @@ MATCHES = {
     ("a\\b", r"a\\b"): True,
     ("xay", "*a*"): True,
     ("A", "a"): False,
+    ("a\nb", "a*"): True,
 }
 
 

@@ -63,6 +63,9 @@ _RUNS = {
         "choices: the same moment in two zones is equal",
         "choices: a moment with an offset is a timestamp",
     ],
+    "applies TimeoutSecondsPath to the raw input": [
+        "errors: a timeout at a path of what InputPath selects",
+    ],
     "takes a time of 0 at a path": ["errors: a timeout of no time"],
     "gives a time that is no number a name of its own": ["errors: a timeout that is no number"],
     "refuses an End that is false": ["flow: End may be false beside a Next"],

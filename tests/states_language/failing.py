@@ -147,6 +147,20 @@ CASES = {
         delays=(1, 2),
         tasks={"flaky": [Fails(), Fails(), Echoes()]},
     ),
+    "RetryCount counts the retries of all Retriers": Case(
+        "The Context Object; Step Functions, $$.State.RetryCount",
+        machine(
+            task(
+                "flaky",
+                Retry=[retry("ErrorA"), retry("ErrorB")],
+                Parameters={"n.$": "$$.State.RetryCount"},
+            )
+        ),
+        {},
+        {"n": 2},
+        delays=(1, 1),
+        tasks={"flaky": [A, B, Echoes()]},
+    ),
     "RetryCount starts at 0 when a state is entered anew": Case(
         "The Context Object; Complex retry scenarios",
         machine(
@@ -372,6 +386,12 @@ CASES = {
     ),
     "a timeout at a path": uncaught(
         task("hang", TimeoutSecondsPath="$.s"), "States.Timeout", TIMEOUT, data={"s": 3}
+    ),
+    "a timeout at a path of what InputPath selects": uncaught(
+        task("hang", InputPath="$.a", TimeoutSecondsPath="$.s"),
+        "States.Timeout",
+        "Task State: TimeoutSecondsPath; Using InputPath: that selection is used by the state",
+        data={"a": {"s": 3}},
     ),
     "a timeout at a path that leads nowhere": uncaught(
         task(TimeoutSecondsPath="$.s"), "States.Runtime", TIMEOUT

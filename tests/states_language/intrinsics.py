@@ -69,6 +69,7 @@ MAKES = {
     "States.ArrayRange(1, 9, 2)": ("Appendix B: States.ArrayRange", [1, 3, 5, 7, 9]),
     "States.ArrayRange(1, 8, 3)": ("Appendix B: States.ArrayRange", [1, 4, 7]),
     "States.ArrayRange(3, 1, -1)": ("Appendix B: States.ArrayRange", [3, 2, 1]),
+    "States.ArrayLength(States.ArrayRange(1, 1000, 1))": ("Appendix B: States.ArrayRange", 1000),
     "States.ArrayGetItem($.list, 0)": ("Appendix B: States.ArrayGetItem", 3),
     "States.ArrayGetItem($.list, 3)": ("Appendix B: States.ArrayGetItem", "1"),
     "States.ArrayLength($.list)": ("Appendix B: States.ArrayLength", 5),

@@ -96,7 +96,6 @@ class _Execution:
         name: str | None = machine["StartAt"]
         while name is not None:
             last, state = name, machine["States"][name]
-            scope.raise_if_stopped()
             self._tell(What.ENTERED, last)
             try:
                 data, name = self._visit(last, state, data, scope)

@@ -28,14 +28,10 @@ class Scope:
         """The seconds until the end of the machine's time; None where it has none."""
         return None if self.end is None else (self.end - self.clock.now()).total_seconds()
 
-    def raise_if_stopped(self) -> None:
-        """Raise `Stopped` once it was told to stop."""
-        if self.limit.is_cancelled.is_set():
-            raise Stopped
-
     def go_on(self) -> None:
         """Raise `Stopped` or `ExecutionTimedOut` when it is due."""
-        self.raise_if_stopped()
+        if self.limit.is_cancelled.is_set():
+            raise Stopped
         remaining = self.remaining()
         if remaining is not None and remaining <= 0:
             raise ExecutionTimedOut

@@ -1,6 +1,5 @@
 """What the states of each type do with their input (specification, "State Types")."""
 
-import copy
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -48,7 +47,7 @@ def combined(holder: Mapping[str, Any], raw: Any, result: Any) -> Any:
 
 def passed(state: State, raw: Any, view: View) -> Any:
     """The output of a Pass state."""
-    return worked(state, raw, view, lambda given: copy.deepcopy(state.get("Result", given)))
+    return worked(state, raw, view, lambda given: state.get("Result", given))
 
 
 def chosen(state: State, given: Any, view: View) -> str:
