@@ -26,6 +26,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class Drawing(StrEnum):
+    """How a workflow is drawn."""
+
+    TEXT = "text"
+    MERMAID = "mermaid"
+
+
 class FirstAccreditation(StrEnum):
     """Which accreditation of a facility is its first."""
 

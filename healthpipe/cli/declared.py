@@ -47,8 +47,10 @@ from healthpipe.cli.record_options import (
     StrictStatesOption,
     TopOption,
 )
+from healthpipe.cli.workflow_options import DrawingOption, WorkflowArgument
 from healthpipe.words import (
     Accredited,
+    Drawing,
     EngineName,
     FirstAccreditation,
     Grain,
@@ -86,6 +88,8 @@ DECLARED: dict[str, tuple[Any, Any]] = {
     "by": (ByOption, QuarantineGroup.REASON),
     "limit": (LimitOption, 20),
     "with_resolved": (WithResolvedOption, False),
+    "workflow": (WorkflowArgument, None),
+    "drawing": (DrawingOption, Drawing.TEXT),
     "output": (OutputOption, None),
     "format": (FormatOption, None),
     "json": (JsonOption, False),

@@ -15,6 +15,7 @@ from healthpipe.cli.describe import describe
 from healthpipe.cli.generate import generate_data
 from healthpipe.cli.quarantine import quarantine
 from healthpipe.cli.stages import orchestrate, stage_command
+from healthpipe.cli.workflow import workflow
 from healthpipe.errors import UsageError, exit_code_of
 from healthpipe.stages.catalog import STAGES
 from healthpipe.words import LogFormat
@@ -55,6 +56,7 @@ app.command("current")(current)
 app.command("describe")(describe)
 app.command("generate-data")(generate_data)
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(workflow, name="workflow")
 
 
 def run() -> None:

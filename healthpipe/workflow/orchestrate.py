@@ -1,6 +1,5 @@
 """The whole workflow on this machine: the same file that Step Functions runs, interpreted."""
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,10 +8,14 @@ from typing import Any
 from healthpipe.errors import HealthpipeError, Interrupted
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.options import StageOptions
+from healthpipe.stopping import Limit, limited
 from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName
-from healthpipe.workflow import definition
-from healthpipe.workflow.interpreter import Interpreter, StateFailed
+from healthpipe.workflow.language import definition
+from healthpipe.workflow.language.errors import StateFailed
+from healthpipe.workflow.language.events import Event, What
+from healthpipe.workflow.language.interpreter import Interpreter
+from healthpipe.workflow.pipeline import pipeline_path
 from healthpipe.workflow.progress import NoProgress, Progress
 from healthpipe.workflow.runs import Execution, Run, RunRecord, utc_now
 from healthpipe.workflow.steps import Job, Steps
@@ -55,9 +58,10 @@ class _LocalTasks:
     steps: Steps
     error: Exception | None = field(default=None)
 
-    def call(self, resource: str, argument: Any) -> dict[str, Any]:  # noqa: ARG002
+    def call(self, resource: str, argument: Any, limit: Limit) -> dict[str, Any]:  # noqa: ARG002
         try:
-            self.steps.perform(argument["Payload"]["step"])
+            with limited(limit):
+                self.steps.perform(argument["Payload"]["step"])
         except Interrupted:
             raise
         except Exception as error:
@@ -65,9 +69,6 @@ class _LocalTasks:
             name = error.workflow_name if isinstance(error, HealthpipeError) else "Bug"
             raise StateFailed(name, type(error).__name__) from error
         return {}
-
-    def stop(self) -> None:
-        self.steps.stop()
 
 
 def orchestrate(
@@ -78,7 +79,7 @@ def orchestrate(
     progress: Progress | None = None,
 ) -> WorkflowResult:
     """Run the workflow. Its record is kept whatever happens; production changes only at the end."""
-    machine = definition.load(definition.pipeline_path())
+    machine = definition.load(pipeline_path())
     find_files(sources, root)  # before anything is written
     execution = Execution.now()
     record = RunRecord(execution.run_id, COMMAND, engine.value, options.as_of, options.to_json())
@@ -89,7 +90,7 @@ def orchestrate(
     context = {"Execution": {"Id": execution.name, "StartTime": execution.start.isoformat()}}
     began = time.monotonic()
     try:
-        Interpreter(tasks, context, _Journal(run).note).run(machine, {})
+        Interpreter(tasks, context, watch=_Journal(run).note).run(machine, {})
     except StateFailed as failure:
         error = tasks.error or failure
         run.fail(error)
@@ -109,15 +110,13 @@ class _Journal:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._lock = threading.Lock()
 
-    def note(self, name: str, what: str) -> None:
+    def note(self, event: Event) -> None:
         """A state was entered, or left with success or failure."""
-        with self._lock:
-            steps = self._run.record.steps
-            if what == "entered":
-                steps.append({"name": name, "status": "running", "started_at": utc_now()})
-            else:
-                step = next(step for step in reversed(steps) if step["name"] == name)
-                step |= {"status": what, "finished_at": utc_now()}
-            self._run.save()
+        steps = self._run.record.steps
+        if event.what is What.ENTERED:
+            steps.append({"name": event.state, "status": "running", "started_at": utc_now()})
+        elif event.what in (What.SUCCEEDED, What.FAILED, What.STOPPED):
+            step = next(step for step in reversed(steps) if step["name"] == event.state)
+            step |= {"status": str(event.what), "finished_at": utc_now()}
+        self._run.save()

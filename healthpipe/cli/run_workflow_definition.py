@@ -1,0 +1,65 @@
+"""The definition of the workflow, drawn and checked."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from healthpipe.cli.shared import Manner
+from healthpipe.errors import UsageError
+from healthpipe.words import Drawing
+from healthpipe.workflow.drawing import as_document, as_lines, as_mermaid
+from healthpipe.workflow.language.definition import load
+from healthpipe.workflow.language.errors import InvalidDefinition
+from healthpipe.workflow.pipeline import pipeline_path
+from healthpipe.workflow.rules import Finding, findings
+
+DRAWINGS = {Drawing.TEXT: as_lines, Drawing.MERMAID: as_mermaid}
+
+
+def show_workflow(file: Path | None, drawing: Drawing, manner: Manner) -> None:
+    """Print the drawing of a workflow. Raises `UsageError` for one that cannot be loaded."""
+    manner.start_logging()
+    path = file or pipeline_path()
+    try:
+        machine = _loaded(path)
+    except InvalidDefinition as error:
+        raise UsageError(str(error), f"run `healthpipe workflow check {path}`") from None
+    if manner.json:
+        _print_document("show", "succeeded", path, as_document(machine))
+    else:
+        print("\n".join(DRAWINGS[drawing](machine)))
+
+
+def check_workflow(file: Path | None, manner: Manner) -> None:
+    """Print a line for each finding, or that there is none; findings end in exit code 2."""
+    manner.start_logging()
+    path = file or pipeline_path()
+    try:
+        found = findings(_loaded(path))
+    except InvalidDefinition as error:
+        found = [Finding(None, str(error))]
+    if manner.json:
+        status = "failed" if found else "succeeded"
+        _print_document("check", status, path, {"findings": [asdict(each) for each in found]})
+    elif found:
+        print("\n".join(map(str, found)))
+    elif not manner.quiet:
+        print(f"ok: {path}")
+    if found:
+        raise typer.Exit(2)
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        return load(path)
+    except OSError as error:
+        message = f"the workflow {path} cannot be read: {error.strerror}"
+        raise UsageError(message, "name a file in Amazon States Language") from None
+
+
+def _print_document(command: str, status: str, path: Path, told: dict[str, Any]) -> None:
+    preface = {"schema_version": 1, "command": f"workflow {command}", "status": status}
+    print(json.dumps(preface | {"file": str(path)} | told))

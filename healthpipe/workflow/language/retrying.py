@@ -1,0 +1,72 @@
+"""Retry and Catch: which errors they name, and how long a retry waits."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from healthpipe.workflow.language.errors import (
+    ALL,
+    BRANCH_FAILED,
+    TASK_FAILED,
+    TERMINAL,
+    TIMEOUT,
+    ExecutionTimedOut,
+    StateFailed,
+)
+
+MOST_ATTEMPTS = 3
+LONGEST_SECONDS = 99_999_999  # of Step Functions, in all fields that are seconds
+INTERVAL_SECONDS = 1
+BACKOFF_RATE = 2.0
+
+
+class Retries:
+    """The retries of one visit to a state: a state that is entered again starts anew."""
+
+    def __init__(self, state: Mapping[str, Any], random: Callable[[], float]) -> None:
+        self._retriers = state.get("Retry", [])
+        self._used = [0] * len(self._retriers)
+        self._random = random
+
+    @property
+    def count(self) -> int:
+        """How often the state was retried."""
+        return sum(self._used)
+
+    def delay(self, failure: StateFailed) -> float | None:
+        """The seconds until the next try; None where there is to be none.
+
+        The first Retrier that names the error decides, also when it is used up.
+        """
+        for number, retrier in enumerate(self._retriers):
+            if names(retrier, failure):
+                if self._used[number] >= retrier.get("MaxAttempts", MOST_ATTEMPTS):
+                    return None
+                seconds = self._interval(retrier, self._used[number])
+                self._used[number] += 1
+                return seconds
+        return None
+
+    def _interval(self, retrier: Mapping[str, Any], used: int) -> float:
+        first = float(retrier.get("IntervalSeconds", INTERVAL_SECONDS))
+        longest = float(retrier.get("MaxDelaySeconds", LONGEST_SECONDS))
+        try:
+            seconds = min(first * float(retrier.get("BackoffRate", BACKOFF_RATE)) ** used, longest)
+        except OverflowError:
+            seconds = longest
+        return self._random() * seconds if retrier.get("JitterStrategy") == "FULL" else seconds
+
+
+def names(handler: Mapping[str, Any], failure: StateFailed) -> bool:
+    """Whether the ErrorEquals of a Retrier or a Catcher has the error in it."""
+    if isinstance(failure, ExecutionTimedOut) or failure.error in TERMINAL:
+        return False
+    named = handler["ErrorEquals"]
+    if failure.error in named or (failure.of_branch and BRANCH_FAILED in named):
+        return True
+    return ALL in named or (TASK_FAILED in named and failure.error != TIMEOUT)
+
+
+def catcher(state: Mapping[str, Any], failure: StateFailed) -> Mapping[str, Any] | None:
+    """The Catcher of a state that takes the error, if there is one."""
+    catchers: list[Mapping[str, Any]] = state.get("Catch", [])
+    return next((each for each in catchers if names(each, failure)), None)

@@ -1,0 +1,179 @@
+"""What the project demands of its workflow (section 7 of the design), beyond the language."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from healthpipe.workflow.language.errors import ALL, TASK_FAILED
+from healthpipe.workflow.language.structure import (
+    Machine,
+    State,
+    all_states,
+    endless,
+    is_end,
+    reached,
+    unreachable,
+)
+
+CLEANED_UP_AFTER = ("Ingest", "Curate", "Audit", "Publish")
+CLEANUP = "Cleanup"
+NOTIFY_FAILURE = "NotifyFailure"
+AFTER_PUBLISH = ("AlertExpiring", "NotifySuccess")
+PLAIN_MESSAGE = "arn:aws:states:::sns:publish"
+TRANSIENT = "Transient"
+# Step Functions' best practices, "Handle transient Lambda service exceptions".
+LAMBDA_SERVICE_ERRORS = (
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+)
+NOT_RETRIED = {"GateFailed", "Misconfigured", "Bug", ALL, TASK_FAILED}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a state, or without one with the workflow as a whole."""
+
+    state: str | None
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.problem}" if self.state else self.problem
+
+
+def findings(machine: Machine) -> list[Finding]:
+    """All that a workflow, whose language is sound, lacks or has too much of."""
+    return [finding for rule in _RULES for finding in rule(machine)]
+
+
+def _hangs_together(machine: Machine) -> Iterator[Finding]:
+    for name in unreachable(machine):
+        yield Finding(name, "is never reached")
+    for name in endless(machine):
+        yield Finding(name, "never comes to an end")
+
+
+def _tasks_end(machine: Machine) -> Iterator[Finding]:
+    for name, state in _tasks(machine):
+        if "TimeoutSeconds" not in state:
+            yield Finding(name, "has no TimeoutSeconds")
+
+
+def _tasks_are_retried(machine: Machine) -> Iterator[Finding]:
+    """Exponentially, with jitter and a cap, and for what a retry can help."""
+    for name, state in _tasks(machine):
+        retriers = [each for each in state.get("Retry", []) if each.get("MaxAttempts") != 0]
+        if not retriers:
+            yield Finding(name, "has no Retry")
+            continue
+        if not all(map(_is_gentle, retriers)):
+            yield Finding(
+                name, "has a Retry without a BackoffRate above 1, FULL jitter or MaxDelaySeconds"
+            )
+        if ":lambda:" in state["Resource"]:
+            named = {error for each in retriers for error in each["ErrorEquals"]}
+            for error in (TRANSIENT, *LAMBDA_SERVICE_ERRORS):
+                if error not in named:
+                    yield Finding(name, f"does not retry {error}")
+            for error in sorted(named & NOT_RETRIED):
+                yield Finding(name, f"retries {error}, which may be what no retry mends")
+
+
+def _failures_are_cleaned_up_after(machine: Machine) -> Iterator[Finding]:
+    states = machine["States"]
+    parallel = [name for name, state in states.items() if state["Type"] == "Parallel"]
+    if not parallel:
+        yield Finding(None, "the workflow has no Parallel state")
+    for name in (*CLEANED_UP_AFTER, *parallel):
+        if name not in states:
+            yield Finding(None, f"the workflow has no state {name}")
+        elif not _catches_all(states[name], CLEANUP):
+            yield Finding(name, f"does not catch {ALL} and nothing else than to {CLEANUP}")
+    for state in (states[name] for name in parallel):
+        for branch in state["Branches"]:
+            for inner, task in all_states(branch):
+                if "Catch" in task:
+                    yield Finding(inner, "catches in its branch what the Parallel state has to see")
+
+
+def _failures_are_told(machine: Machine) -> Iterator[Finding]:
+    states = machine["States"]
+    missing = [name for name in (CLEANUP, NOTIFY_FAILURE) if name not in states]
+    if missing:
+        for name in missing:
+            yield Finding(None, f"the workflow has no state {name}")
+        return
+    if not _catches_all(states[CLEANUP], NOTIFY_FAILURE):
+        yield Finding(CLEANUP, f"does not catch {ALL} to {NOTIFY_FAILURE}")
+    if _ends(machine, CLEANUP, without=NOTIFY_FAILURE):
+        yield Finding(CLEANUP, f"comes to an end that is not behind {NOTIFY_FAILURE}")
+    for name in _ends(machine, NOTIFY_FAILURE):
+        if states[name]["Type"] != "Fail":
+            yield Finding(NOTIFY_FAILURE, f"comes to {name}, which is no Fail state")
+    yield from _failures_are_told_plainly(states)
+
+
+def _failures_are_told_plainly(states: dict[str, State]) -> Iterator[Finding]:
+    """Should the full message not get out, a fixed one does, without a Lambda."""
+    plain = _taker_of_all(states[NOTIFY_FAILURE])
+    if plain is None or states[plain].get("Resource") != PLAIN_MESSAGE:
+        yield Finding(NOTIFY_FAILURE, f"does not catch {ALL} to a task {PLAIN_MESSAGE}")
+        return
+    for target in (states[plain].get("Next"), _taker_of_all(states[plain])):
+        if target is None or states[target]["Type"] != "Fail":
+            yield Finding(plain, f"does not go, also from {ALL}, to a Fail state")
+            return
+
+
+def _published_runs_succeed(machine: Machine) -> Iterator[Finding]:
+    """Whatever becomes of the tasks after Publish."""
+    states = machine["States"]
+    for name in AFTER_PUBLISH:
+        if name not in states:
+            yield Finding(None, f"the workflow has no state {name}")
+    after = {each for name in AFTER_PUBLISH if name in states for each in reached(machine, name)}
+    for name, state in states.items():
+        if name not in after:
+            continue
+        if state["Type"] == "Fail":
+            yield Finding(name, "is a Fail state that can come after Publish")
+        if state["Type"] == "Task" and not _catches_all(state, state.get("Next")):
+            yield Finding(name, f"does not catch {ALL} to the state after it")
+
+
+_RULES: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
+    _hangs_together,
+    _tasks_end,
+    _tasks_are_retried,
+    _failures_are_cleaned_up_after,
+    _failures_are_told,
+    _published_runs_succeed,
+)
+
+
+def _tasks(machine: Machine) -> Iterator[tuple[str, State]]:
+    return ((name, state) for name, state in all_states(machine) if state["Type"] == "Task")
+
+
+def _is_gentle(retrier: dict[str, Any]) -> bool:
+    rises = retrier.get("BackoffRate", 2) > 1
+    return rises and retrier.get("JitterStrategy") == "FULL" and "MaxDelaySeconds" in retrier
+
+
+def _taker_of_all(state: State) -> str | None:
+    """Where a state goes with an error that it does not name."""
+    takers = (each["Next"] for each in state.get("Catch", []) if ALL in each["ErrorEquals"])
+    return next(takers, None)
+
+
+def _catches_all(state: State, target: str | None) -> bool:
+    """Whether every error leads to that one state."""
+    targets = {each["Next"] for each in state.get("Catch", [])}
+    return target is not None and _taker_of_all(state) == target and targets == {target}
+
+
+def _ends(machine: Machine, start: str, without: str | None = None) -> list[str]:
+    """The ends that come after a state, on ways that do not lead over another."""
+    found = reached(machine, start, without)
+    return [name for name in machine["States"] if name in found and is_end(machine["States"][name])]
