@@ -3,7 +3,6 @@
 import logging
 import queue
 import re
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -77,9 +76,14 @@ class ConsoleChannel:
 
     def send(self, message: Message) -> None:
         """Write a message. Raises `AlertNotSent` where standard error is closed or full."""
-        log.warning(f"{message.subject}\n{message.body}", extra={"fields": {"alert": self.name}})
+        text, fields = f"{message.subject}\n{message.body}", {"fields": {"alert": self.name}}
+        record = log.makeRecord(log.name, logging.WARNING, "", 0, text, (), None, extra=fields)
+        handlers = (each for each in log.handlers if isinstance(each, logging.StreamHandler))
+        # Not handed to the handler: it would swallow the errors of a full disk.
+        handler = next(handlers, logging.StreamHandler())
         try:
-            sys.stderr.flush()
+            handler.stream.write(handler.format(record) + handler.terminator)
+            handler.stream.flush()
         except (OSError, ValueError, AttributeError) as error:
             raise AlertNotSent(
                 "standard error cannot be written", "redirect it elsewhere or give --sns-topic"

@@ -5,7 +5,7 @@ same again in the next run: every message is sent at least once.
 """
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from healthpipe.alerts import texts
 from healthpipe.alerts.call import Call, Delivery
 from healthpipe.alerts.channels import Channel
-from healthpipe.alerts.digest import Digest, most_lines, parts_of
+from healthpipe.alerts.digest import Digest, Part, most_lines, parts_of
 from healthpipe.alerts.expiry import Due, ExpiringRow
 from healthpipe.alerts.ledger import Ledger, read_state
 from healthpipe.alerts.state import FailureRecord, State
@@ -91,16 +91,13 @@ class AlertDesk:
             most=most_lines(limit, most),
         )
         parts = parts_of(due, Digest(self._root.place, run_id, as_of), limit, most)
-        left, today = set(due.tiers), self._now.date().isoformat()
-        for part in parts:
-            if not call.send(part.message):
-                break
-            left.difference_update(part.told)
-            if not call.ledger.change(partial(State.announce, tiers=part.told, today=today)):
-                break
-        if due.known or left:
-            call.ledger.change(partial(State.see, keys={*due.known, *left}, today=today))
-        return call.delivery(len(due.tiers) - len(left), len(due.known))
+        taken = self._send_parts(call, parts)
+        seen = due.known.union(*(part.told for part in parts[taken:]))
+        if seen:
+            today = self._now.date().isoformat()
+            call.ledger.change(partial(State.see, keys=seen, today=today))
+        announced = sum(len(part.told) for part in parts[:taken])
+        return call.delivery(announced, len(due.known))
 
     def test(self) -> Delivery:
         """Send a message that only shows that messages arrive. Nothing is noted or kept."""
@@ -123,6 +120,16 @@ class AlertDesk:
         call = Call(self._channel, Ledger(self._root, self._now), self._now)
         call.send_pending(instead_of)
         return call
+
+    def _send_parts(self, call: Call, parts: Sequence[Part]) -> int:
+        """How many parts the channel took, each noted before the next is sent."""
+        for number, part in enumerate(parts):
+            if not call.send(part.message):
+                return number
+            today = self._now.date().isoformat()
+            if not call.ledger.change(partial(State.announce, tiers=part.told, today=today)):
+                return number + 1
+        return len(parts)
 
     def _is_recent(self, moment: str) -> bool:
         return abs(self._now - datetime.datetime.fromisoformat(moment)) < QUIET_TIME

@@ -63,7 +63,9 @@ def parts_of(due: Due, digest: Digest, limit: int, most: int) -> list[Part]:
         numbered = f" ({number}/{len(pages)})" if len(pages) > 1 else ""
         title = subject(f"healthpipe: accreditations due: {_counted(counts)}", numbered)
         message = Message(title, f"{head}{''.join(page.entries)}{foot}").within(limit)
-        parts.append(Part(message, told | left if is_last else told))
+        if is_last:
+            told, left = left | told, {}
+        parts.append(Part(message, told))
     return parts
 
 

@@ -25,6 +25,7 @@ class Ledger:
         self.problems: list[str] = []
         self.is_usable = True
         self._etag: str | None = None
+        self._content: bytes | None = None
         self._is_current = False
         try:
             self._read()
@@ -49,18 +50,24 @@ class Ledger:
                 self._read()
             change(self.state)
             self.state.forget(self._now.date())
+            content = self.state.to_bytes()
+            if content == self._content:
+                return
             self._is_current = False  # the ETag of what is stored now is not known
             try:
-                self._root.storage.put_if(self._root.alerts, self.state.to_bytes(), self._etag)
+                self._root.storage.put_if(self._root.alerts, content, self._etag)
             except PreconditionFailed:
                 continue
+            self._content = content
             return
         raise ServiceFailed("others keep changing it", "run again")
 
     def _read(self) -> None:
-        found = self._root.storage.read(self._root.alerts)
-        content, self._etag = found or (None, None)
+        content, self._etag = self._root.storage.read(self._root.alerts) or (None, None)
         self._is_current = True
+        if content is not None and content == self._content:  # nobody else has stored one
+            return
+        self._content = content
         try:
             self.state = State() if content is None else State.parse(content)
         except ValueError:

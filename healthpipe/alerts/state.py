@@ -7,7 +7,7 @@ import datetime
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from healthpipe.alerts.channels import Message
 from healthpipe.contract import Tier
@@ -17,8 +17,7 @@ MOST_PENDING = 20
 DAYS_REMEMBERED = 90
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """In which tier an accreditation was announced last, and on which day (UTC) a run saw it.
 
     Without a tier it was seen, and its announcement is still due.
@@ -96,7 +95,7 @@ class State:
         """The document as it is stored."""
         document: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
-            "announced": {key: (told.tier, told.seen) for key, told in self.announced.items()},
+            "announced": _grouped(self.announced),
             "failures": {key: asdict(failure) for key, failure in self.failures.items()},
             "pending": [asdict(pending) for pending in self.pending],
         }
@@ -153,11 +152,18 @@ class State:
         ]
 
 
-def _announced(given: dict[str, list[Any]]) -> dict[str, Told]:
-    """Equal values are one object: they are few, their keys many."""
-    tiers: dict[str | None, Tier | None] = {None: None, **{tier.value: tier for tier in Tier}}
-    shared = {
-        (tier, seen): Told(tiers[tier], datetime.date.fromisoformat(seen).isoformat())
-        for tier, seen in set(map(tuple, given.values()))
-    }
-    return {key: shared[tier, seen] for key, (tier, seen) in given.items()}
+def _grouped(announced: Mapping[str, Told]) -> list[dict[str, Any]]:
+    """The keys of each tier and day: hundreds of thousands share a few of them."""
+    groups: dict[Told, list[str]] = {}
+    for key, told in announced.items():
+        groups.setdefault(told, []).append(key)
+    return [{"tier": told.tier, "seen": told.seen, "keys": keys} for told, keys in groups.items()]
+
+
+def _announced(groups: list[dict[str, Any]]) -> dict[str, Told]:
+    announced: dict[str, Told] = {}
+    for group in groups:
+        tier = None if group["tier"] is None else Tier(group["tier"])
+        told = Told(tier, datetime.date.fromisoformat(group["seen"]).isoformat())
+        announced.update(dict.fromkeys(group["keys"], told))
+    return announced
