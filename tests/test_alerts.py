@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from healthpipe.alerts.channels import Message
 from healthpipe.alerts.desk import AlertDesk, Failure
-from healthpipe.alerts.texts import subject
+from healthpipe.alerts.texts import failed, subject
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
@@ -404,3 +405,35 @@ def test_a_delivery_is_a_document(root):
         "suppressed": 0,
         "problem": "the line is dead; wait",
     }
+
+
+def test_the_documented_failure_is_what_is_sent():
+    document = Path(__file__).parents[1] / "docs" / "alerts.md"
+    run_id = "20260215T060000Z-3fdbe2"
+    message, hint = (
+        "cannot write /srv/health/runs/x: the disk is full",
+        "free space or mend permissions, then run again",
+    )
+    failing = Failure(
+        run_id, "Curate", "service_failed", message, hint, f"healthpipe runs retry {run_id}"
+    )
+
+    sent = failed("/srv/health", failing, None)
+
+    assert f"Subject: {sent.subject}\n\n{sent.body}```" in document.read_text(encoding="utf-8")
+
+
+class KilledAfterwards(Recorder):
+    """The process dies when the channel has taken a message, before that is noted."""
+
+    def send(self, message):
+        super().send(message)
+        raise SystemExit
+
+
+def test_a_process_killed_between_sending_and_noting_sends_again(root):
+    with pytest.raises(SystemExit):
+        fail(root, KilledAfterwards())
+    channel = Recorder()
+
+    assert fail(root, channel, 1).sent == 1

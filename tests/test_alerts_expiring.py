@@ -355,3 +355,22 @@ def test_no_rows_are_no_message(root):
 
     assert announce(root, channel, []).sent == 0
     assert channel.attempts == 0
+
+
+def test_the_documented_message_is_what_is_sent():
+    given_rows = [
+        ("TX-2603", "Hill Country Eye Clinic", "TX", "DNV", "DN-1", 45),
+        ("FL-2301", "Biscayne Heart Institute", "FL", "Joint Commission", "JC-46550", 13),
+        ("CA-1203", 'Mercy O\'Connor "East" Clinic', "CA", "Joint Commission", "JC-51881", 0),
+        ("TX-2603", "Hill Country Eye Clinic", "TX", "AAAHC", "AA-8801", 1),
+    ]
+    rows = [
+        ExpiringRow(*facts, TODAY + datetime.timedelta(days), days, tier_of(days))
+        for *facts, days in given_rows
+    ]
+    due = Due.of(rows, {}, include_expired=False, most=10)
+    digest = Digest("/srv/health", "20260215T060000Z-3fdbe2", TODAY)
+
+    (part,) = parts_of(due, digest, 8000, 1)
+
+    assert f"Subject: {part.message.subject}\n\n{part.message.body}```" in DOCUMENT

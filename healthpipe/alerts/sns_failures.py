@@ -18,6 +18,14 @@ DENIED = (
     "allow sns:Publish on {topic} to the identity that `aws sts get-caller-identity` shows",
 )
 NOT_THERE = ("there is no topic {topic} in {region}", "check --sns-topic, --region and --profile")
+REFUSED = (
+    "it refused a parameter",
+    "check that {topic} is in {region} and takes messages of 256 KiB",
+)
+KEY_REFUSED = (
+    "the key that encrypts the topic cannot be used",
+    "allow kms:GenerateDataKey and kms:Decrypt on the key of {topic}",
+)
 
 # By the error code of the service, or the name of an exception of botocore or of its bases.
 EXPLANATIONS = {
@@ -38,7 +46,9 @@ EXPLANATIONS = {
     "InvalidRegionError": ("{region} is no region", "check --region"),
     "HTTPClientError": UNREACHABLE,
     "ConnectionError": UNREACHABLE,
+    "Throttled": THROTTLED,
     "Throttling": THROTTLED,
+    "KMSThrottling": THROTTLED,
     "ThrottledException": THROTTLED,
     "ThrottlingException": THROTTLED,
     "RequestLimitExceeded": THROTTLED,
@@ -47,7 +57,12 @@ EXPLANATIONS = {
     "AccessDenied": DENIED,
     "AccessDeniedException": DENIED,
     "NotFound": NOT_THERE,
-    "InvalidParameter": NOT_THERE,
+    "InvalidParameter": REFUSED,
+    "ParameterValueInvalid": REFUSED,
+    "KMSAccessDenied": KEY_REFUSED,
+    "KMSDisabled": KEY_REFUSED,
+    "KMSInvalidState": KEY_REFUSED,
+    "KMSNotFound": KEY_REFUSED,
 }
 
 
