@@ -363,6 +363,19 @@ def test_a_lost_race_loses_neither_change(root):
     assert fail(root, channel, 1, step="Publish").suppressed == 1
 
 
+def test_a_failure_met_while_another_run_tells_of_its_end_stays_open(root):
+    fail(root, Recorder())
+
+    class Meanwhile(Recorder):
+        def send(self, message):
+            super().send(message)
+            fail(root, Recorder(), 2, run_id="run-3")
+
+    assert succeed(root, Meanwhile(), 1).sent == 1
+
+    assert desk(root, Recorder()).open_failure["run_id"] == "run-3"
+
+
 def test_a_race_that_is_always_lost_ends_and_is_said(root, monkeypatch):
     channel, calls = Recorder(), []
     put_if = LocalStorage.put_if

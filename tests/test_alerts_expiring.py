@@ -212,6 +212,14 @@ def test_an_absent_fact_is_a_dash(root):
     assert lines_of(*channel.taken) == [["F1", "-", "-", "-", "-", "2026-02-15", "today"]]
 
 
+def test_a_long_name_is_cut_at_100_characters(root):
+    channel = Recorder()
+
+    announce(root, channel, [row(10, name="é" * 1_000_000)])
+
+    assert lines_of(*channel.taken)[0][1] == "é" * 97 + "..."
+
+
 NASTY = st.text(
     alphabet=st.one_of(
         st.characters(),
