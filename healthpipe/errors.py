@@ -89,6 +89,12 @@ class InputChanged(ServiceFailed):
     code = "input_changed"
 
 
+class AlertNotSent(ServiceFailed):
+    """The channel of the alerts did not take a message."""
+
+    code = "alert_not_sent"
+
+
 class OutOfTime(ServiceFailed):
     """A piece of work was cancelled, or has used up its time."""
 

@@ -46,6 +46,8 @@ BAD_USE = {
     "no records to generate": ["generate-data", "--n", "0"],
     "chunks of nothing": ["generate-data", "--chunk", "0"],
     "a snapshot without room for dates": ["generate-data", "--snapshot", "9999-12-31"],
+    "an alert about nothing": ["alert"],
+    "an SNS topic that is none": ["alert", "--test", "--sns-topic", "alerts"],
     "a configuration that is not there": ["extract", "in", "--config", "none.toml"],
 }
 

@@ -6,6 +6,13 @@ from typing import Any
 
 import typer
 
+from healthpipe.cli.alert_options import (
+    NotifySuccessOption,
+    ProfileOption,
+    RegionOption,
+    SendTestOption,
+    SnsTopicOption,
+)
 from healthpipe.cli.options import (
     ConfigOption,
     DebugOption,
@@ -47,10 +54,8 @@ from healthpipe.cli.record_options import (
     StrictStatesOption,
     TopOption,
 )
-from healthpipe.cli.workflow_options import DrawingOption, WorkflowArgument
 from healthpipe.words import (
     Accredited,
-    Drawing,
     EngineName,
     FirstAccreditation,
     Grain,
@@ -88,8 +93,11 @@ DECLARED: dict[str, tuple[Any, Any]] = {
     "by": (ByOption, QuarantineGroup.REASON),
     "limit": (LimitOption, 20),
     "with_resolved": (WithResolvedOption, False),
-    "workflow": (WorkflowArgument, None),
-    "drawing": (DrawingOption, Drawing.TEXT),
+    "send_test": (SendTestOption, False),
+    "sns_topic": (SnsTopicOption, None),
+    "notify_success": (NotifySuccessOption, False),
+    "region": (RegionOption, None),
+    "profile": (ProfileOption, None),
     "output": (OutputOption, None),
     "format": (FormatOption, None),
     "json": (JsonOption, False),

@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 import healthpipe
+from healthpipe.cli.alert import alert
 from healthpipe.cli.console import say_error, start_logging
 from healthpipe.cli.current import current
 from healthpipe.cli.describe import describe
@@ -55,6 +56,7 @@ app.command("orchestrate")(orchestrate)
 app.command("current")(current)
 app.command("describe")(describe)
 app.command("generate-data")(generate_data)
+app.command("alert")(alert)
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(workflow, name="workflow")
 

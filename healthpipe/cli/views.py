@@ -9,12 +9,11 @@ from healthpipe.cli.console import log
 from healthpipe.contract import Severity
 from healthpipe.stages.preview import PreviewTable
 from healthpipe.stages.rules import Rules
+from healthpipe.visible import visible
 from healthpipe.words import Format
 from healthpipe.workflow.results import StageResult
 
 PREVIEW_COLUMNS = 5
-# What would steer a terminal is shown as what it is.
-VISIBLE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
 def print_data(path: Path, fmt: Format) -> None:
@@ -84,7 +83,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for name in head:
         table.add_column(name, no_wrap=name != head[-1], overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell.translate(VISIBLE)) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     Console(highlight=False).print(table)
 
 

@@ -22,6 +22,11 @@ class Root:
         return open_storage(self.uri)
 
     @property
+    def place(self) -> str:
+        """The root as somebody elsewhere knows it: an absolute path or an s3:// URI."""
+        return self.uri if "://" in self.uri else str(Path(self.uri).resolve())
+
+    @property
     def raw(self) -> str:
         """What arrives; never changed by us."""
         return f"{self.uri}/raw"
@@ -48,6 +53,15 @@ class Root:
     def answers(self, content: str) -> str:
         """Which rejected lines a replayed file of this SHA-256 answers."""
         return f"{self.uri}/state/resolved/{content}.json"
+
+    @property
+    def alerts(self) -> str:
+        """Which alerts were sent, and which are still to be."""
+        return f"{self.uri}/state/alerts.json"
+
+    def damaged_alerts(self, moment: str) -> str:
+        """The content of `alerts` that could not be read at a moment, set aside."""
+        return f"{self.uri}/state/alerts.damaged-{moment}.json"
 
     def published(self, run_id: str) -> str:
         """The immutable copies of what a run published."""

@@ -1,0 +1,1 @@
+"""Who is told what, once: messages about runs and about accreditations that lapse."""

@@ -1,0 +1,159 @@
+"""The messages about accreditations that lapse: their lines, their order, their parts."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby
+
+from healthpipe.alerts.channels import SUBJECT_CHARACTERS, Message
+from healthpipe.alerts.expiry import Due, ExpiringRow, key_of
+from healthpipe.alerts.texts import subject
+from healthpipe.contract import TIER_DAYS, Tier
+from healthpipe.visible import clipped, visible
+
+FIELD_CHARACTERS = 100
+ABSENT = "-"
+COLUMNS = "facility id | name | state | accrediting body | accreditation id | valid until | days"
+SHOW_ALL = "healthpipe filter-expiring --grain accreditation -o -"
+# The shortest line: one-letter id, a date, what is absent, and what separates them.
+LEAST_LINE_BYTES = 40
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What messages about what is due say in their heads: which root and run, and the day."""
+
+    place: str
+    run_id: str
+    as_of: date
+
+
+@dataclass(frozen=True)
+class Part:
+    """A message, and the tiers by key that are announced once it is taken."""
+
+    message: Message
+    told: Mapping[str, Tier]
+
+
+def most_lines(limit: int, most: int) -> int:
+    """More lines than `most` messages of at most `limit` bytes can hold."""
+    return most * limit // LEAST_LINE_BYTES
+
+
+def parts_of(due: Due, digest: Digest, limit: int, most: int) -> list[Part]:
+    """Up to `most` messages of at most `limit` bytes for what is due, the most urgent first.
+
+    What does not fit is counted in the last one, and told with it. A limit below some 2,000 bytes
+    leaves no room for lines.
+    """
+    if not due.tiers:
+        return []
+    counts = Counter(due.tiers.values())
+    head = _head(digest, counts)
+    room = limit - SUBJECT_CHARACTERS - len(f"{head}{_foot(counts)}".encode())
+    pages = _pages(_by_facility(due.first), room, most)
+    left = dict(due.tiers)
+    parts = []
+    for number, page in enumerate(pages, start=1):
+        told = {key: left.pop(key) for key in page.keys}
+        is_last = number == len(pages)
+        foot = _foot(Counter(left.values())) if is_last and left else ""
+        numbered = f" ({number}/{len(pages)})" if len(pages) > 1 else ""
+        title = subject(f"healthpipe: accreditations due: {_counted(counts)}", numbered)
+        message = Message(title, f"{head}{''.join(page.entries)}{foot}").within(limit)
+        if is_last:
+            told, left = left | told, {}
+        parts.append(Part(message, told))
+    return parts
+
+
+def _head(digest: Digest, counts: Mapping[Tier, int]) -> str:
+    return (
+        f"New in their tier as of {digest.as_of}: {_counted(counts)}.\n"
+        f"root: {visible(digest.place)}\nrun: {visible(digest.run_id)}\n\n{COLUMNS}\n"
+    )
+
+
+def _foot(left: Mapping[Tier, int]) -> str:
+    lapsed = " --include-expired" if left[Tier.EXPIRED] else ""
+    return f"\nNot listed here: {_counted(left)}. All: `{SHOW_ALL}{lapsed}`\n"
+
+
+def _counted(counts: Mapping[Tier, int]) -> str:
+    return ", ".join(f"{counts[tier]:,} {tier}" for tier in Tier if counts[tier])
+
+
+def _by_facility(rows: Iterable[ExpiringRow]) -> Iterator[ExpiringRow]:
+    """The rows of each tier, those of a facility together where the soonest of them stands."""
+    for _, tier in groupby(rows, key=lambda row: row.tier):
+        facilities: dict[str, list[ExpiringRow]] = {}
+        for row in tier:
+            facilities.setdefault(row.facility_id, []).append(row)
+        for facility in facilities.values():
+            yield from facility
+
+
+@dataclass
+class _Page:
+    """The lines of one message, each with its tier's heading where a tier begins."""
+
+    entries: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    size: int = 0
+    tier: str | None = None
+
+    def add(self, row: ExpiringRow, room: int) -> bool:
+        """Add a row unless the page would have more than `room` bytes; whether it was added."""
+        heading = f"\n{_heading(Tier(row.tier))}\n" if row.tier != self.tier else ""
+        entry = f"{heading}{_line(row)}\n"
+        size = self.size + len(entry.encode())
+        if size > room:
+            return False
+        self.entries.append(entry)
+        self.keys.append(key_of(row))
+        self.size, self.tier = size, row.tier
+        return True
+
+
+def _pages(rows: Iterable[ExpiringRow], room: int, most: int) -> list[_Page]:
+    """The rows in order on at most `most` pages, at least one; no more once one does not fit."""
+    pages = [_Page()]
+    for row in rows:
+        if pages[-1].add(row, room):
+            continue
+        if len(pages) == most:
+            break
+        pages.append(_Page())
+        if not pages[-1].add(row, room):
+            break
+    return pages
+
+
+def _heading(tier: Tier) -> str:
+    days = TIER_DAYS.get(tier)
+    return f"{tier}: {days} days or fewer" if days else tier.value
+
+
+def _line(row: ExpiringRow) -> str:
+    """Exactly the seven facts that may leave, on one line."""
+    texts = (
+        row.facility_id, row.facility_name, row.state,
+        row.accreditation_body, row.accreditation_id,
+    )  # fmt: skip
+    shown = (_shown(text) for text in texts)
+    return " | ".join((*shown, row.valid_until.isoformat(), _days(row.days_until_expiry)))
+
+
+def _shown(text: str | None) -> str:
+    if text is None:
+        return ABSENT
+    return clipped(visible(text[: FIELD_CHARACTERS + 1]), FIELD_CHARACTERS)
+
+
+def _days(days: int) -> str:
+    count = f"{abs(days):,} day" if abs(days) == 1 else f"{abs(days):,} days"
+    if days < 0:
+        return f"{count} ago"
+    return f"in {count}" if days else "today"

@@ -1,0 +1,30 @@
+"""A test of the alerts, for a person or as JSON."""
+
+import datetime
+import json
+
+from healthpipe.alerts.channels import Channel
+from healthpipe.alerts.desk import AlertDesk
+from healthpipe.cli.console import log
+from healthpipe.cli.shared import Manner
+from healthpipe.errors import AlertNotSent, UsageError
+from healthpipe.storage.layout import open_root
+
+
+def send_test(root: str, channel: Channel, manner: Manner, *, wanted: bool) -> None:
+    """Send it and print where it went. Raises `AlertNotSent` if the channel did not take it."""
+    if not wanted:
+        raise UsageError("alert does nothing by itself", "give --test to send a test message")
+    desk = AlertDesk(open_root(root), channel, datetime.datetime.now(datetime.UTC))
+    with manner.session() as progress:
+        progress.step(f"sending to {channel.where}")
+        delivery = desk.test()
+    if delivery.problem:
+        raise AlertNotSent(delivery.problem, "then run `healthpipe alert --test` again")
+    log.info(f"a test message was taken by {channel.where}")
+    if manner.json:
+        head = {"schema_version": 1, "command": "alert", "status": "succeeded"}
+        taken = {"channel": {"name": channel.name, "where": channel.where}}
+        print(json.dumps(head | taken | delivery.to_json()))
+    elif not manner.quiet:
+        print(channel.where)
