@@ -61,7 +61,7 @@ def test_the_document_says_what_each_step_did(orchestrate):
         "Publish",
     }
     assert {step["status"] for step in document["steps"]} == {"succeeded"}
-    assert document["records"]["lines"] == 37
+    assert document["records"]["lines"] == 73
 
 
 def test_it_publishes_the_same_bytes_as_the_stages_by_hand(orchestrate, cli, tmp_path):
@@ -96,15 +96,15 @@ def test_only_new_files_are_curated_again(orchestrate, tmp_path, examples):
 
     segments = sorted(tmp_path.glob("data/curated/*/segment.json"))
     held = [len(json.loads(path.read_text())["files"]) for path in segments]
-    assert sorted(held) == [1, 4]
-    assert document["records"]["lines"] == 38
+    assert sorted(held) == [1, 6]
+    assert document["records"]["lines"] == 74
 
 
 def test_a_changed_file_is_read_again_and_its_old_rows_are_gone(orchestrate, examples):
     orchestrate()
     (examples / "2026-02-02" / "changes.jsonl").write_text('{"facility_id": "ZZ-1"}\n')
 
-    assert orchestrate("--json").document["records"]["lines"] == 36
+    assert orchestrate("--json").document["records"]["lines"] == 72
 
 
 def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
@@ -114,8 +114,8 @@ def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
     document = orchestrate("--json").document
 
     assert document["records"] == {
-        "lines": 35,
-        "accepted": 32,
+        "lines": 71,
+        "accepted": 68,
         "rejected": 3,
         "superseded": 0,
         "resolved": 0,

@@ -104,10 +104,10 @@ def test_standard_output_is_one_document_with_json(cli, examples, stage):
     assert document["schema_version"] == 1
     assert (document["command"], document["status"]) == (stage, "succeeded")
     assert (document["engine"], document["as_of"]) == ("duckdb", AS_OF)
-    assert document["input"] == {"files": 4, "bytes": sizes(examples), "skipped": 0}
+    assert document["input"] == {"files": 6, "bytes": sizes(examples), "skipped": 0}
     assert document["records"] == {
-        "lines": 37,
-        "accepted": 34,
+        "lines": 73,
+        "accepted": 70,
         "rejected": 3,
         "superseded": 2,
         "resolved": 0,

@@ -336,7 +336,8 @@ def test_the_calendar_counts_by_month_and_body(cli, examples):
         "month,accreditation_body,accreditations,facilities",
         "2026-02-01,AAAHC,1,1",
         "2026-02-01,Joint Commission,3,2",
-        "2026-03-01,Joint Commission,1,1",
+        "2026-03-01,AAAHC,1,1",
+        "2026-03-01,Joint Commission,2,2",
     ]
 
 
