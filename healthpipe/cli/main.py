@@ -14,6 +14,7 @@ from healthpipe.cli.current import current
 from healthpipe.cli.describe import describe
 from healthpipe.cli.generate import generate_data
 from healthpipe.cli.quarantine import quarantine
+from healthpipe.cli.runs import runs
 from healthpipe.cli.stages import orchestrate, stage_command
 from healthpipe.errors import UsageError, exit_code_of
 from healthpipe.stages.catalog import STAGES
@@ -55,6 +56,7 @@ app.command("current")(current)
 app.command("describe")(describe)
 app.command("generate-data")(generate_data)
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(runs, name="runs")
 
 
 def run() -> None:
