@@ -72,3 +72,4 @@ MAX_DROP = "20%"
 # How many published runs stay for a rollback, and how many days the folders of runs stay.
 KEPT_RUNS = 7
 KEPT_DAYS = 30
+MAX_KEPT_DAYS = 36_500

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from healthpipe.cli.options import environment, option
+from healthpipe.words import MAX_KEPT_DAYS
 
 AT_MOST = "N|P%"
 
@@ -86,6 +87,7 @@ PruneDaysOption = Annotated[
         metavar="N",
         envvar=environment("PRUNE_DAYS"),
         min=0,
+        max=MAX_KEPT_DAYS,
         help="How many days the folders of other runs stay.",
     ),
 ]
