@@ -280,6 +280,36 @@ def test_killed_while_it_removes_nothing_half_is_found_and_the_next_goes_on(
     require_whole(root)
 
 
+def test_what_is_left_of_a_removed_segment_is_not_read_and_goes(orchestrate, root):
+    first = orchestrate()
+    withdrawn = Path(root.curated, first).rename(Path(root.curated, ".tmp-1234"))
+    (withdrawn / "judged.parquet").unlink()
+    write(withdrawn / ".tmp-5678", "half")
+
+    orchestrate()
+
+    require_whole(root)
+    far = datetime.date(2999, 1, 1)
+    planned = plan_prune(root, keep=7, days=0, today=far)
+    assert [each.uri for each in planned if ".tmp-" in each.uri] == [str(withdrawn)]
+
+
+def test_a_folder_that_the_pointer_names_stays_whoever_made_it(root):
+    old, other, live = (run_id(FIRST_GONE, number) for number in range(3))
+    for run in (old, live):
+        publish_run(root, run)
+    document = json.loads(Path(root.pointer).read_text())
+    for file, run in zip(document["files"], (old, other), strict=True):
+        write(f"{root.published(run)}/here", (Path(root.uri) / file["path"]).read_text())
+        file["path"] = f"production/{run}/here"
+    write(root.pointer, json.dumps(document))
+
+    planned = {each.uri for each in plan(root, keep=1)}
+    assert planned == {root.run(old)}
+    prune(root, keep=1)
+    require_whole(root)
+
+
 def test_files_that_a_kill_left_half_written_go_when_they_are_old(root):
     publish_run(root, run_id(LAST_KEPT))
     half = write(f"{root.published(run_id(LAST_KEPT))}/.tmp-1234", "half")
