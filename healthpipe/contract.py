@@ -58,6 +58,10 @@ class Reason(StrEnum):
     FACILITY_ID_PATTERN = "facility_id_pattern"
 
 
+# A file with one of these is rejected whole and counts as one line.
+WHOLE_FILE = (Reason.FILE_TRUNCATED, Reason.FILE_UNREADABLE, Reason.FILE_NOT_JSON)
+
+
 @dataclass(frozen=True)
 class Rule:
     """A rule of the record: what breaks it, how much that matters, which field it is about, and

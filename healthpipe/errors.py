@@ -126,6 +126,12 @@ class RetryRefused(UsageError):
     code = "retry_refused"
 
 
+class RollbackRefused(UsageError):
+    """A run that cannot be made live again."""
+
+    code = "rollback_refused"
+
+
 class PublishConflict(HealthpipeError, FileExistsError):
     """Somebody else published since this run looked at the live one."""
 

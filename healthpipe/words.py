@@ -72,3 +72,11 @@ class QuarantineGroup(StrEnum):
 MAX_MONTHS = 120
 MAX_DAYS = 3660
 DEFAULT_MONTHS = 6
+# What the workflow publishes: at most so much rejected, at most so much less than what is live.
+MAX_REJECTS = "5%"
+MAX_REJECTED_FILES = "0"
+MAX_DROP = "20%"
+# How many published runs stay for a rollback, and how many days the folders of runs stay.
+KEPT_RUNS = 7
+KEPT_DAYS = 30
+MAX_KEPT_DAYS = 36_500

@@ -8,7 +8,9 @@ import pytest
 
 from healthpipe.contract import RULES, Reason
 from healthpipe.engines.sql import columns, summary
+from healthpipe.stages.audit import Gate
 from healthpipe.stages.catalog import VIEWS
+from healthpipe.stages.gates import Gates
 
 RECORDS = (Path(__file__).parents[1] / "docs" / "records.md").read_text(encoding="utf-8")
 
@@ -32,3 +34,19 @@ def test_every_output_is_documented_as_its_query_tells_it(name):
     documented = re.findall(r"^\| `(\w+)` \| (\S+) \| (.+) \|$", section, flags=re.MULTILINE)
     assert documented == [astuple(column) for column in columns(VIEWS[name].sql_name)]
     assert summary(VIEWS[name].sql_name) in section
+
+
+OPERATING = (Path(__file__).parents[1] / "docs" / "operating.md").read_text(encoding="utf-8")
+
+
+def test_every_gate_is_documented_with_its_default():
+    section = OPERATING.partition("\n## Gates\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    rows = [[cell.strip().strip("`") for cell in line.split("|")[1:-1]] for line in lines]
+
+    assert [row[0] for row in rows] == list(Gate)
+    documented = {option: default for _, _, default, option, _ in rows if option}
+    chosen = Gates.choose().to_json()
+    assert documented == {
+        f"--{name.replace('_', '-')}": word for name, word in chosen.items() if word
+    }

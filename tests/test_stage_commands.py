@@ -238,6 +238,8 @@ def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, examples, tmp_
     assert [file["source"] for file in manifest["files"]] == [
         "2026-01-05/east.jsonl",
         "2026-01-05/midwest.ndjson",
+        "2026-01-05/mountain.jsonl",
+        "2026-01-05/south.jsonl",
         "2026-01-05/west.jsonl",
         "2026-02-02/changes.jsonl",
     ]

@@ -288,3 +288,57 @@ def test_a_folder_is_removed_with_all_in_it_if_it_is_there(tmp_path):
     for _ in range(2):
         STORAGE.delete_folder(f"{tmp_path}/a")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folders_of_a_folder_are_those_directly_in_it(tmp_path):
+    for name in ("b/x", "a/c/x", ".d/x", "file"):
+        STORAGE.write(f"{tmp_path}/in/{name}", NEW)
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "in" / "a")
+
+    assert list(STORAGE.folders(f"{tmp_path}/in")) == [
+        f"{tmp_path}/in/{n}" for n in (".d", "a", "b")
+    ]
+    for none in ("missing", "in/file"):
+        assert list(STORAGE.folders(f"{tmp_path}/{none}")) == []
+
+
+def test_the_digest_of_a_file_is_that_of_its_content(tmp_path):
+    STORAGE.write(f"{tmp_path}/file", b"abc")
+
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert STORAGE.sha256(f"{tmp_path}/file") == digest
+
+
+def test_a_file_is_removed_if_it_is_there(tmp_path):
+    STORAGE.write(f"{tmp_path}/file", NEW)
+    for _ in range(2):
+        STORAGE.delete(f"{tmp_path}/file")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ServiceFailed, match="cannot remove"):
+        STORAGE.delete(str(tmp_path))
+
+
+def test_a_folder_is_withdrawn_whole_if_it_is_there(tmp_path, monkeypatch):
+    STORAGE.withdraw(f"{tmp_path}/a")
+    STORAGE.write(f"{tmp_path}/a/b/c", NEW)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda _: None)  # killed before it removes anything
+        STORAGE.withdraw(f"{tmp_path}/a")
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".tmp-")
+    assert (left / "b" / "c").read_bytes() == NEW
+
+    STORAGE.withdraw(str(left))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_withdrawn_is_said_from_outside(tmp_path, monkeypatch):
+    STORAGE.write(f"{tmp_path}/a/b", NEW)
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    with pytest.raises(ServiceFailed, match="Permission denied") as failure:
+        STORAGE.withdraw(f"{tmp_path}/a")
+    assert exit_code_of(failure.value) == 4

@@ -46,8 +46,10 @@ BAD_USE = {
     "no records to generate": ["generate-data", "--n", "0"],
     "chunks of nothing": ["generate-data", "--chunk", "0"],
     "a snapshot without room for dates": ["generate-data", "--snapshot", "9999-12-31"],
-    "an alert about nothing": ["alert"],
-    "an SNS topic that is none": ["alert", "--test", "--sns-topic", "alerts"],
+    "nothing to roll back": ["runs", "rollback"],
+    "no published runs to keep": ["runs", "prune", "--keep", "0"],
+    "days of runs below none": ["runs", "prune", "--days", "-1"],
+    "days of runs beyond all calendars": ["runs", "prune", "--days", "36501"],
     "a configuration that is not there": ["extract", "in", "--config", "none.toml"],
 }
 

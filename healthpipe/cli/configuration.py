@@ -32,8 +32,16 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
     own: dict[str, Any] = {}
     for name in ("", *_names(context)):
         values = values.get(name, {}) if name else values
-        own |= {key: value for key, value in values.items() if not isinstance(value, dict)}
-    context.default_map = {key.replace("-", "_"): value for key, value in own.items()}
+        options = {key: value for key, value in values.items() if not isinstance(value, dict)}
+        own |= {key.replace("-", "_"): value for key, value in options.items()}
+    # In a command's own table a flag means what it means to that command.
+    parameters = {
+        flag.removeprefix("--"): parameter.name
+        for parameter in context.command.params
+        for flag in parameter.opts
+    }
+    own |= {parameters[key]: value for key, value in options.items() if key in parameters}
+    context.default_map = own
     return path
 
 

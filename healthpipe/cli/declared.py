@@ -6,12 +6,18 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.alert_options import (
-    NotifySuccessOption,
-    ProfileOption,
-    RegionOption,
-    SendTestOption,
-    SnsTopicOption,
+from healthpipe.cli.gate_options import (
+    AcceptDropOption,
+    DryRunOption,
+    KeepOption,
+    MaxDropOption,
+    MaxRejectedFilesOption,
+    MaxRejectsOption,
+    PruneDaysOption,
+    PublishedRunArgument,
+    WarnDropOption,
+    WarnRejectedFilesOption,
+    WarnRejectsOption,
 )
 from healthpipe.cli.options import (
     ConfigOption,
@@ -55,6 +61,11 @@ from healthpipe.cli.record_options import (
     TopOption,
 )
 from healthpipe.words import (
+    KEPT_DAYS,
+    KEPT_RUNS,
+    MAX_DROP,
+    MAX_REJECTED_FILES,
+    MAX_REJECTS,
     Accredited,
     EngineName,
     FirstAccreditation,
@@ -93,11 +104,17 @@ DECLARED: dict[str, tuple[Any, Any]] = {
     "by": (ByOption, QuarantineGroup.REASON),
     "limit": (LimitOption, 20),
     "with_resolved": (WithResolvedOption, False),
-    "send_test": (SendTestOption, False),
-    "sns_topic": (SnsTopicOption, None),
-    "notify_success": (NotifySuccessOption, False),
-    "region": (RegionOption, None),
-    "profile": (ProfileOption, None),
+    "max_rejects": (MaxRejectsOption, MAX_REJECTS),
+    "max_rejected_files": (MaxRejectedFilesOption, MAX_REJECTED_FILES),
+    "max_drop": (MaxDropOption, MAX_DROP),
+    "warn_rejects": (WarnRejectsOption, None),
+    "warn_rejected_files": (WarnRejectedFilesOption, None),
+    "warn_drop": (WarnDropOption, None),
+    "accept_drop": (AcceptDropOption, False),
+    "keep": (KeepOption, KEPT_RUNS),
+    "prune_days": (PruneDaysOption, KEPT_DAYS),
+    "dry_run": (DryRunOption, False),
+    "published_run": (PublishedRunArgument, None),
     "output": (OutputOption, None),
     "format": (FormatOption, None),
     "json": (JsonOption, False),
@@ -109,6 +126,16 @@ DECLARED: dict[str, tuple[Any, Any]] = {
 ROOT = ("sources", "root", "engine")
 RECORDS = ("as_of", "snapshot", "rule", "strict", "id_pattern")
 RESULT = ("spreadsheet_safe", "output", "format")
+# What Gates.choose takes, and what else is about publishing.
+GATES = (
+    "max_rejects",
+    "max_rejected_files",
+    "max_drop",
+    "warn_rejects",
+    "warn_rejected_files",
+    "warn_drop",
+)
+PUBLISHING = ("accept_drop", "keep")
 MANNER = ("json", "quiet", "debug", "log_format", "config")
 
 

@@ -9,14 +9,13 @@ import typer
 from typer.exceptions import TyperException
 
 import healthpipe
-from healthpipe.cli.alert import alert
 from healthpipe.cli.console import say_error, start_logging
 from healthpipe.cli.current import current
 from healthpipe.cli.describe import describe
 from healthpipe.cli.generate import generate_data
 from healthpipe.cli.quarantine import quarantine
+from healthpipe.cli.runs import runs
 from healthpipe.cli.stages import orchestrate, stage_command
-from healthpipe.cli.workflow import workflow
 from healthpipe.errors import UsageError, exit_code_of
 from healthpipe.stages.catalog import STAGES
 from healthpipe.words import LogFormat
@@ -56,9 +55,8 @@ app.command("orchestrate")(orchestrate)
 app.command("current")(current)
 app.command("describe")(describe)
 app.command("generate-data")(generate_data)
-app.command("alert")(alert)
 app.add_typer(quarantine, name="quarantine")
-app.add_typer(workflow, name="workflow")
+app.add_typer(runs, name="runs")
 
 
 def run() -> None:

@@ -10,7 +10,7 @@ from healthpipe.cli.views import print_data, rejected_count, show_issues
 from healthpipe.engines import require_supported
 from healthpipe.errors import UsageError
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.publish import published_files, read_live
+from healthpipe.stages.pointer import published_files, read_live
 from healthpipe.stages.rules import Rules
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import open_root

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from healthpipe.cli.console import log
 from healthpipe.contract import Severity
+from healthpipe.stages.audit import Audit, Level, count_rejected_files, judge_input, messages
+from healthpipe.stages.gates import Gates
 from healthpipe.stages.preview import PreviewTable
 from healthpipe.stages.rules import Rules
 from healthpipe.visible import visible
@@ -39,8 +41,18 @@ def show_stage_summary(result: StageResult) -> None:
         extra={"fields": document},
     )
     show_issues(document["issues"], result.request.options.rules, result.record_folder)
+    _warn_by_hand(result)
     for name in result.manifest.skipped:
         log.info(f"skipped {name}: not a name that is read")
+
+
+def _warn_by_hand(result: StageResult) -> None:
+    """A stage by hand goes on where the workflow would stop, and says so."""
+    rejected_files = count_rejected_files(result.account.issues)
+    files = len(result.manifest.files)
+    found = judge_input(Gates.choose(), result.account.balance, rejected_files, files)
+    if failed := Audit(found).of_level(Level.FAIL):
+        log.warning(f"{messages(failed)}: orchestrate would not publish this")
 
 
 def _written(result: StageResult) -> Iterator[str]:
@@ -48,7 +60,7 @@ def _written(result: StageResult) -> Iterator[str]:
     files = {file.view: file for file in reversed(result.files)}
     for view, file in reversed(files.items()):
         what = f"{view} " if len(files) > 1 else ""
-        yield f"{what}{file.rows:,} rows ({_size(file.bytes)})"
+        yield f"{what}{file.rows:,} rows ({size_text(file.bytes)})"
 
 
 def rejected_count(records: Mapping[str, int]) -> str:
@@ -108,7 +120,8 @@ def _counts(issues: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in sorted(issues.items()))
 
 
-def _size(number: float) -> str:
+def size_text(number: float) -> str:
+    """A number of bytes for a person."""
     for unit in ("B", "kB", "MB"):
         if number < 1000:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"

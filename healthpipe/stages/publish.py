@@ -1,30 +1,20 @@
-"""Copies of a run's outputs in production, and the pointer that makes them the live ones."""
+"""Copies of a run's outputs in production, then the flip of the pointer that makes them live."""
 
-import datetime
-import json
-import uuid
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.errors import NothingPublished, PublishConflict, ServiceFailed
-from healthpipe.storage.base import PreconditionFailed
+from healthpipe.errors import PublishConflict, ServiceFailed
+from healthpipe.stages.flip import Published, conflict, find_flip, flip
+from healthpipe.stages.history import history
+from healthpipe.stages.pointer import Live, read_live
+from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.layout import Root
 
-SCHEMA_VERSION = 1
+__all__ = ["Live", "Publication", "publish", "read_live"]
 
-
-@dataclass(frozen=True)
-class Live:
-    """The pointer as it was read: its document and the ETag to replace it by."""
-
-    document: dict[str, Any]
-    etag: str | None
-
-    @property
-    def generation(self) -> int:
-        """How often the pointer was flipped; 0 before the first time."""
-        return int(self.document.get("generation", 0))
+KEPT = ("stage", "format", "rows", "bytes", "sha256")
 
 
 @dataclass(frozen=True)
@@ -37,64 +27,66 @@ class Publication:
     outputs: Sequence[dict[str, Any]]
 
 
-def read_live(root: Root) -> Live:
-    """The pointer to the live run, or an empty one."""
-    found = root.storage.read(root.pointer)
-    if found is None:
-        return Live({}, None)
-    return Live(json.loads(found[0]), found[1])
-
-
-def published_files(root: Root, stage: str | None = None) -> list[str]:
-    """The live published files, or those of a stage, its main one first.
-
-    Raises `NothingPublished`.
-    """
-    document = read_live(root).document
-    if not document:
-        raise NothingPublished(f"{root.uri} has no published run", "run `healthpipe orchestrate`")
-    return [
-        f"{root.uri}/{file['path']}"
-        for file in document["files"]
-        if stage is None or file["stage"] == stage
-    ]
-
-
-def publish(root: Root, publication: Publication, before: Live) -> dict[str, Any]:
+def publish(
+    root: Root,
+    publication: Publication,
+    before: Live,
+    nonce: str,
+    *,
+    pause: Callable[[], None] = raise_if_stopping,
+) -> dict[str, Any]:
     """Copy the outputs and flip the pointer that was `before`; returns the pointer's document.
 
-    Raises `PublishConflict` when the pointer is no longer that one.
+    May be called again with the same nonce: files that are there are not copied again, and a flip
+    that was done is not done twice. Raises `PublishConflict` when the pointer is no longer
+    `before`. `pause` is called before each file and before the flip; it may raise.
     """
+    live = read_live(root)
+    if live.nonce == nonce:
+        return live.document
+    if live.etag != before.etag:
+        # Ours may have been live in between.
+        if flipped := find_flip(root, nonce):
+            return flipped
+        _withdraw_unpublished(root, publication.run_id)
+        raise conflict()
     folder = root.published(publication.run_id)
-    files = [_copy(root, folder, output) for output in publication.outputs]
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "generation": before.generation + 1,
-        "nonce": uuid.uuid4().hex,
-        "run_id": publication.run_id,
-        "published_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "as_of": publication.as_of,
-        "options": publication.options,
-        "files": files,
-    }
-    content = json.dumps(document, indent=1) + "\n"
+    files = []
+    for output in publication.outputs:
+        pause()
+        files.append(_publish_file(root, folder, output))
+    pause()
+    run = Published(publication.run_id, publication.as_of, publication.options, files)
     try:
-        root.storage.put_if(root.pointer, content.encode(), before.etag)
-    except PreconditionFailed as error:
-        root.storage.delete_folder(folder)
-        raise PublishConflict(
-            "somebody else published while this run was at work; production is theirs",
-            "look at `healthpipe current --json`, then run again if yours is to follow",
-        ) from error
-    return document
+        return flip(root, run, before, nonce)
+    except PublishConflict:
+        _withdraw_unpublished(root, publication.run_id)
+        raise
 
 
-def _copy(root: Root, folder: str, output: dict[str, Any]) -> dict[str, Any]:
+def _withdraw_unpublished(root: Root, run_id: str) -> None:
+    """Remove the copies of a run that was never live; what cannot be removed is left to prune."""
+    if run_id not in {document["run_id"] for document in history(root)}:
+        with contextlib.suppress(ServiceFailed):
+            root.storage.withdraw(root.published(run_id))
+
+
+def _publish_file(root: Root, folder: str, output: dict[str, Any]) -> dict[str, Any]:
+    """Copy a file unless it is there already; what the pointer says of it."""
     source: str = output["uri"]
     target = f"{folder}/{source.rpartition('/')[2]}"
-    if root.storage.copy(source, target) != output["sha256"]:
+    if not holds(root, target, output) and root.storage.copy(source, target) != output["sha256"]:
         raise ServiceFailed(
             f"{source} is not what the run wrote", "run again; check the disk if it stays so"
         )
-    kept = ("stage", "format", "rows", "bytes", "sha256")
-    return {"path": target.removeprefix(f"{root.uri}/"), **{key: output[key] for key in kept}}
+    return {"path": target.removeprefix(f"{root.uri}/"), **{key: output[key] for key in KEPT}}
+
+
+def holds(root: Root, uri: str, file: dict[str, Any]) -> bool:
+    """Whether a published file is there with the bytes and the SHA-256 that `file` tells."""
+    found = root.storage.stat(uri)
+    return (
+        found is not None
+        and found.size == file["bytes"]
+        and root.storage.sha256(uri) == file["sha256"]
+    )

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from healthpipe.contract import CONSTANTS
 from healthpipe.engines.sql import sql_folder
 from healthpipe.ingest.manifest import InputFile
+from healthpipe.storage.base import TEMPORARY
 from healthpipe.storage.layout import Root
 
 SCHEMA_VERSION = 1
@@ -38,16 +40,56 @@ def usable_segments(root: Root, files: Sequence[InputFile]) -> list[Segment]:
     """Earlier segments that hold only files of this run, as they are now, none of them twice."""
     wanted = {_identity(file) for file in files}
     found: list[Segment] = []
-    for stored in root.storage.list(root.curated):
-        if not stored.uri.endswith(f"/{DESCRIPTION}"):
-            continue
-        content = root.storage.read(stored.uri)
-        document: dict[str, Any] = json.loads(content[0]) if content else {}
-        held = frozenset(document.get("files", ()))
-        if document.get("fingerprint") == fingerprint() and held and held <= wanted:
-            found.append(Segment(stored.uri.replace(DESCRIPTION, DATA), held))
-            wanted -= held
+    for folder in segment_folders(root):
+        segment = _read_segment(root, folder)
+        if segment and segment.files <= wanted:
+            found.append(segment)
+            wanted -= segment.files
     return found
+
+
+def segment_folders(root: Root) -> Iterator[str]:
+    """The folders of segments, finished or not; what is being removed is none any more."""
+    for folder in root.storage.folders(root.curated):
+        if not PurePath(folder).name.startswith(TEMPORARY):
+            yield folder
+
+
+def is_finished(root: Root, folder: str) -> bool:
+    """Whether a segment's description is there, which is written last."""
+    return root.storage.stat(f"{folder}/{DESCRIPTION}") is not None
+
+
+def why_unusable(root: Root, folder: str) -> str | None:
+    """Why no run can use a finished segment any more; None where one can.
+
+    A file under a relative name may be another one's who stands elsewhere: where there is none
+    of that name, nobody can tell.
+    """
+    segment = _read_segment(root, folder)
+    if segment is None:
+        return "other rules or SQL made it"
+    for identity in segment.files:
+        uri, _, size, version, *_ = json.loads(identity)
+        found = root.storage.stat(uri)
+        if found is None and PurePath(uri).is_absolute():
+            return "a file of it is gone"
+        if found and (found.size, found.version if version else "") != (size, version):
+            return "a file of it has changed"
+    return None
+
+
+def _read_segment(root: Root, folder: str) -> Segment | None:
+    """A finished segment that the SQL and the rules of today have made."""
+    content = root.storage.read(f"{folder}/{DESCRIPTION}")
+    try:
+        document: dict[str, Any] = json.loads(content[0]) if content else {}
+    except ValueError:
+        return None
+    held = frozenset(document.get("files", ()))
+    if document.get("fingerprint") != fingerprint() or not held:
+        return None
+    return Segment(f"{folder}/{DATA}", held)
 
 
 def files_not_in(segments: Iterable[Segment], files: Sequence[InputFile]) -> list[InputFile]:
@@ -68,5 +110,5 @@ def describe_segment(files: Sequence[InputFile]) -> bytes:
 
 def _identity(file: InputFile) -> str:
     """All that decides a file's rows. A stream is like no other file, even with the same name."""
-    parts = [file.uri, file.source, file.size, file.version or file.landed, file.folder_date]
-    return json.dumps(parts)
+    stream = None if file.version else file.landed
+    return json.dumps([file.uri, file.source, file.size, file.version, stream, file.folder_date])

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+# How a name begins that holds nothing finished, or nothing any more.
+TEMPORARY = ".tmp-"
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -31,6 +34,10 @@ class Storage(ABC):
     @abstractmethod
     def list(self, folder: str) -> Iterator[StoredFile]:
         """All files below a folder, at any depth, by name. A missing folder is empty."""
+
+    @abstractmethod
+    def folders(self, folder: str) -> Iterator[str]:
+        """The URIs of the folders directly in a folder, by name. A missing folder is empty."""
 
     @abstractmethod
     def stat(self, uri: str) -> StoredFile | None:
@@ -75,5 +82,20 @@ class Storage(ABC):
         """Copy a file within the storage and return its SHA-256 in hexadecimal."""
 
     @abstractmethod
+    def sha256(self, uri: str) -> str:
+        """The SHA-256 of a file's content in hexadecimal."""
+
+    @abstractmethod
+    def delete(self, uri: str) -> None:
+        """Remove a file, if it is there. Raises `ServiceFailed`."""
+
+    @abstractmethod
     def delete_folder(self, folder: str) -> None:
         """Remove a folder with all that is in it, if it is there."""
+
+    @abstractmethod
+    def withdraw(self, folder: str) -> None:
+        """Remove a folder, if it is there, so that nobody finds half of it under its name.
+
+        What a kill leaves has a name that begins with `.tmp-`. Raises `ServiceFailed`.
+        """

@@ -1,11 +1,14 @@
 """Where things lie below a root; the same for a folder and for s3://bucket/prefix."""
 
+import datetime
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from healthpipe.storage import open_storage, require_local
 from healthpipe.storage.base import Storage
 
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 # Folders of a root that are ours and never input.
 OWN_FOLDERS = ("runs", "production", "state", "curated")
 
@@ -39,12 +42,27 @@ class Root:
     @property
     def pointer(self) -> str:
         """The pointer to the live run."""
-        return f"{self.uri}/production/current.json"
+        return f"{self.production}/current.json"
 
     @property
     def runs(self) -> str:
         """What runs keep for themselves, one folder a run."""
         return f"{self.uri}/runs"
+
+    @property
+    def production(self) -> str:
+        """The copies of what was published, one folder a run, and the pointer."""
+        return f"{self.uri}/production"
+
+    @property
+    def state(self) -> str:
+        """What outlives runs: answers, the history of the pointer."""
+        return f"{self.uri}/state"
+
+    @property
+    def history(self) -> str:
+        """A copy of each document that the pointer was, by generation."""
+        return f"{self.state}/history"
 
     def run(self, run_id: str) -> str:
         """What a run keeps for itself."""
@@ -52,7 +70,7 @@ class Root:
 
     def answers(self, content: str) -> str:
         """Which rejected lines a replayed file of this SHA-256 answers."""
-        return f"{self.uri}/state/resolved/{content}.json"
+        return f"{self.state}/resolved/{content}.json"
 
     @property
     def alerts(self) -> str:
@@ -65,10 +83,20 @@ class Root:
 
     def published(self, run_id: str) -> str:
         """The immutable copies of what a run published."""
-        return f"{self.uri}/production/{run_id}"
+        return f"{self.production}/{run_id}"
 
 
 def open_root(text: str) -> Root:
     """The root that a user names. Raises `NotSupportedYet`."""
     require_local(text)
     return Root(Path(text).as_posix())
+
+
+def day_of_run(run_id: str) -> datetime.date | None:
+    """The UTC day on which a run started, by its id; None for what is no id of a run."""
+    if not RUN_ID.fullmatch(run_id):
+        return None
+    try:
+        return datetime.date.fromisoformat(run_id[:8])
+    except ValueError:
+        return None

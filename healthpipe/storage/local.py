@@ -13,7 +13,7 @@ from typing import BinaryIO
 from filelock import FileLock
 
 from healthpipe.errors import ServiceFailed
-from healthpipe.storage.base import PreconditionFailed, Storage, StoredFile
+from healthpipe.storage.base import TEMPORARY, PreconditionFailed, Storage, StoredFile
 
 CHUNK_BYTES = 1 << 20
 
@@ -28,6 +28,15 @@ class LocalStorage(Storage):
                 found = self.stat(os.path.join(parent, name))  # noqa: PTH118 - keeps the URI a text
                 if found:
                     yield found
+
+    def folders(self, folder: str) -> Iterator[str]:
+        try:
+            with os.scandir(folder) as entries:
+                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for name in sorted(names):
+            yield f"{folder}/{name}"
 
     def stat(self, uri: str) -> StoredFile | None:
         try:
@@ -112,15 +121,33 @@ class LocalStorage(Storage):
             self.deliver(temporary, target)
         return digest.hexdigest()
 
+    def sha256(self, uri: str) -> str:
+        with Path(uri).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def delete(self, uri: str) -> None:
+        with _outside_failures(uri, "remove"):
+            Path(uri).unlink(missing_ok=True)
+
     def delete_folder(self, folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
+
+    def withdraw(self, folder: str) -> None:
+        gone = Path(folder).with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
+        with _outside_failures(folder, "remove"):
+            try:
+                Path(folder).rename(gone)
+            except FileNotFoundError:
+                return
+            _fsync(gone.parent)
+            shutil.rmtree(gone)
 
 
 @contextmanager
 def _written_beside(uri: str) -> Iterator[Path]:
     """A name beside `uri`, in its file system, to write to; nothing is left under it."""
     target = Path(uri).resolve()
-    temporary = target.with_name(f".tmp-{uuid.uuid4().hex}")
+    temporary = target.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     with _outside_failures(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -145,7 +172,7 @@ def _fsync(path: Path) -> None:
 
 
 @contextmanager
-def _outside_failures(uri: str) -> Iterator[None]:
+def _outside_failures(uri: str, verb: str = "write") -> Iterator[None]:
     try:
         yield
     except ServiceFailed:
@@ -153,5 +180,5 @@ def _outside_failures(uri: str) -> Iterator[None]:
     except OSError as error:
         what = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
         raise ServiceFailed(
-            f"cannot write {uri}: {what}", "free space or mend permissions, then run again"
+            f"cannot {verb} {uri}: {what}", "free space or mend permissions, then run again"
         ) from error

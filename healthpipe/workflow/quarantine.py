@@ -1,7 +1,6 @@
 """A run's quarantine, opened: found below the root, with what was answered since the run."""
 
 import json
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +16,9 @@ from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.stages.answers import answered_by
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.quarantine import RejectedLine, define_quarantine
-from healthpipe.storage.layout import Root
+from healthpipe.storage.layout import RUN_ID, Root
 from healthpipe.words import EngineName
 from healthpipe.workflow.intake import MANIFEST
-
-_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ def open_quarantine(root: Root, run_id: str | None) -> Iterator[Quarantine]:
     """
     run_id = run_id or _newest_run(root)
     uri = f"{root.run(run_id)}/{REJECTS}"
-    if not _RUN_ID.fullmatch(run_id) or root.storage.stat(uri) is None:
+    if not RUN_ID.fullmatch(run_id) or root.storage.stat(uri) is None:
         raise _not_found(root, run_id, REJECTS)
     answered = answered_by(root, (file.uri for file in root.storage.list(root.raw)))
     with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
@@ -99,7 +96,7 @@ def _newest_run(root: Root) -> str:
         (path.parent.name[:16], file.modified, path.parent.name)
         for file in root.storage.list(root.runs)
         for path in [PurePath(file.uri)]
-        if path.name == REJECTS and _RUN_ID.fullmatch(path.parent.name)
+        if path.name == REJECTS and RUN_ID.fullmatch(path.parent.name)
     )
     newest = max(kept, default=None)
     if newest is None:

@@ -1,5 +1,6 @@
 """The steps of the workflow, by name. They find what they need in the run's folder."""
 
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,7 +141,8 @@ class Steps:
         publication = Publication(
             record.run_id, record.as_of.isoformat(), self._job.options.to_json(), outputs
         )
-        return publish(self._run.root, publication, Live(noted["live"], noted["etag"]))
+        before = Live(noted["live"], noted["etag"])
+        return publish(self._run.root, publication, before, uuid.uuid4().hex)
 
     def _cleanup(self) -> dict[str, Any]:
         self._run.root.storage.delete_folder(str(self._run.scratch))

@@ -1,0 +1,65 @@
+"""Rolling back and pruning for a command, and showing what that came to."""
+
+import datetime
+import json
+import uuid
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from healthpipe.cli.console import log
+from healthpipe.cli.shared import Manner
+from healthpipe.cli.views import print_table, size_text
+from healthpipe.stages.pointer import read_live
+from healthpipe.stages.prune import carry_out, plan_prune
+from healthpipe.stages.rollback import rollback
+from healthpipe.storage.layout import open_root
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """How much stays: published runs, and days of others; `dry_run` only tells."""
+
+    keep: int
+    days: int
+    dry_run: bool
+
+
+def roll_back(root: str, run_id: str | None, manner: Manner) -> None:
+    """Flip back, and print the paths of what is live now."""
+    with manner.session():
+        opened = open_root(root)
+        was = read_live(opened).run_id
+        document = rollback(opened, run_id, uuid.uuid4().hex)
+    log.info(
+        f"run {document['run_id']} as of {document['as_of']} is live again"
+        f" as generation {document['generation']}; run {was} was"
+    )
+    if manner.json:
+        _print_document("rollback", {"run_id": document["run_id"], "production": document})
+    elif not manner.quiet:
+        for file in document["files"]:
+            print(f"{opened.uri}/{file['path']}")
+
+
+def prune_root(root: str, pruning: Pruning, manner: Manner) -> None:
+    """A line for each thing removed, or in a dry run to be removed."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    with manner.session():
+        opened = open_root(root)
+        removals = plan_prune(opened, keep=pruning.keep, days=pruning.days, today=today)
+        if not pruning.dry_run:
+            removals = carry_out(opened, removals)
+    size = sum(removal.bytes for removal in removals)
+    verb = "would be removed" if pruning.dry_run else "removed"
+    log.info(f"{len(removals):,} folders and fragments {verb}, {size_text(size)}")
+    if manner.json:
+        listed = [asdict(removal) for removal in removals]
+        _print_document("prune", {"dry_run": pruning.dry_run, "bytes": size, "removals": listed})
+    elif not manner.quiet:
+        rows = [(each.kind.value, str(each.bytes), each.uri, each.why) for each in removals]
+        print_table(("kind", "bytes", "path", "why"), rows)
+
+
+def _print_document(name: str, document: dict[str, Any]) -> None:
+    preface = {"schema_version": 1, "command": f"runs {name}", "status": "succeeded"}
+    print(json.dumps(preface | document))
