@@ -99,17 +99,24 @@ class OutOfTime(ServiceFailed):
     """A piece of work was cancelled, or has used up its time."""
 
     code = "out_of_time"
+    workflow_name = "Misconfigured"  # the same time would not do again
 
     def __init__(self) -> None:
         super().__init__("the work did not end in time", "run again; less data ends sooner")
 
 
 class GateFailed(HealthpipeError):
-    """The data of a run is not sound enough to be published, or what is live is stale."""
+    """The data of a run is not sound enough to be published."""
 
     code = "gate_failed"
     exit_code = 3
     workflow_name = "GateFailed"
+
+
+class Stale(GateFailed):
+    """No run has succeeded for too long."""
+
+    code = "stale"
 
 
 class LockHeld(HealthpipeError, BlockingIOError):
@@ -156,8 +163,24 @@ class Interrupted(HealthpipeError, InterruptedError):
         return 128 + self.signal_number
 
 
+def expected(error: BaseException) -> BaseException:
+    """The error itself, or as a failure of the outside if it is the system's."""
+    if isinstance(error, OSError) and not isinstance(error, HealthpipeError):
+        what = error.strerror or type(error).__name__
+        where = f" ({error.filename})" if error.filename else ""
+        return ServiceFailed(f"{what}{where}", "check the disk and permissions, then run again")
+    return error
+
+
 def exit_code_of(error: BaseException) -> int:
     """The exit code that the contract gives to `error`; 1 for whatever is not expected."""
+    error = expected(error)
     if isinstance(error, Interrupted):
         return error.process_exit_code
     return error.exit_code if isinstance(error, HealthpipeError) else 1
+
+
+def workflow_name_of(error: BaseException) -> str:
+    """The name that the workflow knows an error by."""
+    error = expected(error)
+    return error.workflow_name if isinstance(error, HealthpipeError) else "Bug"

@@ -11,37 +11,34 @@ from pathlib import Path
 import duckdb
 
 from healthpipe.stages.catalog import STAGES
-from healthpipe.stages.options import SnapshotChoice, StageOptions, Window
-from healthpipe.stages.rules import Rules
+from healthpipe.stages.options import StageOptions, options_from_words
 from healthpipe.storage.layout import Root
-from healthpipe.words import Accredited, FirstAccreditation, Format, Grain
+from healthpipe.words import Format, Grain
 from healthpipe.workflow.one_pass import run_stage
 from healthpipe.workflow.results import Request
 from tests.oracle import File, Options, Oracle
 
 
+def words(wanted: Options) -> dict:
+    """The options as a user writes them."""
+    return {
+        "months": wanted.months,
+        "days": wanted.days,
+        "include_expired": wanted.include_expired,
+        "first_accreditation": wanted.first,
+        "accredited": wanted.accredited,
+        "only_accredited": wanted.only_accredited,
+        "snapshot": wanted.snapshot,
+        "include_zero": wanted.include_zero,
+        "strict_states": wanted.strict_states,
+        "rule": [f"{reason}={severity}" for reason, severity in wanted.moved.items()],
+        "strict": wanted.strict,
+        "id_pattern": wanted.id_pattern,
+    }
+
+
 def stage_options(wanted: Options, **shape) -> StageOptions:
-    return StageOptions(
-        wanted.as_of,
-        Window.ahead(
-            wanted.as_of,
-            months=wanted.months,
-            days=wanted.days,
-            include_expired=wanted.include_expired,
-        ),
-        FirstAccreditation(wanted.first),
-        Accredited(wanted.accredited),
-        wanted.only_accredited,
-        SnapshotChoice.parse(wanted.snapshot),
-        include_zero=wanted.include_zero,
-        strict_states=wanted.strict_states,
-        rules=Rules.choose(
-            (f"{reason}={severity}" for reason, severity in wanted.moved.items()),
-            strict=wanted.strict,
-            id_pattern=wanted.id_pattern,
-        ),
-        **shape,
-    )
+    return options_from_words(wanted.as_of.isoformat(), words(wanted) | shape)
 
 
 def lay_out(folder: Path, files: list[File]) -> str:

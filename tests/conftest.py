@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from healthpipe.cli.main import run
+from healthpipe.workflow.language.retrying import Retries
 
 pytest.register_assert_rewrite("tests.against_oracle")
 
@@ -35,10 +36,16 @@ class Outcome:
 
 @pytest.fixture
 def cli(monkeypatch, capfd, tmp_path):
-    """Run the command line in this process, in an empty folder, as `cli("extract", "x.jsonl")`."""
+    """Run the command line in this process, in an empty folder, as `cli("extract", "x.jsonl")`.
+
+    What the workflow tries again it tries at once.
+    """
     monkeypatch.chdir(tmp_path)
     for name in ("HEALTHPIPE_ROOT", "HEALTHPIPE_CONFIG"):
         monkeypatch.delenv(name, raising=False)
+    retries = Retries.delay
+    at_once = lambda *given: None if retries(*given) is None else 0.0  # noqa: E731
+    monkeypatch.setattr(Retries, "delay", at_once)
 
     def call(*arguments: str | Path, stdin: bytes | None = None) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["healthpipe", *map(str, arguments)])

@@ -61,6 +61,6 @@ def require_whole(root: Root) -> None:
 
 
 def below(folder: str) -> list[str]:
-    """The names of what is directly in a folder, without locks."""
+    """The names of what is directly in a folder."""
     path = Path(folder)
-    return sorted(p.name for p in path.iterdir() if p.suffix != ".lock") if path.exists() else []
+    return sorted(p.name for p in path.iterdir()) if path.exists() else []

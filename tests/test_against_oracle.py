@@ -8,10 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from healthpipe.errors import GateFailed
 from healthpipe.storage.layout import Root
-from healthpipe.words import EngineName
 from healthpipe.workflow.orchestrate import orchestrate
-from tests.against_oracle import CASES, check_account, check_by_hand, lay_out, stage_options
+from healthpipe.workflow.request import RunRequest
+from healthpipe.workflow.runs import Execution
+from tests.against_oracle import CASES, check_account, check_by_hand, lay_out, words
 from tests.dirty import many_records
 from tests.oracle import Options, Oracle
 from tests.strategies import file_sets, options
@@ -59,7 +61,18 @@ def test_the_workflow_agrees_with_the_oracle(files, wanted):
     with tempfile.TemporaryDirectory() as folder:
         root = Root(f"{folder}/root")
         source = lay_out(Path(folder, "in"), files)
-        result = orchestrate(root, [source], stage_options(wanted), EngineName.DUCKDB)
+        request = RunRequest(
+            root.uri,
+            (source,),
+            as_of=wanted.as_of.isoformat(),
+            words=words(wanted),
+            gates={"max_rejects": "100%", "max_rejected_files": "100%"},
+        )
+        try:
+            result = orchestrate(request, Execution.now())
+        except GateFailed:
+            assert oracle.verdict.lines == len(oracle.verdict.rejected)
+            return
         for file in result.production["files"]:
             case = CASES[file["stage"]]
             assert case.read(f"{root.uri}/{file['path']}") == case.expected(oracle), file["path"]

@@ -7,7 +7,7 @@ import pytest
 
 from healthpipe.engines.duckdb import DuckDBEngine
 from healthpipe.errors import Imbalance
-from healthpipe.ingest import landing, manifest
+from healthpipe.ingest import lander, landing
 from healthpipe.stages.balance import Balance, FileBalance
 
 OLD = '{"facility_id": "1", "snapshot_date": "2025-01-01"}'
@@ -31,6 +31,7 @@ def by_file(path) -> dict[str, tuple[int, ...]]:
     return {file["source"]: tuple(file[name] for name in names) for file in document["files"]}
 
 
+ALLOWED = ("--max-rejects", "3", "--max-rejected-files", "1")
 EXPECTED = {"a.jsonl": (3, 2, 1, 1, 1), "b.json": (3, 2, 1, 2, 0), "c.json": (1, 0, 1, 0, 0)}
 
 
@@ -46,7 +47,7 @@ def test_a_run_keeps_what_became_of_the_lines_of_each_file(cli, folder, tmp_path
 
 
 def test_the_workflow_keeps_it_too(cli, folder, tmp_path):
-    run = cli("orchestrate", folder, "--json").document["run_id"]
+    run = cli("orchestrate", folder, *ALLOWED, "--json").document["run_id"]
 
     assert by_file(tmp_path / "data" / "runs" / run / "balance.json") == EXPECTED
 
@@ -63,7 +64,7 @@ def test_a_record_lost_between_ingest_and_engine_fails_the_run(
             target.write_bytes(b"".join(target.read_bytes().splitlines(keepends=True)[1:]))
         return found
 
-    monkeypatch.setattr(manifest, "land_container", lose_one)
+    monkeypatch.setattr(lander, "land_container", lose_one)
 
     outcome = cli(command, folder)
 

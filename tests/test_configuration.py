@@ -1,7 +1,10 @@
 """Settings come from the flag, else the environment, else the file, else the default."""
 
 import pytest
+from typer.main import get_command
 
+from healthpipe.cli.configuration import ONE_CALL as ONE_CALL_FLAGS
+from healthpipe.cli.main import app
 from tests.conftest import AS_OF
 
 
@@ -80,3 +83,36 @@ def test_months_in_the_file_yield_to_days_on_the_command_line(call, tmp_path):
     (tmp_path / "healthpipe.toml").write_text("months = 6\n")
 
     assert call("--days", "10") == alone
+
+
+ONE_CALL = {
+    "accept-drop": "orchestrate",
+    "force": "orchestrate",
+    "dry-run": "runs.prune",
+    "all": "runs.list",
+    "reason": "quarantine.show",
+    "run": "quarantine.export",
+    "test": "alert",
+}
+
+
+@pytest.mark.parametrize("key", ONE_CALL)
+def test_what_is_meant_for_one_call_is_no_standing_order(cli, examples, tmp_path, key):
+    for place in ("", f"[{ONE_CALL[key]}]\n"):
+        (tmp_path / "healthpipe.toml").write_text(f"{place}{key} = true\n")
+        outcome = cli("orchestrate", "examples")
+        assert outcome.code == 2
+        assert f"{key};" in outcome.err
+        assert "on the command line" in outcome.err
+
+
+@pytest.mark.parametrize("flag", sorted(ONE_CALL_FLAGS - {"--config", "--help"}))
+def test_nor_does_the_environment_give_it(flag):
+    def below(command):
+        for each in getattr(command, "commands", {}).values():
+            yield from below(each)
+        yield from command.params
+
+    found = [each for each in below(get_command(app)) if flag in each.opts]
+    assert found
+    assert [each.envvar for each in found] == [None] * len(found)

@@ -16,8 +16,9 @@ from healthpipe.engines.duckdb import DuckDBEngine
 from healthpipe.engines.query import Query
 from healthpipe.errors import SourceNotFound
 from healthpipe.ingest import lines
+from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.landing import land
-from healthpipe.ingest.manifest import Lander, Manifest
+from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.curate import judge_lines, keep_records
 from healthpipe.stages.options import options_from_words

@@ -53,13 +53,12 @@ def test_the_pointer_describes_the_live_run(orchestrate, pointer, tmp_path):
 def test_the_document_says_what_each_step_did(orchestrate):
     document = orchestrate("--json").document
 
-    assert [step["name"] for step in document["steps"]][:3] == ["Ingest", "Curate", "Stages"]
-    assert {step["name"] for step in document["steps"]} >= {
-        "Extract",
-        "FilterExpiring",
-        "StateCounts",
-        "Publish",
-    }
+    names = [step["name"] for step in document["steps"]]
+    assert (names[:2], names[5:]) == (
+        ["Ingest", "Curate"],
+        ["Audit", "Publish", "AlertExpiring", "NotifySuccess", "Finish"],
+    )
+    assert set(names[2:5]) == {"Extract", "FilterExpiring", "StateCounts"}
     assert {step["status"] for step in document["steps"]} == {"succeeded"}
     assert document["records"]["lines"] == 73
 
@@ -80,7 +79,7 @@ def test_it_publishes_the_same_bytes_as_the_stages_by_hand(orchestrate, cli, tmp
 
 def test_the_generation_grows_and_published_copies_stay(orchestrate, pointer, tmp_path):
     first = orchestrate("--json").document["production"]
-    second = orchestrate("--json").document["production"]
+    second = orchestrate("--force", "--json").document["production"]
 
     assert (first["generation"], second["generation"]) == (1, 2)
     assert first["nonce"] != second["nonce"]
@@ -122,7 +121,7 @@ def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
     }
 
 
-@pytest.mark.parametrize("step", ["account", "Writer", "publish"])
+@pytest.mark.parametrize("step", ["curate.account", "stage.Writer", "publish.publish_outputs"])
 def test_a_failure_at_any_step_leaves_production_as_it_was(
     orchestrate, pointer, tmp_path, monkeypatch, step
 ):
@@ -130,10 +129,10 @@ def test_a_failure_at_any_step_leaves_production_as_it_was(
     before = pointer.read_bytes()
 
     def fail(*_, **__):
-        raise OSError("broken")
+        raise KeyError("broken")
 
     monkeypatch.setattr(f"healthpipe.workflow.steps.{step}", fail)
-    outcome = orchestrate()
+    outcome = orchestrate("--force")
 
     assert outcome.code == 1
     assert outcome.out == ""
@@ -142,7 +141,7 @@ def test_a_failure_at_any_step_leaves_production_as_it_was(
     records = [json.loads(path.read_text()) for path in tmp_path.glob("data/runs/*/run.json")]
     (record,) = [record for record in records if record["status"] != "succeeded"]
     assert record["status"] == "failed"
-    assert [s["name"] for s in record["steps"]][-2:] == ["Cleanup", "Failed"]
+    assert [s["name"] for s in record["steps"]][-2:] == ["Cleanup", "NotifyFailure"]
     assert not list(tmp_path.glob("data/runs/*/.attempt"))
 
 

@@ -95,8 +95,8 @@ def result(cli, tmp_path, tmp_path_factory):
 def published(cli, tmp_path):
     """Publish, and return the live files by name."""
 
-    def call(*sources) -> dict[str, Path]:
-        outcome = cli("orchestrate", *sources, "--as-of", AS_OF)
+    def call(*arguments) -> dict[str, Path]:
+        outcome = cli("orchestrate", *arguments, "--as-of", AS_OF)
         assert outcome.code == 0, outcome.err
         return {Path(path).name: tmp_path / path for path in outcome.out.splitlines()}
 
@@ -619,7 +619,7 @@ def test_published_results_hold_the_rows_of_their_run_alone(published, tmp_path)
     published("in.jsonl")
     write(tmp_path / "in.jsonl", today := facility("F3", LATER, state="TX"))
 
-    files = published("in.jsonl")
+    files = published("in.jsonl", "--accept-drop")
 
     assert [row[0] for row in parquet(files["extract.parquet"])] == ["F3"]
     assert files["expiring.ndjson"].read_bytes() == as_line(today) + b"\n"
@@ -627,9 +627,9 @@ def test_published_results_hold_the_rows_of_their_run_alone(published, tmp_path)
 
 
 def test_results_without_rows_are_published_as_files_of_their_format(published, tmp_path):
-    write(tmp_path / "in.jsonl", "no record")
+    write(tmp_path / "in.jsonl", facility("F1", LATER, snapshot_date="2026-01-05"))
 
-    files = published("in.jsonl")
+    files = published("in.jsonl", "--snapshot", "2025-12-31")
 
     table = pyarrow.parquet.read_table(files["extract.parquet"])
     assert (table.num_rows, table.column_names) == (

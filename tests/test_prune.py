@@ -165,7 +165,12 @@ def test_what_became_live_since_the_plan_stays(root):
 def orchestrate(cli, examples, tmp_path):
     def run(*sources):
         outcome = cli(
-            "orchestrate", *(sources or [examples]), "--root", tmp_path / "data", "--json"
+            "orchestrate",
+            *(sources or [examples]),
+            "--root",
+            tmp_path / "data",
+            "--force",
+            "--json",
         )
         assert outcome.code == 0
         return outcome.document["run_id"]
@@ -286,12 +291,14 @@ def test_what_is_left_of_a_removed_segment_is_not_read_and_goes(orchestrate, roo
     (withdrawn / "judged.parquet").unlink()
     write(withdrawn / ".tmp-5678", "half")
 
-    orchestrate()
-
-    require_whole(root)
     far = datetime.date(2999, 1, 1)
     planned = plan_prune(root, keep=7, days=0, today=far)
     assert [each.uri for each in planned if ".tmp-" in each.uri] == [str(withdrawn)]
+
+    orchestrate()
+
+    require_whole(root)
+    assert not withdrawn.exists(), "the start of a run clears up, too"
 
 
 def test_a_folder_that_the_pointer_names_stays_whoever_made_it(root):
@@ -388,7 +395,7 @@ def test_whatever_happened_what_is_needed_stays_and_the_rest_goes(
 
 def test_the_command_tells_first_and_removes_then(cli, examples):
     for _ in range(3):
-        cli("orchestrate", "examples", "--as-of", AS_OF)
+        cli("orchestrate", "examples", "--as-of", AS_OF, "--force")
     before = tree(Path("data"))
 
     dry = cli("runs", "prune", "--keep", "1", "--dry-run")

@@ -12,8 +12,9 @@ import duckdb
 import pytest
 from hypothesis import example, given, settings
 
+from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.landing import land_container
-from healthpipe.ingest.manifest import InputFile, Lander
+from healthpipe.ingest.manifest import InputFile
 from healthpipe.ingest.raw_values import RawValues
 from healthpipe.ingest.shapes import Shape, records_in
 from healthpipe.ingest.sources import find_files

@@ -21,7 +21,7 @@ from healthpipe.alerts.texts import Failure
 from healthpipe.errors import AlertNotSent
 from healthpipe.storage.layout import Root
 
-__all__ = ["AlertDesk", "Delivery", "ExpiringRow", "Failure"]
+__all__ = ["AlertDesk", "Delivery", "ExpiringRow", "Failure", "open_failure"]
 
 QUIET_TIME = datetime.timedelta(hours=24)
 # The most messages about accreditations that a channel gets from one run; others get one.
@@ -109,12 +109,8 @@ class AlertDesk:
 
     @property
     def open_failure(self) -> dict[str, Any] | None:
-        """The failure met last of those that no run has succeeded after: its run, step, code, when
-        it was met first and last, when it was sent last.
-        """
-        failures = read_state(self._root).failures.values()
-        open_ones = [failure for failure in failures if failure.open]
-        return asdict(max(open_ones, key=lambda each: each.last)) if open_ones else None
+        """What `open_failure` tells of the root."""
+        return open_failure(self._root)
 
     def _call(self, instead_of: str | None = None) -> Call:
         call = Call(self._channel, Ledger(self._root, self._now), self._now)
@@ -133,3 +129,12 @@ class AlertDesk:
 
     def _is_recent(self, moment: str) -> bool:
         return abs(self._now - datetime.datetime.fromisoformat(moment)) < QUIET_TIME
+
+
+def open_failure(root: Root) -> dict[str, Any] | None:
+    """The failure met last of those that no run has succeeded after: its run, step, code, when it
+    was met first and last, when it was sent last.
+    """
+    failures = read_state(root).failures.values()
+    open_ones = [failure for failure in failures if failure.open]
+    return asdict(max(open_ones, key=lambda each: each.last)) if open_ones else None

@@ -9,6 +9,12 @@ import typer
 from healthpipe.errors import UsageError
 
 DEFAULT_CONFIG = Path("healthpipe.toml")
+# What is meant for one call would do harm as a standing order: neither a file nor the environment
+# gives it.
+ONE_CALL = {
+    *("--accept-drop", "--all", "--config", "--dry-run", "--force", "--help"),
+    *("--reason", "--run", "--source", "--test"),
+}
 
 
 def load_configuration(context: typer.Context, path: Path | None) -> Path | None:
@@ -27,7 +33,8 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
     if unknown:
         raise UsageError(
             f"{path} has unknown keys: {', '.join(sorted(unknown))}",
-            "keys are the long names of options, at the top or in a table named as a command",
+            "keys are the long names of options, at the top or in a table named as a command; "
+            "what is meant for one call, such as --force, is given on the command line",
         )
     own: dict[str, Any] = {}
     for name in ("", *_names(context)):
@@ -77,6 +84,7 @@ def _option_keys(command: Any) -> set[str]:
     """The keys of a command's options: their long names without the dashes; of a group, of all."""
     if commands := getattr(command, "commands", {}):
         return set().union(*map(_option_keys, commands.values()))
-    flags = (flag for parameter in command.params for flag in (*parameter.opts, parameter.name))
+    standing = (each for each in command.params if not ONE_CALL.intersection(each.opts))
+    flags = (flag for parameter in standing for flag in (*parameter.opts, parameter.name))
     keys = {flag.removeprefix("--") for flag in flags if flag}
-    return (keys | {key.replace("_", "-") for key in keys}) - {"help", "config"}
+    return keys | {key.replace("_", "-") for key in keys}

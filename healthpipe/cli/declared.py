@@ -6,6 +6,13 @@ from typing import Any
 
 import typer
 
+from healthpipe.cli.alert_options import (
+    NotifySuccessOption,
+    ProfileOption,
+    RegionOption,
+    SendTestOption,
+    SnsTopicOption,
+)
 from healthpipe.cli.gate_options import (
     AcceptDropOption,
     DryRunOption,
@@ -60,6 +67,15 @@ from healthpipe.cli.record_options import (
     StrictStatesOption,
     TopOption,
 )
+from healthpipe.cli.run_options import (
+    AllRunsOption,
+    ForceOption,
+    HeartbeatUrlOption,
+    LockWaitOption,
+    MaxAgeOption,
+    RunIdArgument,
+)
+from healthpipe.cli.workflow_options import DrawingOption, WorkflowArgument
 from healthpipe.words import (
     KEPT_DAYS,
     KEPT_RUNS,
@@ -67,6 +83,7 @@ from healthpipe.words import (
     MAX_REJECTED_FILES,
     MAX_REJECTS,
     Accredited,
+    Drawing,
     EngineName,
     FirstAccreditation,
     Grain,
@@ -104,6 +121,12 @@ DECLARED: dict[str, tuple[Any, Any]] = {
     "by": (ByOption, QuarantineGroup.REASON),
     "limit": (LimitOption, 20),
     "with_resolved": (WithResolvedOption, False),
+    "force": (ForceOption, False),
+    "lock_wait": (LockWaitOption, 0.0),
+    "heartbeat_url": (HeartbeatUrlOption, None),
+    "max_age": (MaxAgeOption, None),
+    "all_": (AllRunsOption, False),
+    "any_run": (RunIdArgument, None),
     "max_rejects": (MaxRejectsOption, MAX_REJECTS),
     "max_rejected_files": (MaxRejectedFilesOption, MAX_REJECTED_FILES),
     "max_drop": (MaxDropOption, MAX_DROP),
@@ -115,6 +138,13 @@ DECLARED: dict[str, tuple[Any, Any]] = {
     "prune_days": (PruneDaysOption, KEPT_DAYS),
     "dry_run": (DryRunOption, False),
     "published_run": (PublishedRunArgument, None),
+    "send_test": (SendTestOption, False),
+    "sns_topic": (SnsTopicOption, None),
+    "notify_success": (NotifySuccessOption, False),
+    "region": (RegionOption, None),
+    "profile": (ProfileOption, None),
+    "workflow": (WorkflowArgument, None),
+    "drawing": (DrawingOption, Drawing.TEXT),
     "output": (OutputOption, None),
     "format": (FormatOption, None),
     "json": (JsonOption, False),
@@ -126,6 +156,8 @@ DECLARED: dict[str, tuple[Any, Any]] = {
 ROOT = ("sources", "root", "engine")
 RECORDS = ("as_of", "snapshot", "rule", "strict", "id_pattern")
 RESULT = ("spreadsheet_safe", "output", "format")
+ALERTS = ("sns_topic", "region", "profile", "notify_success")
+CONDUCT = ("force", "lock_wait", "heartbeat_url")
 # What Gates.choose takes, and what else is about publishing.
 GATES = (
     "max_rejects",

@@ -66,7 +66,6 @@ WarnDropOption = Annotated[
         show_default=False,
     ),
 ]
-# A standing permission would be no gate, so there is no environment variable for it.
 AcceptDropOption = Annotated[
     bool, option("--accept-drop", help="Publish this once, however far facilities drop.")
 ]
@@ -93,7 +92,7 @@ PruneDaysOption = Annotated[
 ]
 DryRunOption = Annotated[
     bool,
-    option("--dry-run", envvar=environment("DRY_RUN"), help="Only say what would be removed."),
+    option("--dry-run", help="Only say what would be removed."),
 ]
 PublishedRunArgument = Annotated[
     str | None,

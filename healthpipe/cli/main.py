@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 import healthpipe
+from healthpipe.cli.alert import alert
 from healthpipe.cli.console import say_error, start_logging
 from healthpipe.cli.current import current
 from healthpipe.cli.describe import describe
@@ -16,6 +17,8 @@ from healthpipe.cli.generate import generate_data
 from healthpipe.cli.quarantine import quarantine
 from healthpipe.cli.runs import runs
 from healthpipe.cli.stages import orchestrate, stage_command
+from healthpipe.cli.status import status
+from healthpipe.cli.workflow import workflow
 from healthpipe.errors import UsageError, exit_code_of
 from healthpipe.stages.catalog import STAGES
 from healthpipe.words import LogFormat
@@ -52,11 +55,14 @@ def _root(
 for stage in STAGES.values():
     app.command(stage.name)(stage_command(stage))
 app.command("orchestrate")(orchestrate)
+app.command("status")(status)
 app.command("current")(current)
 app.command("describe")(describe)
 app.command("generate-data")(generate_data)
+app.command("alert")(alert)
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(runs, name="runs")
+app.add_typer(workflow, name="workflow")
 
 
 def run() -> None:
@@ -65,9 +71,13 @@ def run() -> None:
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except BrokenPipeError:
+        code = _end_of_output()
+    except SystemExit as stop:
+        # What Typer makes of a broken pipe, also if told to leave errors alone.
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        code = _end_of_output()
     except TyperException as error:
         if not _plain_message(error):  # no command: the help was shown
             sys.exit(2)
@@ -75,6 +85,12 @@ def run() -> None:
     except Exception as error:
         code = _report(error)
     sys.exit(code)
+
+
+def _end_of_output() -> int:
+    """Whoever reads our output has seen enough, which is no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _report(error: Exception) -> int:

@@ -21,7 +21,6 @@ RunOption = Annotated[
     option(
         "--run",
         metavar="RUN_ID",
-        envvar=environment("RUN"),
         help="The run whose rejected lines are meant.  (default: the newest)",
         show_default=False,
     ),
@@ -34,7 +33,6 @@ ReasonOption = Annotated[
     option(
         "--reason",
         metavar="REASON",
-        envvar=environment("REASON"),
         help="Only lines rejected for this reason, as `quarantine list` names it.",
         show_default=False,
     ),
@@ -44,7 +42,6 @@ SourceOption = Annotated[
     option(
         "--source",
         metavar="NAME",
-        envvar=environment("SOURCE"),
         help="Only lines of this file, as `quarantine list --by file` names it.",
         show_default=False,
     ),
@@ -58,5 +55,5 @@ LimitOption = Annotated[
 ]
 WithResolvedOption = Annotated[
     bool,
-    option("--all", envvar=environment("ALL"), help="Lines that are resolved already, too."),
+    option("--all", help="Lines that are resolved already, too."),
 ]

@@ -3,16 +3,18 @@
 import datetime
 import json
 import uuid
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_table, size_text
-from healthpipe.stages.pointer import read_live
+from healthpipe.stages.pointer import nothing_published, read_live
 from healthpipe.stages.prune import carry_out, plan_prune
 from healthpipe.stages.rollback import rollback
 from healthpipe.storage.layout import open_root
+from healthpipe.workflow.lock import held
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,15 @@ class Pruning:
     keep: int
     days: int
     dry_run: bool
+    lock_wait_s: float
 
 
-def roll_back(root: str, run_id: str | None, manner: Manner) -> None:
+def roll_back(root: str, run_id: str | None, lock_wait_s: float, manner: Manner) -> None:
     """Flip back, and print the paths of what is live now."""
-    with manner.session():
-        opened = open_root(root)
+    opened = open_root(root)
+    if not read_live(opened).document:  # before the lock makes a root where there is none
+        raise nothing_published(opened)
+    with manner.session(), held(opened, "runs rollback", lock_wait_s):
         was = read_live(opened).run_id
         document = rollback(opened, run_id, uuid.uuid4().hex)
     log.info(
@@ -44,8 +49,10 @@ def roll_back(root: str, run_id: str | None, manner: Manner) -> None:
 def prune_root(root: str, pruning: Pruning, manner: Manner) -> None:
     """A line for each thing removed, or in a dry run to be removed."""
     today = datetime.datetime.now(datetime.UTC).date()
-    with manner.session():
-        opened = open_root(root)
+    opened = open_root(root)
+    # Looking alone disturbs nobody.
+    lock = nullcontext() if pruning.dry_run else held(opened, "runs prune", pruning.lock_wait_s)
+    with manner.session(), lock:
         removals = plan_prune(opened, keep=pruning.keep, days=pruning.days, today=today)
         if not pruning.dry_run:
             removals = carry_out(opened, removals)

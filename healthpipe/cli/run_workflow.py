@@ -1,7 +1,7 @@
 """Running the workflow for a command, and showing what is live."""
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from healthpipe.cli.console import log
@@ -11,29 +11,49 @@ from healthpipe.engines import require_supported
 from healthpipe.errors import UsageError
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.pointer import published_files, read_live
-from healthpipe.stages.rules import Rules
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import open_root
-from healthpipe.words import EngineName, Format, PublishedStage
-from healthpipe.workflow.orchestrate import WorkflowResult, orchestrate
+from healthpipe.words import Format, PublishedStage
+from healthpipe.workflow.heartbeat import heartbeat, require_url
+from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
+from healthpipe.workflow.request import RunRequest
+from healthpipe.workflow.runs import Execution
+from healthpipe.workflow.words import RunStatus
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a command conducts a run: how long it waits for the lock, and who hears its pulse."""
+
+    lock_wait_s: float = 0
+    heartbeat_url: str | None = None
 
 
 def run_workflow(
-    sources: Sequence[str],
-    root: str,
-    engine: EngineName,
-    options: StageOptions,
-    manner: Manner,
+    request: RunRequest, execution: Execution, conduct: Conduct, manner: Manner
 ) -> None:
     """Run it and render what it published."""
-    require_supported(engine)
-    with manner.session() as progress:
-        result = orchestrate(open_root(root), sources, options, engine, progress)
-    _show_summary(result, options.rules)
+    require_supported(request.engine)
+    require_url(conduct.heartbeat_url)
+    with manner.session() as progress, heartbeat(conduct.heartbeat_url):
+        result = orchestrate(request, execution, Surroundings(progress, conduct.lock_wait_s))
+    show_result(result, manner)
+
+
+def show_result(result: WorkflowResult, manner: Manner) -> None:
+    """Render what a run published, or that there was nothing to do."""
+    production = result.production
+    if result.record.status == RunStatus.UNCHANGED:
+        log.info(
+            "nothing to do: inputs, options, SQL and as-of date are those of the live run "
+            f"{production['run_id']} (--force runs all the same)"
+        )
+    else:
+        _show_summary(result)
     if manner.json:
-        print(json.dumps(result.to_json()))
+        print(json.dumps(result.to_json(), default=str))
     elif not manner.quiet:
-        for file in result.production["files"]:
+        for file in production["files"]:
             print(f"{result.run.root.uri}/{file['path']}")
 
 
@@ -60,7 +80,7 @@ def show_current(
             print("\n".join(files[:1] if stage else files))
 
 
-def _show_summary(result: WorkflowResult, rules: Rules) -> None:
+def _show_summary(result: WorkflowResult) -> None:
     document = result.to_json()
     records = document["records"]
     rows: dict[str, int] = {}
@@ -73,4 +93,5 @@ def _show_summary(result: WorkflowResult, rules: Rules) -> None:
         f"{records['superseded']:,} superseded; {counts}; in {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )
+    rules = StageOptions.from_json(result.record.options).rules
     show_issues(document["issues"], rules, result.run.uri)

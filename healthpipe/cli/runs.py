@@ -1,4 +1,4 @@
-"""The commands about runs and what is live."""
+"""The commands about runs and what they published."""
 
 from typing import Any
 
@@ -9,9 +9,40 @@ from healthpipe.cli.shared import Manner
 
 runs = typer.Typer(
     no_args_is_help=True,
-    help="Make an earlier run live again, and remove what nobody needs.",
-    epilog="Try: healthpipe runs prune --dry-run.",
+    help="List, show, go on with and roll back runs, and remove what nobody needs.",
+    epilog="Try: healthpipe runs list, then healthpipe runs show.",
 )
+
+
+def list_(context: typer.Context, **given: Any) -> None:
+    """List the runs of the workflow, the newest first.
+
+    For example: healthpipe runs list --limit 5
+    """
+    from healthpipe.cli.run_records import list_runs
+
+    list_runs(given["root"], given["limit"], Manner.of(given), with_stages=given["all_"])
+
+
+def show(context: typer.Context, **given: Any) -> None:
+    """Show what became of a run: its steps, gates, alerts and errors.
+
+    For example: healthpipe runs show --json | jq .steps
+    """
+    from healthpipe.cli.run_records import show_run
+
+    show_run(given["root"], given["any_run"], Manner.of(given))
+
+
+def retry(context: typer.Context, **given: Any) -> None:
+    """Go on with a run that failed, from the step that failed, and publish it.
+
+    For example: healthpipe runs retry
+    """
+    from healthpipe.cli.run_records import Retrying, retry_run
+
+    retrying = Retrying(given["any_run"], given["accept_drop"], given["lock_wait"])
+    retry_run(given["root"], retrying, Manner.of(given))
 
 
 def rollback(context: typer.Context, **given: Any) -> None:
@@ -21,7 +52,7 @@ def rollback(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_runs import roll_back
 
-    roll_back(given["root"], given["published_run"], Manner.of(given))
+    roll_back(given["root"], given["published_run"], given["lock_wait"], Manner.of(given))
 
 
 def prune(context: typer.Context, **given: Any) -> None:
@@ -31,11 +62,18 @@ def prune(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_runs import Pruning, prune_root
 
-    pruning = Pruning(given["keep"], given["prune_days"], given["dry_run"])
+    kept = (given["keep"], given["prune_days"])
+    pruning = Pruning(*kept, given["dry_run"], given["lock_wait"])
     prune_root(given["root"], pruning, Manner.of(given))
 
 
-declare(rollback, ("published_run", "root", *MANNER))
-declare(prune, ("dry_run", "keep", "prune_days", "root", *MANNER))
+declare(list_, ("root", "limit", "all_", *MANNER))
+declare(show, ("any_run", "root", *MANNER))
+declare(retry, ("any_run", "root", "accept_drop", "lock_wait", *MANNER))
+declare(rollback, ("published_run", "root", "lock_wait", *MANNER))
+declare(prune, ("dry_run", "keep", "prune_days", "root", "lock_wait", *MANNER))
+runs.command("list")(list_)
+runs.command("show")(show)
+runs.command("retry")(retry)
 runs.command("rollback")(rollback)
 runs.command("prune")(prune)

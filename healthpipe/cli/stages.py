@@ -5,7 +5,17 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import MANNER, RECORDS, RESULT, ROOT, declare
+from healthpipe.cli.declared import (
+    ALERTS,
+    CONDUCT,
+    GATES,
+    MANNER,
+    PUBLISHING,
+    RECORDS,
+    RESULT,
+    ROOT,
+    declare,
+)
 from healthpipe.cli.shared import Manner, Place
 from healthpipe.stages.view import Stage
 
@@ -45,11 +55,14 @@ def orchestrate(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe orchestrate --quiet
     """
-    from healthpipe.cli.run_workflow import run_workflow
-    from healthpipe.cli.stage_options import stage_options
+    from healthpipe.cli.run_workflow import Conduct, run_workflow
+    from healthpipe.cli.workflow_request import workflow_request
 
-    options = stage_options(context, given)
-    run_workflow(given["sources"] or [], given["root"], given["engine"], options, Manner.of(given))
+    request, execution = workflow_request(context, given)
+    conduct = Conduct(given["lock_wait"], given["heartbeat_url"])
+    run_workflow(request, execution, conduct, Manner.of(given))
 
 
-declare(orchestrate, (*ROOT, *RECORDS, *PUBLISHED_TAKE, *MANNER))
+declare(
+    orchestrate, (*ROOT, *RECORDS, *PUBLISHED_TAKE, *GATES, *PUBLISHING, *ALERTS, *CONDUCT, *MANNER)
+)

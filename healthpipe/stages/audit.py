@@ -44,7 +44,7 @@ LABELS = {
     Gate.STATES: "states fewer than live",
 }
 LOOK = "look at `healthpipe quarantine list`"
-ACCEPT = "if the drop is right, run once with --accept-drop"
+ACCEPT = "if the drop is right, publish it with `healthpipe runs retry --accept-drop`"
 NEXT_STEPS = {gate: ACCEPT if gate in (Gate.FACILITIES, Gate.STATES) else LOOK for gate in Gate}
 
 

@@ -179,7 +179,8 @@ def options_from_words(as_of: str | None, words: Mapping[str, Any]) -> StageOpti
     else:
         today = parse_day("--as-of", as_of)
     names = {field.name for field in fields(StageOptions)} & set(words) - {"snapshot"}
-    own = {name: _TYPED[name](words[name]) if name in _TYPED else words[name] for name in names}
+    own: dict[str, Any] = {name: words[name] for name in names}
+    own |= {name: kind(own[name]) for name, kind in _TYPED.items() if name in names}
     return StageOptions(
         today,
         Window.ahead(

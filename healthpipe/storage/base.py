@@ -56,10 +56,10 @@ class Storage(ABC):
         """Put a small file in place, whole."""
 
     @abstractmethod
-    def put_if(self, uri: str, content: bytes, etag: str | None) -> None:
+    def put_if(self, uri: str, content: bytes, etag: str | None) -> str:
         """Replace a small file only if it still has `etag`; None: only if there is none.
 
-        Raises `PreconditionFailed`.
+        Returns the new ETag. Raises `PreconditionFailed`.
         """
 
     @abstractmethod
@@ -98,4 +98,10 @@ class Storage(ABC):
         """Remove a folder, if it is there, so that nobody finds half of it under its name.
 
         What a kill leaves has a name that begins with `.tmp-`. Raises `ServiceFailed`.
+        """
+
+    @abstractmethod
+    def delete_temporary(self, folder: str, idle_s: float = 0) -> None:
+        """Remove what dead writers left below a folder, at any depth, and did not touch for
+        `idle_s` seconds.
         """

@@ -73,6 +73,16 @@ class Root:
         return f"{self.state}/resolved/{content}.json"
 
     @property
+    def lock(self) -> str:
+        """What a run of the workflow locks."""
+        return f"{self.state}/lock"
+
+    @property
+    def lock_holder(self) -> str:
+        """Who locked it last."""
+        return f"{self.state}/lock.json"
+
+    @property
     def alerts(self) -> str:
         """Which alerts were sent, and which are still to be."""
         return f"{self.uri}/state/alerts.json"

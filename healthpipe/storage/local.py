@@ -1,16 +1,16 @@
 """Files of this machine."""
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
-
-from filelock import FileLock
 
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.base import TEMPORARY, PreconditionFailed, Storage, StoredFile
@@ -54,21 +54,22 @@ class LocalStorage(Storage):
             content = Path(uri).read_bytes()
         except FileNotFoundError:
             return None
-        return content, hashlib.sha256(content).hexdigest()
+        return content, _etag(content)
 
     def write(self, uri: str, content: bytes) -> None:
         with _written_beside(uri) as temporary:
             temporary.write_bytes(content)
             self.deliver(temporary, uri)
 
-    def put_if(self, uri: str, content: bytes, etag: str | None) -> None:
+    def put_if(self, uri: str, content: bytes, etag: str | None) -> str:
         with _outside_failures(uri):
             Path(uri).parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(Path(uri).with_name(f".{Path(uri).name}.lock")):
+        with _locked(Path(uri).parent):
             present = self.read(uri)
             if (present[1] if present else None) != etag:
                 raise PreconditionFailed(uri)
             self.write(uri, content)
+        return _etag(content)
 
     def local_copy(self, uri: str) -> Path:
         return Path(uri)
@@ -142,6 +143,20 @@ class LocalStorage(Storage):
             _fsync(gone.parent)
             shutil.rmtree(gone)
 
+    def delete_temporary(self, folder: str, idle_s: float = 0) -> None:
+        until = time.time() - idle_s
+        for path in list(Path(folder).rglob(f"{TEMPORARY}*")):
+            if not path.exists() or path.stat().st_mtime > until:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _etag(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
 
 @contextmanager
 def _written_beside(uri: str) -> Iterator[Path]:
@@ -156,6 +171,17 @@ def _written_beside(uri: str) -> Iterator[Path]:
             if temporary.is_dir():
                 shutil.rmtree(temporary, ignore_errors=True)
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder itself while the block runs: no file is left behind, whatever happens."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _stream(local: Path, writer: BinaryIO) -> None:

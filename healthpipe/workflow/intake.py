@@ -1,11 +1,12 @@
 """From SOURCEs to curated lines, over again when files change or the reader refuses them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from healthpipe.engines.base import LinesRefused
 from healthpipe.errors import InputChanged
-from healthpipe.ingest.manifest import Lander, Manifest
+from healthpipe.ingest.lander import Lander
+from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.ingest.sources import Found, find_files
 from healthpipe.workflow.runs import Run
 
@@ -20,10 +21,13 @@ class Intake:
     run: Run
     sources: Sequence[str]
 
-    def take_in(self, found: Found | None = None) -> Manifest:
-        """Land the files that need it, and keep the manifest; without `found`, list them now."""
+    def take_in(self, found: Found | None = None, known: Iterable[InputFile] = ()) -> Manifest:
+        """Land the files that need it, and keep the manifest; without `found`, list them now.
+
+        Files that are `known` are not landed again. Raises `TakingInPaused`.
+        """
         found = found or find_files(self.sources, self.run.root)
-        return self._keep(self._lander.take_in(found))
+        return self._keep(self._lander.take_in(found, known))
 
     def read(self, manifest: Manifest, curate: Callable[[Manifest], None]) -> Manifest:
         """Curate the files as the manifest lists them; returns the manifest that held.

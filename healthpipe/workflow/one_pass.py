@@ -21,21 +21,25 @@ from healthpipe.storage import open_storage
 from healthpipe.workflow.intake import Intake
 from healthpipe.workflow.results import Request, StageResult, provenance
 from healthpipe.workflow.runs import Execution, Run, RunRecord
+from healthpipe.workflow.sweeping import sweep_stages
+from healthpipe.workflow.words import RunStatus
 
 
 def run_stage(request: Request) -> StageResult:
     """Run one stage. Its record is kept whatever happens; its result only when it is sound."""
     found = find_files(request.sources, request.root)  # before anything is written
-    run = Run(request.root, _record(request))
-    run.begin()
+    sweep_stages(request.root)
+    record = _record(request)
+    run = Run(request.root, record.run_id)
+    run.begin(record)
     try:
         result = _result(request, run, found)
     except BaseException as error:
         run.fail(error)
         raise
     document = result.to_json()
-    run.record.details = {key: document[key] for key in ("input", "records", "issues", "output")}
-    run.succeed()
+    run.note(**{key: document[key] for key in ("input", "records", "issues", "output")})
+    run.finish(RunStatus.SUCCEEDED)
     return result
 
 
@@ -85,9 +89,7 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
     run.write_json(BALANCE, counted.to_json())
     path = _deliver(request, run, files)
     elapsed = time.monotonic() - began
-    return StageResult(
-        request, run.record.run_id, manifest, counted, path, files, facts, preview, elapsed
-    )
+    return StageResult(request, run.run_id, manifest, counted, path, files, facts, preview, elapsed)
 
 
 def _deliver(request: Request, run: Run, files: Sequence[Written]) -> str:

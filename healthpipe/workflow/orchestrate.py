@@ -1,27 +1,42 @@
 """The whole workflow on this machine: the same file that Step Functions runs, interpreted."""
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from healthpipe.errors import HealthpipeError, Interrupted
-from healthpipe.ingest.sources import find_files
-from healthpipe.stages.options import StageOptions
-from healthpipe.stopping import Limit, limited
-from healthpipe.storage.layout import Root
-from healthpipe.words import EngineName
-from healthpipe.workflow.language import definition
+from healthpipe.alerts.channels import open_channel
+from healthpipe.errors import Interrupted, ServiceFailed
+from healthpipe.stages.pointer import read_live
+from healthpipe.workflow.attempts import abandon_unfinished
+from healthpipe.workflow.language.clock import Clock
+from healthpipe.workflow.language.definition import load
 from healthpipe.workflow.language.errors import StateFailed
-from healthpipe.workflow.language.events import Event, What
 from healthpipe.workflow.language.interpreter import Interpreter
+from healthpipe.workflow.local_tasks import LocalTasks
+from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.pipeline import pipeline_path
 from healthpipe.workflow.progress import NoProgress, Progress
-from healthpipe.workflow.runs import Execution, Run, RunRecord, utc_now
-from healthpipe.workflow.steps import Job, Steps
+from healthpipe.workflow.request import RunRequest
+from healthpipe.workflow.runs import Execution, Run, RunRecord
+from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
-COMMAND = "orchestrate"
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run of the workflow runs in: who watches it, and how long it waits for the lock.
+
+    Another `machine` than the project's, or another `clock`, is for tests.
+    """
+
+    progress: Progress = field(default_factory=NoProgress)
+    lock_wait_s: float = 0
+    machine: Mapping[str, Any] | None = None
+    clock: Clock | None = None
 
 
 @dataclass(frozen=True)
@@ -29,21 +44,28 @@ class WorkflowResult:
     """What a run of the workflow came to."""
 
     run: Run
-    curated: dict[str, Any]
-    production: dict[str, Any]
+    record: RunRecord
     elapsed_s: float
+
+    @property
+    def production(self) -> dict[str, Any]:
+        """What the run published; of one that found nothing to do, what is live."""
+        if self.record.status == RunStatus.UNCHANGED:
+            return read_live(self.run.root).document
+        found: dict[str, Any] = self.record.details["production"]
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """The document of `--json`."""
-        record = self.run.record
+        record, details = self.record, self.record.details
         return {
             "schema_version": SCHEMA_VERSION,
-            "command": COMMAND,
+            "command": ORCHESTRATE,
             "run_id": record.run_id,
             "status": record.status,
             "engine": record.engine,
             "as_of": record.as_of.isoformat(),
-            **{key: self.curated[key] for key in ("input", "records", "issues")},
+            **{key: details.get(key) for key in ("input", "records", "issues", "audit", "alerts")},
             "steps": record.steps,
             "production": self.production,
             "queries": [],
@@ -51,72 +73,60 @@ class WorkflowResult:
         }
 
 
-@dataclass
-class _LocalTasks:
-    """Calls a step in this process; keeps the error that a failed one raised."""
-
-    steps: Steps
-    error: Exception | None = field(default=None)
-
-    def call(self, resource: str, argument: Any, limit: Limit) -> dict[str, Any]:  # noqa: ARG002
-        try:
-            with limited(limit):
-                self.steps.perform(argument["Payload"]["step"])
-        except Interrupted:
-            raise
-        except Exception as error:
-            self.error = self.error or error
-            name = error.workflow_name if isinstance(error, HealthpipeError) else "Bug"
-            raise StateFailed(name, type(error).__name__) from error
-        return {}
-
-
 def orchestrate(
-    root: Root,
-    sources: Sequence[str],
-    options: StageOptions,
-    engine: EngineName,
-    progress: Progress | None = None,
+    request: RunRequest, execution: Execution, surroundings: Surroundings | None = None
 ) -> WorkflowResult:
-    """Run the workflow. Its record is kept whatever happens; production changes only at the end."""
-    machine = definition.load(pipeline_path())
-    find_files(sources, root)  # before anything is written
-    execution = Execution.now()
-    record = RunRecord(execution.run_id, COMMAND, engine.value, options.as_of, options.to_json())
-    run = Run(root, record)
-    run.begin()
-    steps = Steps(run, Job(sources, options, engine), progress or NoProgress())
-    tasks = _LocalTasks(steps)
-    context = {"Execution": {"Id": execution.name, "StartTime": execution.start.isoformat()}}
+    """Run the workflow, or go on with the run of that execution.
+
+    Its record is kept whatever happens; production changes only at the end. Raises what made it
+    fail, once people were told; `LockHeld` before anything is done.
+    """
+    around = surroundings or Surroundings()
+    machine = around.machine or load(pipeline_path())
+    run = Run(request.opened_root(), execution.run_id)
+    lock = RootLock.of(run.root)
+    lock.take(run.run_id, around.lock_wait_s)
+    channel = partial(open_channel, request.sns_topic, request.region, request.profile)
+    tasks = LocalTasks(channel, around.progress)
     began = time.monotonic()
     try:
-        Interpreter(tasks, context, watch=_Journal(run).note).run(machine, {})
+        Interpreter(tasks, _context(request, execution), clock=around.clock).run(machine, {})
     except StateFailed as failure:
-        error = tasks.error or failure
-        run.fail(error)
-        raise error from None
+        raise _cause(tasks, run, failure) from None
     except BaseException as error:
-        run.fail(error)
+        _give_up(run, error)
         raise
-    curated, production = steps.result("Curate"), steps.result("Publish")
-    record.details = {key: curated[key] for key in ("input", "records", "issues")}
-    record.details["production"] = production
-    run.succeed()
-    return WorkflowResult(run, curated, production, time.monotonic() - began)
+    else:
+        if run.record.status == RunStatus.RUNNING:  # Finish itself failed: the run is published
+            run.finish(RunStatus.SUCCEEDED)
+    finally:
+        lock.give_back(run.run_id)
+    return WorkflowResult(run, run.record, time.monotonic() - began)
 
 
-class _Journal:
-    """Writes each step's beginning and end into the run record."""
+def _context(request: RunRequest, execution: Execution) -> dict[str, Any]:
+    own = {"Id": execution.name, "Name": execution.name, "StartTime": execution.start.isoformat()}
+    return {"Execution": {**own, "Input": request.to_json()}}
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
 
-    def note(self, event: Event) -> None:
-        """A state was entered, or left with success or failure."""
-        steps = self._run.record.steps
-        if event.what is What.ENTERED:
-            steps.append({"name": event.state, "status": "running", "started_at": utc_now()})
-        elif event.what in (What.SUCCEEDED, What.FAILED, What.STOPPED):
-            step = next(step for step in reversed(steps) if step["name"] == event.state)
-            step |= {"status": str(event.what), "finished_at": utc_now()}
-        self._run.save()
+def _cause(tasks: LocalTasks, run: Run, failure: StateFailed) -> BaseException:
+    """What made the workflow fail: the error of a step that the record tells of.
+
+    Where there is no record, the last one; where no step raised one, what the record says.
+    """
+    told = run.record.error if run.exists else None
+    if told is None:
+        unknown = ServiceFailed(f"the workflow failed ({failure.error})", "look at the record")
+        return next(reversed(tasks.raised.values()), unknown)
+    return tasks.raised.get(json.dumps(told)) or ServiceFailed(told["message"], told["hint"])
+
+
+def _give_up(run: Run, error: BaseException) -> None:
+    """Close the record of a run that was interrupted, and say so if it had published."""
+    if not run.exists:
+        return
+    abandon_unfinished(run)
+    is_live = read_live(run.root).document.get("run_id") == run.run_id
+    if isinstance(error, Interrupted) and is_live:
+        error.hint = "the run was published all the same; `healthpipe runs retry` does the rest"
+    run.fail(error)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from healthpipe.engines.base import LinesRefused
 from healthpipe.engines.query import Query
 from healthpipe.errors import ReplayRefused, UsageError
+from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.landing import DAMAGED_GZIP
 from healthpipe.ingest.line_numbers import lines_of
-from healthpipe.ingest.manifest import Lander, Manifest
+from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.shapes import Shape
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.answers import Answer, Answers, content_of, record_answers, replayed_name

@@ -4,15 +4,27 @@ import datetime
 import hashlib
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import healthpipe
-from healthpipe.errors import HealthpipeError, Interrupted
-from healthpipe.storage.layout import Root
+from healthpipe.errors import (
+    HealthpipeError,
+    Interrupted,
+    RunNotFound,
+    ServiceFailed,
+    expected,
+)
+from healthpipe.storage.base import PreconditionFailed
+from healthpipe.storage.layout import RUN_ID, Root
+from healthpipe.workflow.liveness import Liveness
+from healthpipe.workflow.words import RunStatus
 
 SCHEMA_VERSION = 1
+RECORD = "run.json"
+RECORD_WRITES = 50  # as many tries at a record that parallel steps write as well
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,16 @@ class Execution:
     def now(cls) -> "Execution":
         """A new one."""
         return cls(datetime.datetime.now(datetime.UTC).replace(microsecond=0), str(uuid.uuid4()))
+
+    @classmethod
+    def from_json(cls, document: dict[str, str]) -> "Execution":
+        """The one that `to_json` told."""
+        start = datetime.datetime.fromisoformat(document["start"]).astimezone(datetime.UTC)
+        return cls(start, document["id"])
+
+    def to_json(self) -> dict[str, str]:
+        """As documents tell it."""
+        return {"id": self.name, "start": self.start.isoformat()}
 
     @property
     def run_id(self) -> str:
@@ -43,7 +65,8 @@ class RunRecord:
     engine: str
     as_of: datetime.date
     options: dict[str, Any]
-    status: str = "running"
+    version: str = healthpipe.__version__
+    status: str = RunStatus.RUNNING.value
     started_at: str = ""
     finished_at: str | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -52,55 +75,115 @@ class RunRecord:
 
     def to_json(self) -> dict[str, Any]:
         """The document as it is written."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "run_id": self.run_id,
-            "command": self.command,
-            "version": healthpipe.__version__,
-            "engine": self.engine,
-            "as_of": self.as_of.isoformat(),
-            "options": self.options,
-            "status": self.status,
-            "started_at": self.started_at,
-            "finished_at": self.finished_at,
-            "steps": self.steps,
-            **self.details,
-            "error": self.error,
-        }
+        named = {name: getattr(self, name) for name in _NAMED}
+        head = {"schema_version": SCHEMA_VERSION, **named, "as_of": self.as_of.isoformat()}
+        return {**head, **self.details, "error": self.error}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "RunRecord":
+        """The record that `to_json` wrote."""
+        named = {name: document[name] for name in (*_NAMED, "error")}
+        named["as_of"] = datetime.date.fromisoformat(document["as_of"])
+        details = {name: document[name] for name in document if name not in named}
+        del details["schema_version"]
+        return cls(**named, details=details)
+
+
+_NAMED = (
+    "run_id", "command", "version", "engine", "as_of", "options", "status", "started_at",
+    "finished_at", "steps",
+)  # fmt: skip
 
 
 class Run:
-    """A run in progress: every change of its record is written at once, whole."""
+    """A run's folder. Every change of its record is written at once, whole."""
 
-    def __init__(self, root: Root, record: RunRecord) -> None:
+    def __init__(self, root: Root, run_id: str) -> None:
         self.root = root
-        self.record = record
-        self.uri = root.run(record.run_id)
+        self.run_id = run_id
+        self.uri = root.run(run_id)
         self.scratch = Path(self.uri, ".attempt")
         self.landed = Path(self.uri, "landed")
 
-    def begin(self) -> None:
-        """Make the run's folder and its first record."""
-        self.record.started_at = utc_now()
-        self.scratch.mkdir(parents=True)
-        self.save()
+    @property
+    def exists(self) -> bool:
+        """Whether it was begun."""
+        return self.root.storage.stat(f"{self.uri}/{RECORD}") is not None
 
-    def save(self) -> None:
-        """Write the record."""
-        self.write_json("run.json", self.record.to_json())
+    @property
+    def record(self) -> RunRecord:
+        """What run.json says now. Raises `RunNotFound`."""
+        return self._read_record()[0]
+
+    def begin(self, record: RunRecord) -> None:
+        """Make the run's folder and its first record, and hold the run."""
+        self.hold()
+        record.started_at = record.started_at or utc_now()
+        self.write_json(RECORD, record.to_json())
+
+    def hold(self) -> None:
+        """Say that this process works on the run, until it lets go or ends. Raises `LockHeld`."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        Liveness.of(self.uri).take()
+
+    def change(self, change: Callable[[RunRecord], None]) -> RunRecord:
+        """Change the record, over again if another step did so meanwhile."""
+        for _ in range(RECORD_WRITES):
+            record, etag = self._read_record()
+            change(record)
+            try:
+                self.put_json_if(RECORD, record.to_json(), etag)
+            except PreconditionFailed:
+                continue
+            return record
+        raise ServiceFailed(f"{self.uri}/{RECORD} is written to by others all the time", "retry")
+
+    def note(self, **details: Any) -> None:
+        """Put details into the record."""
+        self.change(lambda record: record.details.update(details))
+
+    def finish(self, status: RunStatus, error: dict[str, str] | None = None) -> RunRecord:
+        """Close the record, let go of the run, and remove what only its attempts needed."""
+
+        def close(record: RunRecord) -> None:
+            record.status, record.error, record.finished_at = status.value, error, utc_now()
+
+        # Before the record: on a full disk this makes the room for it.
+        self.root.storage.delete_folder(str(self.scratch))
+        record = self.change(close)
+        Liveness.of(self.uri).give_back()
+        return record
+
+    def fail(self, error: BaseException) -> None:
+        """Close the record of a run that did not do what it was to do."""
+        interrupted = isinstance(error, Interrupted)
+        status = RunStatus.INTERRUPTED if interrupted else RunStatus.FAILED
+        self.finish(status, describe(error))
+
+    def let_go(self) -> None:
+        """Remove what only attempts needed; this process no longer works on the run."""
+        self.root.storage.delete_folder(str(self.scratch))
+        Liveness.of(self.uri).give_back()
 
     def write_json(self, name: str, document: dict[str, Any]) -> None:
         """Put a document into the run's folder."""
-        content = json.dumps(document, indent=1, default=str) + "\n"
-        self.root.storage.write(f"{self.uri}/{name}", content.encode())
+        self.root.storage.write(f"{self.uri}/{name}", _encoded(document))
+
+    def put_json_if(self, name: str, document: dict[str, Any], etag: str | None) -> str:
+        """Put a document in place of the one with that ETag; returns the new ETag.
+
+        Raises `PreconditionFailed`.
+        """
+        return self.root.storage.put_if(f"{self.uri}/{name}", _encoded(document), etag)
+
+    def find_json(self, name: str) -> tuple[dict[str, Any], str] | None:
+        """A document from the run's folder with its ETag, if it is there."""
+        found = self.root.storage.read(f"{self.uri}/{name}")
+        return (json.loads(found[0]), found[1]) if found else None
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """A document from the run's folder. Raises `LookupError` where there is none."""
-        found = self.root.storage.read(f"{self.uri}/{name}")
-        if found is None:
-            raise LookupError(f"{self.uri}/{name} is not there")
-        document: dict[str, Any] = json.loads(found[0])
-        return document
+        """A document from the run's folder. Raises `RunNotFound` where there is none."""
+        return self._require_json(name)[0]
 
     def deliver(self, name: str, local: Path) -> str:
         """Move a finished local file to its place in the run; its URI."""
@@ -114,24 +197,34 @@ class Run:
         self.root.storage.deliver_folder(local, uri)
         return uri
 
-    def succeed(self) -> None:
-        """Close the record of a run that did what it was to do."""
-        self._finish("succeeded")
+    def _read_record(self) -> tuple[RunRecord, str]:
+        document, etag = self._require_json(RECORD)
+        return RunRecord.from_json(document), etag
 
-    def fail(self, error: BaseException) -> None:
-        """Close the record of a run that did not."""
-        self.record.error = describe(error)
-        self._finish("interrupted" if isinstance(error, Interrupted) else "failed")
+    def _require_json(self, name: str) -> tuple[dict[str, Any], str]:
+        found = self.find_json(name)
+        if found is None:
+            raise RunNotFound(
+                f"there is no {name} of a run {self.run_id!r} below {self.root.uri}",
+                "`healthpipe runs list` shows the runs",
+            )
+        return found
 
-    def _finish(self, status: str) -> None:
-        self.record.status = status
-        self.record.finished_at = utc_now()
-        self.root.storage.delete_folder(str(self.scratch))
-        self.save()
+
+def runs_of(root: Root) -> list[Run]:
+    """The runs below a root, the newest first; ids tell seconds only."""
+    names = (uri.rpartition("/")[2] for uri in root.storage.folders(root.runs))
+    ids = [name for name in names if RUN_ID.fullmatch(name)]
+    return [Run(root, run_id) for run_id in sorted(ids, reverse=True)]
+
+
+def _encoded(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, indent=1, default=str) + "\n").encode()
 
 
 def describe(error: BaseException) -> dict[str, str]:
     """An error as documents show it; of an unexpected one only its kind, for it may quote data."""
+    error = expected(error)
     if isinstance(error, HealthpipeError):
         return {"code": error.code, "message": error.message, "hint": error.hint}
     hint = "run again with --debug to see where it happened, and report it"

@@ -1,0 +1,1 @@
+"""What runs on AWS: the handler of the Lambda function."""

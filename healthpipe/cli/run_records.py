@@ -1,0 +1,106 @@
+"""The runs of a root, for a person or a script; and going on with one that failed."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from healthpipe.cli.console import log
+from healthpipe.cli.run_workflow import show_result
+from healthpipe.cli.shared import Manner
+from healthpipe.cli.views import print_table
+from healthpipe.errors import RunNotFound
+from healthpipe.storage.layout import RUN_ID, open_root
+from healthpipe.workflow.orchestrate import Surroundings
+from healthpipe.workflow.resume import last_run, retry
+from healthpipe.workflow.runs import Run, RunRecord, runs_of
+from healthpipe.workflow.words import ORCHESTRATE
+
+LIST = ("run", "command", "status", "as of", "ended", "lines", "rejected")
+
+
+def list_runs(root: str, limit: int, manner: Manner, *, with_stages: bool) -> None:
+    """The newest runs of the workflow, a line each; or of stages by hand, too."""
+    manner.start_logging()
+    opened = open_root(root)
+    records = (run.record for run in runs_of(opened) if run.exists)
+    wanted = [record for record in records if with_stages or record.command == ORCHESTRATE][:limit]
+    if manner.json:
+        document = {"schema_version": 1, "command": "runs list", "status": "succeeded"}
+        print(json.dumps({**document, "runs": [_head(record) for record in wanted]}))
+        return
+    print_table(LIST, [_row(record) for record in wanted])
+
+
+def show_run(root: str, run_id: str | None, manner: Manner) -> None:
+    """What a run's record says."""
+    manner.start_logging()
+    opened = open_root(root)
+    if run_id is not None and not RUN_ID.fullmatch(run_id):
+        raise RunNotFound(f"{run_id!r} is no run id", "`healthpipe runs list` shows the runs")
+    record = Run(opened, run_id).record if run_id else last_run(opened)
+    if manner.json:
+        print(json.dumps(record.to_json(), default=str))
+        return
+    print_table(("what", "how it was"), list(_facts(record)))
+
+
+@dataclass(frozen=True)
+class Retrying:
+    """Which run to go on with, by default the last, and how."""
+
+    run_id: str | None
+    accept_drop: bool
+    lock_wait_s: float
+
+
+def retry_run(root: str, retrying: Retrying, manner: Manner) -> None:
+    """Go on with a run that failed, and render what it published."""
+    run_id = retrying.run_id
+    with manner.session() as progress:
+        around = Surroundings(progress, retrying.lock_wait_s)
+        result = retry(
+            open_root(root), run_id, accept_drop=retrying.accept_drop, surroundings=around
+        )
+    if result is None:
+        log.info("this run has succeeded; there is nothing to go on with")
+        if manner.json:
+            show_run(root, run_id, manner)
+        return
+    show_result(result, manner)
+
+
+def _head(record: RunRecord) -> dict[str, Any]:
+    kept = ("run_id", "command", "status", "started_at", "finished_at", "error")
+    head = {name: getattr(record, name) for name in kept}
+    return {**head, "as_of": record.as_of.isoformat(), "records": record.details.get("records")}
+
+
+def _row(record: RunRecord) -> tuple[str, ...]:
+    records = record.details.get("records") or {}
+    counts = (str(records.get(name, "")) for name in ("lines", "rejected"))
+    ended = record.finished_at or ""
+    return (record.run_id, record.command, record.status, record.as_of.isoformat(), ended, *counts)
+
+
+def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
+    yield "run", f"{record.run_id} ({record.command}, as of {record.as_of})"
+    ended = record.finished_at or "not yet"
+    yield "status", f"{record.status}; begun {record.started_at}, ended {ended}"
+    if record.error:
+        yield "error", f"{record.error['message']}; {record.error['hint']}"
+    for name in ("input", "records", "issues"):
+        if told := record.details.get(name):
+            yield name, ", ".join(f"{count:,} {what}" for what, count in told.items())
+    for finding in (record.details.get("audit") or {}).get("findings", []):
+        yield "gate", f"{finding['level']}: {finding['message']}"
+    for step in record.steps:
+        times = f"{step['started_at']} to {step['finished_at']}"
+        again = f", attempt {step['attempt']}" if step["attempt"] > 1 else ""
+        why = f": {step['error']['message']}" if step["error"] else ""
+        yield "step", f"{step['name']} {step['status']}{again}, {times}{why}"
+    for delivery in record.details.get("alerts", []):
+        problem = f", not sent: {delivery['problem']}" if delivery["problem"] else ""
+        yield "alert", f"{delivery['about']}: {delivery['sent']} sent{problem}"
+    if published := record.details.get("production"):
+        yield "published", f"generation {published['generation']}, {published['published_at']}"

@@ -1,0 +1,21 @@
+"""The command that tells how a root stands."""
+
+from typing import Any
+
+import typer
+
+from healthpipe.cli.declared import MANNER, declare
+from healthpipe.cli.shared import Manner
+
+
+def status(context: typer.Context, **given: Any) -> None:
+    """Tell what is live, how the last run ended, and with --max-age whether it is too old.
+
+    For example: healthpipe status --max-age 26h
+    """
+    from healthpipe.cli.run_status import show_status
+
+    show_status(given["root"], given["max_age"], Manner.of(given))
+
+
+declare(status, ("root", "max_age", *MANNER))

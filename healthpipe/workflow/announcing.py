@@ -1,0 +1,28 @@
+"""Telling people what a run came to, and writing down whether they could be told."""
+
+import logging
+from typing import Any
+
+from healthpipe.alerts.channels import open_channel
+from healthpipe.alerts.desk import AlertDesk, Delivery
+from healthpipe.storage.layout import Root
+from healthpipe.workflow.request import RunRequest
+from healthpipe.workflow.runs import Execution, Run
+
+log = logging.getLogger("healthpipe")
+
+
+def desk_of(root: Root, request: RunRequest, execution: Execution) -> AlertDesk:
+    """Who tells what happens in a run; its time is the start of the execution."""
+    channel = open_channel(request.sns_topic, request.region, request.profile)
+    return AlertDesk(root, channel, execution.start)
+
+
+def record_delivery(run: Run, about: str, delivery: Delivery) -> dict[str, Any]:
+    """Say it if people could not be told, and keep it in the record. Returns what was kept."""
+    kept = {"about": about, **delivery.to_json()}
+    if delivery.problem:
+        log.warning("alert not sent: %s", delivery.problem)
+    if run.exists:
+        run.change(lambda record: record.details.setdefault("alerts", []).append(kept))
+    return kept

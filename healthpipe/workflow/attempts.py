@@ -1,0 +1,147 @@
+"""A step's progress: one document in the run, written conditionally, that tells its attempts.
+
+Whoever works on a step holds the document's ETag. An attempt that was given up, or that another
+one follows, can therefore never finish, whatever it still does.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from healthpipe.errors import ServiceFailed
+from healthpipe.storage.base import PreconditionFailed
+from healthpipe.workflow.runs import Run, describe, utc_now
+
+SCHEMA_VERSION = 1
+
+
+class StepStatus(StrEnum):
+    """Where a step stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+@dataclass
+class Attempt:
+    """An attempt at a step. `notes` are what a later call needs to go on where this one ended."""
+
+    run: Run
+    step: str
+    number: int
+    started_at: str
+    notes: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] | None = None
+    etag: str | None = None
+
+    @classmethod
+    def last(cls, run: Run, step: str) -> "Attempt | None":
+        """The last attempt at a step, if there was any."""
+        found = run.find_json(_name(step))
+        if found is None:
+            return None
+        document, etag = found
+        kept = ("attempt", "started_at", "notes", "result")
+        number, started_at, notes, result = (document[name] for name in kept)
+        return cls(run, step, number, started_at, notes, result, etag)
+
+    @classmethod
+    def next(cls, run: Run, step: str) -> "Attempt":
+        """The next attempt, with the notes of the one before; not written down yet."""
+        last = cls.last(run, step)
+        if last is None:
+            return cls(run, step, 1, utc_now())
+        return cls(run, step, last.number + 1, last.started_at, last.notes, etag=last.etag)
+
+    @classmethod
+    def begin(cls, run: Run, step: str) -> "Attempt":
+        """The next attempt, which takes the place of the one before."""
+        attempt = cls.next(run, step)
+        attempt.note()
+        return attempt
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the step has its result."""
+        return self.result is not None
+
+    def succeed(self, result: dict[str, Any]) -> None:
+        """The step has its result."""
+        self.result = result
+        self._write(StepStatus.SUCCEEDED)
+
+    def note(self, **notes: Any) -> None:
+        """Keep what a later call needs, now."""
+        self.notes |= notes
+        self._write(StepStatus.RUNNING)
+
+    def pause(self) -> None:
+        """The step is to be called again."""
+        self._write(StepStatus.PAUSED)
+
+    def fail(self, error: BaseException) -> None:
+        """The attempt failed."""
+        self._write(StepStatus.FAILED, describe(error))
+
+    def abandon(self) -> None:
+        """Nobody waits for this attempt any more."""
+        self._write(StepStatus.ABANDONED)
+
+    def _write(self, status: StepStatus, error: dict[str, str] | None = None) -> None:
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "step": self.step,
+            "status": status.value,
+            "attempt": self.number,
+            "started_at": self.started_at,
+            "finished_at": None if status is StepStatus.RUNNING else utc_now(),
+            "error": error,
+            "notes": self.notes,
+            "result": self.result,
+        }
+        try:
+            self.etag = self.run.put_json_if(_name(self.step), document, self.etag)
+        except PreconditionFailed:
+            raise GivenUp(self.step) from None
+        self.run.change(lambda record: _enter(record.steps, document))
+
+
+def abandon_unfinished(run: Run) -> list[str]:
+    """Abandon the attempts at all steps that have not ended; returns the names of these steps."""
+    abandoned = []
+    for step in run.record.steps:
+        attempt = Attempt.last(run, step["name"])
+        if step["status"] in (StepStatus.RUNNING, StepStatus.PAUSED) and attempt:
+            try:
+                attempt.abandon()
+            except GivenUp:
+                continue  # it ended meanwhile
+            abandoned.append(attempt.step)
+    return abandoned
+
+
+class GivenUp(ServiceFailed):
+    """The attempt was given up, or another one follows it: what it did counts no more."""
+
+    code = "given_up"
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"this attempt at {step} was given up", "look at the run that follows")
+
+
+def _name(step: str) -> str:
+    return f"steps/{step}.json"
+
+
+def _enter(steps: list[dict[str, Any]], document: dict[str, Any]) -> None:
+    """Put what a step's document says of it into a run record's list of steps."""
+    kept = ("status", "attempt", "started_at", "finished_at", "error")
+    entry = {"name": document["step"], **{name: document[name] for name in kept}}
+    for place, known in enumerate(steps):
+        if known["name"] == entry["name"]:
+            steps[place] = entry
+            return
+    steps.append(entry)

@@ -1,0 +1,73 @@
+"""What to say of a run that failed: where, why, and what to do next."""
+
+import json
+import shlex
+
+from healthpipe.alerts.desk import Failure
+from healthpipe.errors import GateFailed, PublishConflict
+from healthpipe.stages.audit import Gate, Level
+from healthpipe.workflow.attempts import StepStatus
+from healthpipe.workflow.runs import Run, RunRecord
+
+ENDED_BADLY = (StepStatus.FAILED, StepStatus.ABANDONED)
+OUT_OF_NOWHERE = "the start"
+
+
+def failure_of(run: Run, reason: dict[str, str]) -> Failure:
+    """What is to be told of a failed run."""
+    record = run.record if run.exists else None
+    step = failed_step(record) if record else OUT_OF_NOWHERE
+    return Failure(run.run_id, step, **reason, next_command=_next_command(run, reason["code"]))
+
+
+def failed_step(record: RunRecord) -> str:
+    """The step that made a run fail, as far as its record tells.
+
+    A branch that fails takes the steps of the others with it: what the run failed with decides,
+    then what failed by itself.
+    """
+    likely = (
+        [step for step in record.steps if step["error"] and step["error"] == record.error],
+        *([step for step in record.steps if step["status"] == status] for status in ENDED_BADLY),
+    )
+    return next((steps[0]["name"] for steps in likely if steps), OUT_OF_NOWHERE)
+
+
+def reason_of(error: dict[str, str] | None) -> dict[str, str]:
+    """Code, message and hint of what a Catch hands on.
+
+    The cause of a step's error is what AWS Lambda makes of an exception; other errors are the
+    workflow's own.
+    """
+    name = error["Error"] if error else "unknown"
+    try:
+        told = json.loads(json.loads(error["Cause"] if error else "")["errorMessage"])
+        return {key: str(told[key]) for key in ("code", "message", "hint")}
+    except (ValueError, KeyError, TypeError):
+        pass
+    if name == "States.Timeout":
+        return {
+            "code": "timeout",
+            "message": "a step did not end within its time and was given up",
+            "hint": "look at what else the machine was doing, then run again",
+        }
+    return {"code": "workflow", "message": f"the workflow failed ({name})", "hint": "run again"}
+
+
+def _next_command(run: Run, code: str) -> str:
+    """A command to be pasted anywhere, whatever folder the run was started in."""
+    root = f"--root {shlex.quote(run.root.place)}"
+    if code == GateFailed.code:
+        return f"healthpipe {_look_at_gates(run)} {run.run_id} {root}"
+    if code == PublishConflict.code or not run.exists:
+        return f"healthpipe status {root}"
+    return f"healthpipe runs retry {run.run_id} {root}"
+
+
+def _look_at_gates(run: Run) -> str:
+    """What shows why a gate failed: the rejected lines, or of a drop the gates themselves."""
+    audit = run.record.details.get("audit") if run.exists else None
+    failed = {
+        each["gate"] for each in (audit or {}).get("findings", ()) if each["level"] == Level.FAIL
+    }
+    return "quarantine list" if failed & {Gate.REJECTS, Gate.REJECTED_FILES} else "runs show"

@@ -1,0 +1,51 @@
+"""What decides the results of a run: equal fingerprints, equal results."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import healthpipe
+from healthpipe.contract import CONSTANTS
+from healthpipe.engines.sql import sql_folder
+from healthpipe.ingest.manifest import Manifest
+from healthpipe.ingest.sources import Found
+from healthpipe.stages.options import StageOptions
+from healthpipe.storage.base import Storage
+
+Fingerprint = dict[str, str]
+InputIdentity = tuple[str, str, str, str | None]
+
+
+def fingerprint(inputs: Iterable[InputIdentity], options: StageOptions) -> Fingerprint:
+    """Digests of inputs, options (the as-of date among them) and SQL, and the version."""
+    return {
+        "inputs": _digest(sorted(inputs)),
+        "options": _digest(options.to_json()),
+        **code_fingerprint(),
+    }
+
+
+def code_fingerprint() -> Fingerprint:
+    """What does not hang on a run: the SQL with its constants, and the version."""
+    files = sorted(sql_folder().rglob("*.sql"))
+    texts = [[path.name, path.read_text(encoding="utf-8")] for path in files]
+    return {"sql": _digest([texts, CONSTANTS]), "version": healthpipe.__version__}
+
+
+def found_inputs(found: Found, storage: Storage) -> Iterator[InputIdentity]:
+    """The files that were found, as they are now. A stream is like no other, and left unnamed."""
+    for file in found.files:
+        status = None if file.is_stream else storage.stat(file.uri)
+        date = file.folder_date.isoformat() if file.folder_date else None
+        yield (file.uri, file.source, status.version if status else "", date)
+
+
+def manifest_inputs(manifest: Manifest) -> Iterator[InputIdentity]:
+    """The files of a manifest, as they were when it was made."""
+    for file in manifest.files:
+        yield (file.uri, file.source, file.version, file.folder_date)
+
+
+def _digest(document: Any) -> str:
+    return hashlib.sha256(json.dumps(document, default=str).encode()).hexdigest()

@@ -1,0 +1,87 @@
+"""How a root stands: what is live, how old the last good run is, what is open."""
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from healthpipe.alerts.desk import open_failure
+from healthpipe.errors import Stale
+from healthpipe.stages.pointer import read_live
+from healthpipe.storage.layout import Root
+from healthpipe.workflow.failures import failed_step
+from healthpipe.workflow.lock import RootLock
+from healthpipe.workflow.runs import RunRecord, runs_of
+from healthpipe.workflow.words import ORCHESTRATE, RunStatus
+
+SCHEMA_VERSION = 1
+GOOD = (RunStatus.SUCCEEDED, RunStatus.UNCHANGED)
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is live, the last run of the workflow and the last good one, who is at work, and the
+    failure that nobody recovered from yet.
+    """
+
+    live: dict[str, Any]
+    last: RunRecord | None
+    last_good: RunRecord | None
+    holder: dict[str, Any] | None
+    open_failure: dict[str, Any] | None
+    now: datetime.datetime
+
+    @property
+    def age(self) -> datetime.timedelta | None:
+        """How long ago the last good run ended."""
+        ended = self.last_good.finished_at if self.last_good else None
+        return self.now - datetime.datetime.fromisoformat(ended) if ended else None
+
+    def require_fresh(self, max_age: datetime.timedelta) -> None:
+        """Raise `Stale` unless a run succeeded within that time."""
+        age = self.age
+        if age is None:
+            raise Stale("no run has succeeded yet", "run `healthpipe orchestrate`")
+        if age > max_age:
+            ago = age - datetime.timedelta(microseconds=age.microseconds)
+            raise Stale(
+                f"the last good run ended {ago} ago", "see `healthpipe runs list` for what happened"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `status --json`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "status",
+            "status": "succeeded",
+            "live": self.live or None,
+            "last_run": _summary(self.last),
+            "last_good_run": _summary(self.last_good),
+            "age_s": round(self.age.total_seconds()) if self.age is not None else None,
+            "at_work": self.holder,
+            "open_failure": self.open_failure,
+        }
+
+
+def health_of(root: Root) -> Health:
+    """How a root stands now."""
+    last = last_good = None
+    for run in runs_of(root):
+        record = run.record if run.exists else None
+        if record is None or record.command != ORCHESTRATE:
+            continue
+        last = last or record
+        if record.status in GOOD:
+            last_good = record
+            break
+    live = read_live(root).document
+    now = datetime.datetime.now(datetime.UTC)
+    return Health(live, last, last_good, RootLock.of(root).holder(), open_failure(root), now)
+
+
+def _summary(record: RunRecord | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    kept = ("run_id", "status", "started_at", "finished_at", "error")
+    summary = {name: getattr(record, name) for name in kept}
+    failed = failed_step(record) if record.status == RunStatus.FAILED else None
+    return {**summary, "as_of": record.as_of.isoformat(), "failed_step": failed}

@@ -1,0 +1,133 @@
+"""One call of a step, wherever it runs: claimed, done within its time, and written down."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, UsageError
+from healthpipe.stages.pointer import read_live
+from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow.fingerprint import code_fingerprint
+from healthpipe.workflow.lock import RootLock
+from healthpipe.workflow.progress import NoProgress
+from healthpipe.workflow.request import RunRequest
+from healthpipe.workflow.runs import Execution, Run, RunRecord
+from healthpipe.workflow.steps.catalog import STEPS, Step
+from healthpipe.workflow.steps.work import Work
+from healthpipe.workflow.surroundings import LambdaContext, LocalContext, within_time
+from healthpipe.workflow.words import ORCHESTRATE, CallStatus, RunStatus
+
+
+@dataclass(frozen=True)
+class StepCall:
+    """Which step of which execution is called, and with what request."""
+
+    step: str
+    execution: Execution
+    request: RunRequest
+    error: dict[str, str] | None = None
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> "StepCall":
+        """The call of a Lambda event. Raises `UsageError`."""
+        try:
+            step, execution = event["step"], Execution.from_json(event["execution"])
+            request = RunRequest.from_json(event["request"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"the event is no call of a step ({error!r})", "mend it") from error
+        if step not in STEPS:
+            raise UsageError(f"there is no step {step!r}", f"known: {', '.join(STEPS)}")
+        return cls(step, execution, request, event.get("error"))
+
+
+def perform(call: StepCall, context: LambdaContext) -> CallStatus:
+    """Do a step, or go on with it; if it was done before, do nothing.
+
+    Raises `HealthpipeError`; `OutOfTime` where the step would come no further if called again.
+    """
+    step, run = STEPS[call.step], Run(call.request.opened_root(), call.execution.run_id)
+    with within_time(context):
+        if step.after_failure:
+            return _perform_after_failure(step, run, call)
+        try:
+            _enter(run, call)
+        except LockHeld:
+            if call.step == "Ingest":
+                return CallStatus.LOCKED
+            raise
+        last = Attempt.last(run, call.step)
+        if step.done_once and last and last.is_done:
+            return _status(last)
+        return _perform(step, run, call, context)
+
+
+def _enter(run: Run, call: StepCall) -> None:
+    """Take the lock for the run, and begin it or take it up again."""
+    RootLock.of(run.root).take(run.run_id)
+    options = call.request.options(call.execution.start.date())
+    if not run.exists:
+        run.begin(
+            RunRecord(
+                run.run_id,
+                ORCHESTRATE,
+                call.request.engine.value,
+                options.as_of,
+                options.to_json(),
+                details={
+                    "execution": call.execution.to_json(),
+                    "request": call.request.to_json(),
+                    "code": code_fingerprint(),
+                    "generation": read_live(run.root).generation,
+                },
+            )
+        )
+        return
+    run.hold()
+    if run.record.status != RunStatus.RUNNING:
+        run.change(_take_up)
+
+
+def _take_up(record: RunRecord) -> None:
+    record.status, record.finished_at, record.error = RunStatus.RUNNING.value, None, None
+
+
+def _perform(step: Step, run: Run, call: StepCall, context: LambdaContext) -> CallStatus:
+    progress = context.progress if isinstance(context, LocalContext) else NoProgress()
+    attempt = Attempt.begin(run, call.step)
+    known = dict(attempt.notes)
+    try:
+        result = step.perform(Work(run, call.execution, call.request, attempt, progress))
+    except OutOfTime as error:
+        if attempt.notes == known:  # called again it would come no further
+            _note_failure(attempt, error)
+            raise
+        attempt.pause()
+        return CallStatus.RUNNING
+    except BaseException as error:
+        _note_failure(attempt, error)
+        raise
+    attempt.succeed(result)
+    return _status(attempt)
+
+
+def _perform_after_failure(step: Step, run: Run, call: StepCall) -> CallStatus:
+    """Do what has to be done after a failure, even if nothing of it can be written down."""
+    attempt = Attempt.next(run, call.step)
+    result = step.perform(
+        Work(run, call.execution, call.request, attempt, NoProgress(), call.error)
+    )
+    if run.exists:
+        with suppress(HealthpipeError, OSError):
+            attempt.succeed(result)
+    return CallStatus.DONE
+
+
+def _note_failure(attempt: Attempt, error: BaseException) -> None:
+    """Write a failure down if that can be done: where the disk is full, it cannot."""
+    with suppress(HealthpipeError, OSError):
+        attempt.fail(error)
+
+
+def _status(attempt: Attempt) -> CallStatus:
+    return CallStatus((attempt.result or {}).get("status", CallStatus.DONE))

@@ -1,0 +1,72 @@
+"""What a run of the workflow is to do, as one document: the input of its execution."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from healthpipe.alerts.channels import open_channel
+from healthpipe.errors import UsageError
+from healthpipe.stages.gates import Gates
+from healthpipe.stages.options import StageOptions, options_from_words
+from healthpipe.storage.layout import Root, open_root
+from healthpipe.words import KEPT_RUNS, EngineName
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What was asked for, in the words of the user: `words` are those of the stages' options,
+    `gates` those of the gates.
+
+    `keep` is how many published runs stay. Without `sns_topic` alerts go to the console.
+    """
+
+    root: str
+    sources: tuple[str, ...] = ()
+    engine: EngineName = EngineName.DUCKDB
+    as_of: str | None = None
+    words: Mapping[str, Any] = field(default_factory=dict)
+    gates: Mapping[str, Any] = field(default_factory=dict)
+    accept_drop: bool = False
+    force: bool = False
+    keep: int = KEPT_RUNS
+    sns_topic: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    notify_success: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The document; `from_json` takes it."""
+        return {**asdict(self), "sources": list(self.sources)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "RunRequest":
+        """The request of a document, which has to name a root. Raises `UsageError`."""
+        unknown = set(document) - {field.name for field in fields(cls)}
+        if unknown or not document.get("root"):
+            what = f"unknown: {', '.join(sorted(unknown))}" if unknown else "no root"
+            raise UsageError(f"the input of the execution is no request ({what})", "mend it")
+        typed = {
+            "sources": tuple(document.get("sources", ())),
+            "engine": EngineName(document.get("engine", EngineName.DUCKDB)),
+        }
+        return cls(**{**document, **typed})
+
+    def options(self, today: datetime.date) -> StageOptions:
+        """What it means; `today` is the as-of date unless another was asked for."""
+        return options_from_words(self.as_of or today.isoformat(), self.words)
+
+    def chosen_gates(self) -> Gates:
+        """The gates."""
+        return Gates.choose(**self.gates)
+
+    def require_valid(self, today: datetime.date) -> None:
+        """Raise `UsageError` for what can be refused before a run begins."""
+        self.options(today)
+        self.chosen_gates()
+        self.opened_root()
+        open_channel(self.sns_topic, self.region, self.profile)
+
+    def opened_root(self) -> Root:
+        """Where it all lies."""
+        return open_root(self.root)

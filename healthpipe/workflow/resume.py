@@ -1,0 +1,69 @@
+"""Going on with a run that failed, from the step that failed, if that is still the same run."""
+
+from dataclasses import replace
+
+from healthpipe.errors import RetryRefused, RunNotFound
+from healthpipe.ingest.manifest import Manifest
+from healthpipe.stages.pointer import read_live
+from healthpipe.storage.layout import Root
+from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow.fingerprint import code_fingerprint
+from healthpipe.workflow.intake import MANIFEST
+from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
+from healthpipe.workflow.request import RunRequest
+from healthpipe.workflow.runs import Execution, Run, RunRecord, runs_of
+from healthpipe.workflow.words import ORCHESTRATE, RunStatus
+
+DONE = (RunStatus.SUCCEEDED, RunStatus.UNCHANGED)
+RUN_ANEW = "run `healthpipe orchestrate` instead"
+
+
+def retry(
+    root: Root, run_id: str | None, *, accept_drop: bool, surroundings: Surroundings
+) -> WorkflowResult | None:
+    """Go on with a run, by default the last one of the workflow; None if it has succeeded.
+
+    Raises `RunNotFound`, and `RetryRefused` where the result would not be that run's any more.
+    """
+    run = Run(root, run_id or last_run(root).run_id)
+    record = run.record
+    if record.command != ORCHESTRATE:
+        raise RetryRefused(
+            f"run {run.run_id} is one of {record.command}, which has no steps to go on with",
+            "run that command again",
+        )
+    if record.status in DONE:
+        return None
+    _require_same(run, record)
+    request = replace(
+        RunRequest.from_json({**record.details["request"], "root": root.uri}),
+        accept_drop=accept_drop,
+    )
+    return orchestrate(request, Execution.from_json(record.details["execution"]), surroundings)
+
+
+def last_run(root: Root) -> RunRecord:
+    """The record of the newest run of the workflow. Raises `RunNotFound`."""
+    for run in runs_of(root):
+        if run.exists and (record := run.record).command == ORCHESTRATE:
+            return record
+    raise RunNotFound(f"{root.uri} has no run of the workflow", "run `healthpipe orchestrate`")
+
+
+def _require_same(run: Run, record: RunRecord) -> None:
+    """Refuse a retry that would publish something else than its run would have."""
+    live = read_live(run.root)
+    if live.generation > record.details["generation"] and live.run_id != run.run_id:
+        raise RetryRefused(f"run {live.run_id} became live since run {run.run_id} began", RUN_ANEW)
+    for name, now in code_fingerprint().items():
+        if record.details["code"].get(name) != now:
+            raise RetryRefused(f"the {name} changed since run {run.run_id}", RUN_ANEW)
+    ingest = Attempt.last(run, "Ingest")
+    if ingest and ingest.is_done:
+        manifest = Manifest.from_json(run.read_json(MANIFEST))
+        changed = manifest.changed_files(run.root.storage)
+        if changed:
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            raise RetryRefused(
+                f"{changed[0]}{more} changed since run {run.run_id} listed it", RUN_ANEW
+            )

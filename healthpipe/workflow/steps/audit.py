@@ -1,0 +1,51 @@
+"""Audit: the whole run is judged before anything of it is published."""
+
+import logging
+from typing import Any
+
+from healthpipe.stages.audit import Level, count_rejected_files, coverage_of, live_coverage
+from healthpipe.stages.audit import audit as audit_run
+from healthpipe.stages.balance import Balance
+from healthpipe.stages.curate import BALANCE
+from healthpipe.stages.pointer import read_live
+from healthpipe.words import Format
+from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow.steps.work import Work
+
+log = logging.getLogger("healthpipe")
+
+
+def audit(work: Work) -> dict[str, Any]:
+    """Judge the run by its gates, against the live run as it is now; note which that was.
+
+    Raises `GateFailed`.
+    """
+    live = read_live(work.root)
+    earlier = Attempt.last(work.run, "Publish")
+    if earlier and live.document and earlier.notes.get("nonce") == live.document["nonce"]:
+        # Published already, and killed before that was noted.
+        return dict(work.attempt.notes["seen"])
+    work.progress.step("judging the run")
+    curated = work.result("Curate")
+    (counts,) = (
+        file["uri"]
+        for file in work.result("StateCounts")["files"]
+        if file["format"] == Format.JSON.value
+    )
+    found = audit_run(
+        work.request.chosen_gates(),
+        Balance(**work.run.read_json(BALANCE)["all"]),
+        count_rejected_files(curated["issues"]),
+        curated["input"]["files"],
+        coverage_of(work.root.storage, counts),
+        live_coverage(work.root, live.document, accept_drop=work.request.accept_drop),
+        accept_drop=work.request.accept_drop,
+    )
+    work.run.note(audit=found.to_json())
+    for finding in found.findings:
+        if finding.level in (Level.WARN, Level.ACCEPTED):
+            log.warning(finding.message)
+    found.require_passed()
+    seen = {"live": live.document, "etag": live.etag}
+    work.attempt.note(seen=seen)
+    return seen

@@ -1,0 +1,42 @@
+"""The steps by the names that the workflow file calls them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from healthpipe.words import PublishedStage
+from healthpipe.workflow.steps.announce import alert_expiring, notify_failure, notify_success
+from healthpipe.workflow.steps.audit import audit
+from healthpipe.workflow.steps.curate import curate
+from healthpipe.workflow.steps.finish import cleanup, finish
+from healthpipe.workflow.steps.ingest import ingest
+from healthpipe.workflow.steps.publish import publish
+from healthpipe.workflow.steps.stage import step_of
+from healthpipe.workflow.steps.work import Work
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step does. One that is `done_once` is not done again in a retry of its run; one that
+    is `after_failure` belongs to the failure branch and needs neither lock nor run.
+    """
+
+    perform: Callable[[Work], dict[str, Any]]
+    done_once: bool = True
+    after_failure: bool = False
+
+
+STEPS = {
+    "Ingest": Step(ingest),
+    "Curate": Step(curate),
+    "Extract": Step(step_of(PublishedStage.EXTRACT)),
+    "FilterExpiring": Step(step_of(PublishedStage.FILTER_EXPIRING)),
+    "StateCounts": Step(step_of(PublishedStage.STATE_COUNTS)),
+    "Audit": Step(audit, done_once=False),
+    "Publish": Step(publish),
+    "AlertExpiring": Step(alert_expiring),
+    "NotifySuccess": Step(notify_success),
+    "Finish": Step(finish, done_once=False),
+    "Cleanup": Step(cleanup, done_once=False, after_failure=True),
+    "NotifyFailure": Step(notify_failure, done_once=False, after_failure=True),
+}

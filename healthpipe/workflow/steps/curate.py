@@ -1,0 +1,67 @@
+"""Curate: every line of the run's files judged once, and accounted for."""
+
+from typing import Any
+
+from healthpipe.engines.base import Engine
+from healthpipe.ingest.manifest import Manifest
+from healthpipe.stages.answers import answered_by
+from healthpipe.stages.curate import BALANCE, CURATED_LINES, ISSUES, REJECTS, account, open_records
+from healthpipe.stages.segments import (
+    DATA,
+    DESCRIPTION,
+    describe_segment,
+    files_not_in,
+    usable_segments,
+)
+from healthpipe.words import Format
+from healthpipe.workflow.fingerprint import fingerprint, manifest_inputs
+from healthpipe.workflow.intake import MANIFEST
+from healthpipe.workflow.results import accounted
+from healthpipe.workflow.steps.work import Work
+
+
+def curate(work: Work) -> dict[str, Any]:
+    """Type the lines of files that no earlier run has typed; keep rejects, issues and balance."""
+    segments: list[str] = []
+    manifest = Manifest.from_json(work.run.read_json(MANIFEST))
+    with work.engine() as engine:
+        work.progress.step(f"reading {len(manifest.files)} files", engine.progress)
+
+        def read(files: Manifest) -> None:
+            segments[:] = _segments_for(work, engine, files)
+
+        manifest = work.intake.read(manifest, read)
+        work.attempt.note(segments=segments)
+        work.progress.step("accounting for every line", engine.progress)
+        open_records(engine, work.options, segments)
+        counted = account(
+            engine,
+            work.options,
+            work.scratch,
+            landed=manifest.landed_lines,
+            answered=answered_by(work.root, manifest.uris),
+        )
+    work.run.write_json(BALANCE, counted.to_json())
+    for kept in (REJECTS, ISSUES):
+        work.run.deliver(kept, work.scratch / kept)
+    facts = accounted(manifest, counted)
+    own = fingerprint(manifest_inputs(manifest), work.options)
+    work.run.note(**facts, fingerprint=own)
+    return {"segments": segments, **facts}
+
+
+def _segments_for(work: Work, engine: Engine, manifest: Manifest) -> list[str]:
+    """Segments that hold the files, a new one for those that no earlier run has curated."""
+    root, storage = work.root, work.root.storage
+    known = usable_segments(root, manifest.files)
+    new = files_not_in(known, manifest.files)
+    uris = [segment.uri for segment in known]
+    if new:
+        engine.read_lines([file.as_lines() for file in new])
+        local = work.scratch / DATA
+        engine.write(CURATED_LINES, local, Format.PARQUET)
+        folder = f"{root.curated}/{work.run.run_id}"
+        storage.deliver(local, f"{folder}/{DATA}")
+        storage.write(f"{folder}/{DESCRIPTION}", describe_segment(new))
+        uris.append(f"{folder}/{DATA}")
+    return uris

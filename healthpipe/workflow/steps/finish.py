@@ -1,0 +1,38 @@
+"""The last steps of a run, of one that succeeded and of one that failed."""
+
+import logging
+from typing import Any
+
+from healthpipe.errors import HealthpipeError
+from healthpipe.stages.prune import prune_published
+from healthpipe.workflow.attempts import abandon_unfinished
+from healthpipe.workflow.failures import reason_of
+from healthpipe.workflow.lock import RootLock
+from healthpipe.workflow.steps.work import Work
+from healthpipe.workflow.words import RunStatus
+
+log = logging.getLogger("healthpipe")
+
+
+def finish(work: Work) -> dict[str, Any]:
+    """Close the run's record, and remove published copies beyond those that are kept."""
+    published = "production" in work.run.record.details
+    removed: list[str] = []
+    if published:
+        try:
+            removed = [each.uri for each in prune_published(work.root, work.request.keep)]
+        except (HealthpipeError, OSError) as error:
+            log.warning("old published runs were not removed: %s", error)
+    work.run.finish(RunStatus.SUCCEEDED if published else RunStatus.UNCHANGED)
+    RootLock.of(work.root).give_back(work.run.run_id)
+    return {"removed": removed}
+
+
+def cleanup(work: Work) -> dict[str, Any]:
+    """Give up what still runs, close the run's record as failed, and give back the lock."""
+    abandoned: list[str] = []
+    if work.run.exists:
+        abandoned = abandon_unfinished(work.run)
+        work.run.finish(RunStatus.FAILED, reason_of(work.error))
+    RootLock.of(work.root).give_back(work.run.run_id)
+    return {"abandoned": abandoned}

@@ -1,0 +1,53 @@
+"""Ingest: clear up after dead runs, see whether there is anything to do, list the files."""
+
+from dataclasses import asdict
+from typing import Any
+
+from healthpipe.ingest.lander import TakingInPaused
+from healthpipe.ingest.manifest import InputFile
+from healthpipe.ingest.sources import find_files
+from healthpipe.stages.pointer import read_live
+from healthpipe.workflow.announcing import desk_of, record_delivery
+from healthpipe.workflow.failures import failure_of
+from healthpipe.workflow.fingerprint import fingerprint, found_inputs
+from healthpipe.workflow.runs import RECORD, Run
+from healthpipe.workflow.steps.work import Work
+from healthpipe.workflow.sweeping import sweep
+from healthpipe.workflow.words import CallStatus
+
+# What a run that found nothing to do has in common with the live one.
+SAME = ("input", "records", "issues")
+
+
+def ingest(work: Work) -> dict[str, Any]:
+    """Make the input manifest, unless the live run is what this one would come to."""
+    _tell_of_dead_runs(work)
+    work.progress.step("looking for files")
+    found = find_files(work.request.sources, work.root)
+    inputs = found_inputs(found, work.root.storage)
+    own = fingerprint(inputs, work.options)
+    live = _record_of_live(work)
+    if not work.request.force and own == live.get("fingerprint"):
+        work.run.note(unchanged_since=live["run_id"], **{name: live[name] for name in SAME})
+        return {"status": CallStatus.UNCHANGED}
+    known = [InputFile.from_json(file) for file in work.attempt.notes.get("files", ())]
+    try:
+        manifest = work.intake.take_in(found, known)
+    except TakingInPaused as paused:
+        work.attempt.notes["files"] = [asdict(file) for file in paused.files]
+        raise
+    return {"files": len(manifest.files)}
+
+
+def _tell_of_dead_runs(work: Work) -> None:
+    for dead in sweep(work.root):
+        if dead.error:
+            failure = failure_of(Run(work.root, dead.run_id), dead.error)
+            delivery = desk_of(work.root, work.request, work.execution).failed(failure)
+            record_delivery(work.run, "failure", delivery)
+
+
+def _record_of_live(work: Work) -> dict[str, Any]:
+    live = read_live(work.root).document
+    found = Run(work.root, live["run_id"]).find_json(RECORD) if live else None
+    return found[0] if found else {}

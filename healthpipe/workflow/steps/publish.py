@@ -1,0 +1,37 @@
+"""Publish: copies in production, and the pointer that makes them the live ones."""
+
+import uuid
+from typing import Any
+
+from healthpipe.stages.pointer import Live
+from healthpipe.stages.publish import Publication
+from healthpipe.stages.publish import publish as publish_outputs
+from healthpipe.stopping import raise_if_stopping
+from healthpipe.workflow.steps.work import Work
+
+STAGES = ("Extract", "FilterExpiring", "StateCounts")
+
+
+def publish(work: Work) -> dict[str, Any]:
+    """Publish the outputs in place of what Audit saw live. Raises `PublishConflict`."""
+    work.progress.step("publishing")
+    seen = work.result("Audit")
+    outputs = [file for step in STAGES for file in work.result(step)["files"]]
+    options = work.options
+    publication = Publication(
+        work.run.run_id, options.as_of.isoformat(), options.to_json(), outputs
+    )
+    nonce = work.attempt.notes.get("nonce") or uuid.uuid4().hex
+    work.attempt.note(nonce=nonce)
+    copied = 0
+
+    def pause() -> None:
+        nonlocal copied
+        copied += 1
+        work.attempt.notes["copied"] = copied
+        raise_if_stopping()
+
+    live = Live(seen["live"], seen["etag"])
+    document = publish_outputs(work.root, publication, live, nonce, pause=pause)
+    work.run.note(production=document)
+    return document

@@ -1,0 +1,66 @@
+"""What a step of the workflow is given to work with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from healthpipe.engines import open_engine
+from healthpipe.engines.base import Engine
+from healthpipe.stages.options import StageOptions
+from healthpipe.storage.layout import Root
+from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow.intake import Intake
+from healthpipe.workflow.progress import Progress
+from healthpipe.workflow.request import RunRequest
+from healthpipe.workflow.runs import Execution, Run
+
+
+@dataclass(frozen=True)
+class Work:
+    """A step's work: the run, what was asked for, and the attempt.
+
+    `error` is what the failed state left, for the steps of the failure branch.
+    """
+
+    run: Run
+    execution: Execution
+    request: RunRequest
+    attempt: Attempt
+    progress: Progress
+    error: dict[str, str] | None = None
+
+    @property
+    def root(self) -> Root:
+        """Where it all lies."""
+        return self.run.root
+
+    @property
+    def intake(self) -> Intake:
+        """What takes in the files of the run."""
+        return Intake(self.run, self.request.sources)
+
+    @cached_property
+    def options(self) -> StageOptions:
+        """What the records of the run mean."""
+        return self.request.options(self.execution.start.date())
+
+    @cached_property
+    def scratch(self) -> Path:
+        """A folder of this attempt alone."""
+        folder = self.run.scratch / f"{self.attempt.step}-{self.attempt.number}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def result(self, step: str) -> dict[str, Any]:
+        """What another step of the run came to."""
+        result: dict[str, Any] = self.run.read_json(f"steps/{step}.json")["result"]
+        return result
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """The engine that was asked for, while the block runs."""
+        with open_engine(self.request.engine, self.scratch) as engine:
+            yield engine

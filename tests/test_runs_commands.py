@@ -1,0 +1,167 @@
+"""`runs list`, `runs show` and `status`, for a person and for a script."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from healthpipe.errors import ServiceFailed
+from healthpipe.storage.layout import Root
+from healthpipe.workflow import health
+from healthpipe.workflow.lock import RootLock
+from tests.conftest import AS_OF
+from tests.watching import watch_steps
+
+
+@pytest.fixture
+def orchestrate(cli, examples):
+    def run(*arguments):
+        return cli("orchestrate", "examples", "--as-of", AS_OF, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def performed(monkeypatch):
+    return watch_steps(monkeypatch)
+
+
+@pytest.fixture
+def failed(orchestrate, performed):
+    """A root whose last run failed, after one that published."""
+    good = orchestrate("--json").document["run_id"]
+    performed.failing["Curate"] = ServiceFailed("the disk is full", "free space")
+    assert orchestrate("--force").code == 4
+    return good
+
+
+def test_the_list_has_a_line_for_each_run_of_the_workflow(cli, orchestrate, failed):
+    cli("extract", "examples", "--as-of", AS_OF)
+
+    rows = [line.split("\t") for line in cli("runs", "list").out.splitlines()]
+    document = cli("runs", "list", "--json").document
+
+    assert {row[2] for row in rows} == {"succeeded", "failed"}
+    assert [row[0] for row in rows] == [each["run_id"] for each in document["runs"]]
+    (good,) = [row for row in rows if row[0] == failed]
+    assert (good[1], good[3], good[5:]) == ("orchestrate", AS_OF, ["73", "3"])
+    assert len(cli("runs", "list", "--all").out.splitlines()) == 3
+    assert len(cli("runs", "list", "--limit", "1").out.splitlines()) == 1
+
+
+def test_a_root_without_runs_has_an_empty_list(cli, tmp_path):
+    outcome = cli("runs", "list")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert cli("runs", "list", "--json").document["runs"] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_shown_with_its_steps_gates_and_alerts(cli, failed):
+    outcome = cli("runs", "show", failed)
+    told = [line.split("\t")[0] for line in outcome.out.splitlines()]
+    assert told[:2] == ["run", "status"]
+    assert [told.count(name) for name in ("gate", "step", "published")] == [5, 10, 1]
+    assert cli("runs", "show", failed, "--json").document["run_id"] == failed
+
+
+def test_a_failed_run_is_shown_with_its_error_and_what_to_do(cli, failed):
+    (run,) = [
+        each["run_id"]
+        for each in cli("runs", "list", "--json").document["runs"]
+        if each["status"] == "failed"
+    ]
+    out = cli("runs", "show", run).out
+    assert "error\tthe disk is full; free space\n" in out
+    assert "step\tCurate failed, attempt 4, " in out
+    assert "alert\tfailure: 1 sent\n" in out
+
+
+@pytest.mark.parametrize("run", ["20260101T000000Z-abcdef", "nonsense", "../raw"])
+def test_a_run_that_is_not_there_is_said_in_one_line(cli, run):
+    outcome = cli("runs", "show", run)
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "healthpipe runs list" in outcome.err
+
+
+def test_status_tells_what_is_live_and_what_is_wrong(cli, failed):
+    told = dict(line.split("\t") for line in cli("status").out.splitlines())
+    assert told["live"].startswith(f"{failed} as of {AS_OF}, published ")
+    assert " failed at Curate, " in told["last run"]
+    assert told["last run"].endswith(": the disk is full")
+    assert told["last good run"].startswith(failed)
+    assert told["open failure"].startswith("service_failed at Curate, first ")
+
+    document = cli("status", "--json").document
+    assert document["live"]["run_id"] == document["last_good_run"]["run_id"] == failed
+    assert document["last_run"]["failed_step"] == "Curate"
+    assert 0 <= document["age_s"] < 600
+
+
+def test_status_of_a_root_that_is_new_is_no_failure(cli, tmp_path):
+    outcome = cli("status")
+    assert (outcome.code, outcome.out) == (0, "live\tnothing is published yet\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_names_who_is_at_work(cli, orchestrate):
+    orchestrate()
+    RootLock.of(Root("data")).take("20260215T050000Z-abcdef")
+    assert "at work\t20260215T050000Z-abcdef, since " in cli("status").out
+    RootLock.of(Root("data")).give_back("20260215T050000Z-abcdef")
+    assert "at work" not in cli("status").out
+
+
+@pytest.mark.parametrize(
+    ("hours", "age", "code"),
+    [(25, "26h", 0), (27, "26h", 3), (27, "2d", 0), (2, "90m", 3), (1, "90m", 0)],
+)
+def test_status_fails_with_3_when_the_last_good_run_is_too_old(
+    cli, orchestrate, monkeypatch, hours, age, code
+):
+    orchestrate()
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, _):
+            return datetime.now(UTC) + timedelta(hours=hours)
+
+    monkeypatch.setattr(health.datetime, "datetime", Later)
+    outcome = cli("status", "--max-age", age, "--json")
+    assert outcome.code == code
+    if code:
+        assert outcome.document["error"]["code"] == "stale"
+        assert len(outcome.err.splitlines()) == 1
+
+
+def test_status_fails_with_3_when_no_run_ever_succeeded(cli):
+    assert cli("status", "--max-age", "26h").code == 3
+
+
+def test_a_run_with_nothing_to_do_is_a_good_one(cli, orchestrate):
+    orchestrate()
+    orchestrate()
+    document = cli("status", "--json").document
+    assert document["last_run"]["status"] == "unchanged"
+    assert document["last_good_run"] == document["last_run"]
+
+
+@pytest.mark.parametrize("age", ["26", "h", "-1h", "1.5h", "26 h", "1w", ""])
+def test_an_age_that_is_none_is_refused(cli, age):
+    assert cli("status", "--max-age", age).code == 2
+
+
+def test_the_commands_have_an_example(cli):
+    for command in (["status"], ["runs", "list"], ["runs", "show"], ["runs", "retry"]):
+        words = " ".join(command)
+        assert f"For example: healthpipe {words}" in cli(*command, "--help").out
+
+
+def test_the_records_of_runs_hold_no_values_of_records(cli, tmp_path, performed):
+    (tmp_path / "in.jsonl").write_text('{"facility_id": "SECRET", "facility_name": "SECRET"}\n')
+    cli("orchestrate", "in.jsonl")
+    performed.failing["Audit"] = KeyError("SECRET")
+    outcome = cli("orchestrate", "in.jsonl", "--force")
+    assert "SECRET" not in outcome.err
+    for path in tmp_path.glob("data/runs/**/*.json"):
+        if path.parent.name != "state-counts":
+            assert "SECRET" not in json.dumps(json.loads(path.read_text())), path
