@@ -12,12 +12,18 @@ from pathlib import Path
 import pytest
 
 from healthpipe.errors import LockHeld, RunNotFound
+from healthpipe.stages.pointer import read_live
+from healthpipe.stages.publish import publish
+from healthpipe.stages.rollback import rollback
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import Attempt, GivenUp, abandon_unfinished
+from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.liveness import Liveness
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.runs import Execution, Run, RunRecord, runs_of
 from healthpipe.workflow.sweeping import sweep, sweep_stages
+from healthpipe.workflow.words import RunStatus
+from tests.production import finished, publish_run
 
 # Holds a root's lock and a run, tells so, and waits to be killed.
 HOLDER = """
@@ -61,6 +67,15 @@ def holder(root):
     for process in started:
         process.kill()
         process.communicate()
+
+
+def finished_outputs(root, run_id):
+    """The outputs of a run that has its record already."""
+    record = Path(root.run(run_id), "run.json")
+    kept = record.read_text()
+    publication = finished(root, run_id)
+    record.write_text(kept)
+    return publication
 
 
 def kill(process):
@@ -221,8 +236,68 @@ def test_a_dead_run_that_had_published_has_succeeded(root, holder, tmp_path):
     (dead,) = sweep(root)
 
     assert (dead.status, dead.error) == ("succeeded", None)
+    assert dead.finished_at == pointer["published_at"]
     assert dead.details["production"] == pointer
     assert published.is_file()
+
+
+def test_a_dead_run_that_was_published_and_rolled_back_keeps_its_copies(root, holder):
+    publish_run(root, OTHER)
+    kill(holder())
+    pointer = publish(root, finished_outputs(root, RUN), read_live(root), "nonce")
+    rollback(root, OTHER, "another nonce")
+
+    (dead,) = sweep(root)
+
+    assert (dead.status, dead.details["production"]) == ("succeeded", pointer)
+    assert rollback(root, RUN, "a third nonce")["run_id"] == RUN
+
+
+def test_the_record_of_a_dead_run_says_at_which_step_it_died(root, begun):
+    run = begun()
+    Attempt.begin(run, "Ingest").succeed({})
+    Attempt.begin(run, "Curate")
+    Liveness.of(run.uri)._lock.release()  # as the kernel does for a dead process
+
+    (dead,) = sweep(root)
+
+    assert dead.finished_at is not None
+    assert [(s["name"], s["status"]) for s in Run(root, RUN).record.steps] == [
+        ("Ingest", "succeeded"),
+        ("Curate", "abandoned"),
+    ]
+    assert failed_step(Run(root, RUN).record) == "Curate"
+
+
+def test_a_step_that_was_killed_before_the_record_told_of_it_is_entered(begun):
+    run = begun()
+    Attempt.begin(run, "Ingest").succeed({})
+    Attempt.begin(run, "Curate")
+    run.change(lambda record: record.steps.clear())
+
+    assert abandon_unfinished(run) == ["Curate"]
+    told = {step["name"]: step["status"] for step in run.record.steps}
+    assert told == {"Ingest": "succeeded", "Curate": "abandoned"}
+    run.let_go()
+
+
+def test_what_a_dead_process_left_half_written_is_gone_once_its_run_goes_on(root, begun):
+    run = begun()
+    Liveness.of(run.uri)._lock.release()  # as the kernel does for a dead process
+    left = Path(run.uri, "steps", ".tmp-1")
+    left.parent.mkdir()
+    left.write_text("half")
+    run.hold()
+    assert not left.exists()
+    run.let_go()
+
+
+def test_a_run_is_held_until_all_of_it_is_written(begun):
+    run = begun()
+    run.finish(RunStatus.SUCCEEDED)
+    assert Path(run.uri, ".alive").exists()
+    run.let_go()
+    assert not Path(run.uri, ".alive").exists()
 
 
 def test_stages_by_hand_clear_up_after_their_like_alone(root, holder):

@@ -6,6 +6,7 @@ one follows, can therefore never finish, whatever it still does.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Any
 
 from healthpipe.errors import ServiceFailed
@@ -13,6 +14,7 @@ from healthpipe.storage.base import PreconditionFailed
 from healthpipe.workflow.runs import Run, describe, utc_now
 
 SCHEMA_VERSION = 1
+FOLDER = "steps"
 
 
 class StepStatus(StrEnum):
@@ -110,17 +112,36 @@ class Attempt:
 
 
 def abandon_unfinished(run: Run) -> list[str]:
-    """Abandon the attempts at all steps that have not ended; returns the names of these steps."""
+    """Abandon the attempts at all steps that have not ended; returns the names of these steps.
+
+    What a kill kept the run's record from saying of the others is entered there.
+    """
     abandoned = []
-    for step in run.record.steps:
-        attempt = Attempt.last(run, step["name"])
-        if step["status"] in (StepStatus.RUNNING, StepStatus.PAUSED) and attempt:
-            try:
-                attempt.abandon()
-            except GivenUp:
-                continue  # it ended meanwhile
-            abandoned.append(attempt.step)
+    for step in _begun(run):
+        document, _ = run.find_json(_name(step)) or ({}, None)
+        attempt = Attempt.last(run, step)
+        if document.get("status") not in (StepStatus.RUNNING, StepStatus.PAUSED) or not attempt:
+            _make_known(run, document)
+            continue
+        try:
+            attempt.abandon()
+        except GivenUp:
+            continue  # it ended meanwhile
+        abandoned.append(step)
     return abandoned
+
+
+def _begun(run: Run) -> list[str]:
+    """The steps that have a document, in the order in which they were begun."""
+    named = [step["name"] for step in run.record.steps]
+    files = run.root.storage.list(f"{run.uri}/{FOLDER}")
+    found = [PurePath(file.uri).stem for file in files if file.uri.endswith(".json")]
+    return [*named, *(step for step in found if step not in named)]
+
+
+def _make_known(run: Run, document: dict[str, Any]) -> None:
+    if document and _entry(document) not in run.record.steps:
+        run.change(lambda record: _enter(record.steps, document))
 
 
 class GivenUp(ServiceFailed):
@@ -133,13 +154,18 @@ class GivenUp(ServiceFailed):
 
 
 def _name(step: str) -> str:
-    return f"steps/{step}.json"
+    return f"{FOLDER}/{step}.json"
+
+
+def _entry(document: dict[str, Any]) -> dict[str, Any]:
+    """What a run's record says of a step."""
+    kept = ("status", "attempt", "started_at", "finished_at", "error")
+    return {"name": document["step"], **{name: document[name] for name in kept}}
 
 
 def _enter(steps: list[dict[str, Any]], document: dict[str, Any]) -> None:
     """Put what a step's document says of it into a run record's list of steps."""
-    kept = ("status", "attempt", "started_at", "finished_at", "error")
-    entry = {"name": document["step"], **{name: document[name] for name in kept}}
+    entry = _entry(document)
     for place, known in enumerate(steps):
         if known["name"] == entry["name"]:
             steps[place] = entry

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from healthpipe.stages.pointer import read_live
+from healthpipe.stages.history import history
 from healthpipe.stages.segments import DESCRIPTION
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import abandon_unfinished
 from healthpipe.workflow.liveness import Liveness
-from healthpipe.workflow.runs import RECORD, Run, RunRecord, runs_of
+from healthpipe.workflow.runs import RECORD, Run, RunRecord, runs_of, utc_now
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 DIED = {
@@ -47,12 +47,11 @@ def _close_if_dead(run: Run) -> RunRecord | None:
     storage = run.root.storage
     closed: RunRecord | None = None
     if run.exists:
-        live = read_live(run.root).document
-        is_live = live.get("run_id") == run.run_id
+        abandon_unfinished(run)
+        published = _published(run)
         if run.record.status == RunStatus.RUNNING:
-            abandon_unfinished(run)
-            closed = run.change(lambda record: _close(record, live if is_live else None))
-        if not is_live:
+            closed = run.change(lambda record: _close(record, published))
+        if not published:
             storage.delete_folder(run.root.published(run.run_id))
     storage.delete_temporary(run.uri)
     segment = f"{run.root.curated}/{run.run_id}"
@@ -64,11 +63,17 @@ def _close_if_dead(run: Run) -> RunRecord | None:
     return closed
 
 
-def _close(record: RunRecord, live: dict[str, Any] | None) -> None:
+def _published(run: Run) -> dict[str, Any] | None:
+    """The pointer's document of a run that is live, or was before another one became so."""
+    documents = (each for each in history(run.root) if each["run_id"] == run.run_id)
+    return next(documents, None)
+
+
+def _close(record: RunRecord, published: dict[str, Any] | None) -> None:
     """A run that died after it had flipped the pointer has done what matters."""
-    if live:
-        record.status = RunStatus.SUCCEEDED
-        record.details["production"] = live
+    if published:
+        record.status, record.finished_at = RunStatus.SUCCEEDED, published["published_at"]
+        record.details["production"] = published
         record.details["note"] = "the process ended after it had published"
     else:
-        record.status, record.error = RunStatus.FAILED, DIED
+        record.status, record.error, record.finished_at = RunStatus.FAILED, DIED, utc_now()
