@@ -32,10 +32,16 @@ class Liveness:
         resolved = Path(folder).resolve()
         return cls._known.setdefault(resolved, cls(resolved))
 
-    def take(self) -> None:
-        """Mark the run as worked on by this process. Raises `LockHeld` if another one does."""
+    def take(self) -> bool:
+        """Mark the run as worked on by this process; whether it was not marked so already.
+
+        Raises `LockHeld` if another process works on it.
+        """
+        if self._lock.is_locked:
+            return False
         if not self._take(PATIENCE_S):
             raise LockHeld(f"another process works on {self._folder}", "wait for its end")
+        return True
 
     def take_if_dead(self) -> bool:
         """Take the run over if a process worked on it and ended without a word."""

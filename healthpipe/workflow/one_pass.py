@@ -34,12 +34,14 @@ def run_stage(request: Request) -> StageResult:
     run.begin(record)
     try:
         result = _result(request, run, found)
+        document = result.to_json()
+        run.note(**{key: document[key] for key in ("input", "records", "issues", "output")})
+        run.finish(RunStatus.SUCCEEDED)
     except BaseException as error:
         run.fail(error)
         raise
-    document = result.to_json()
-    run.note(**{key: document[key] for key in ("input", "records", "issues", "output")})
-    run.finish(RunStatus.SUCCEEDED)
+    finally:
+        run.let_go()
     return result
 
 

@@ -100,6 +100,7 @@ def orchestrate(
         if run.record.status == RunStatus.RUNNING:  # Finish itself failed: the run is published
             run.finish(RunStatus.SUCCEEDED)
     finally:
+        run.let_go()
         lock.give_back(run.run_id)
     return WorkflowResult(run, run.record, time.monotonic() - began)
 

@@ -123,8 +123,10 @@ class Run:
 
     def hold(self) -> None:
         """Say that this process works on the run, until it lets go or ends. Raises `LockHeld`."""
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        Liveness.of(self.uri).take()
+        Path(self.uri).mkdir(parents=True, exist_ok=True)
+        if Liveness.of(self.uri).take():
+            self.root.storage.delete_temporary(self.uri)  # a dead process may have left some
+        self.scratch.mkdir(exist_ok=True)
 
     def change(self, change: Callable[[RunRecord], None]) -> RunRecord:
         """Change the record, over again if another step did so meanwhile."""
@@ -143,16 +145,14 @@ class Run:
         self.change(lambda record: record.details.update(details))
 
     def finish(self, status: RunStatus, error: dict[str, str] | None = None) -> RunRecord:
-        """Close the record, let go of the run, and remove what only its attempts needed."""
+        """Close the record, and remove what only the run's attempts needed."""
 
         def close(record: RunRecord) -> None:
             record.status, record.error, record.finished_at = status.value, error, utc_now()
 
         # Before the record: on a full disk this makes the room for it.
         self.root.storage.delete_folder(str(self.scratch))
-        record = self.change(close)
-        Liveness.of(self.uri).give_back()
-        return record
+        return self.change(close)
 
     def fail(self, error: BaseException) -> None:
         """Close the record of a run that did not do what it was to do."""
