@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from healthpipe.errors import AlertNotSent
 from tests.conftest import AS_OF
 
 
@@ -169,3 +170,36 @@ def test_current_shows_paths_data_and_the_pointer(orchestrate, cli, pointer, tmp
     assert cli("current", "--json").document == json.loads(pointer.read_text())
     cli("current", "state-counts", "-o", "copy.csv")
     assert (tmp_path / "copy.csv").read_text() == Path(published.splitlines()[2]).read_text()
+
+
+def test_a_run_that_finds_nothing_to_do_tells_what_could_not_be_told_before(
+    orchestrate, monkeypatch
+):
+    def refuse(*_):
+        raise AlertNotSent("nobody listens", "try later")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("healthpipe.alerts.channels.ConsoleChannel.send", refuse)
+        untold = orchestrate()
+    told, again = orchestrate("--json"), orchestrate("--json")
+
+    assert untold.code == 0
+    assert "accreditations due" not in untold.err
+    assert (told.document["status"], again.document["status"]) == ("unchanged", "unchanged")
+    assert "accreditations due" in told.err
+    assert "accreditations due" not in again.err
+
+
+def test_a_run_that_finds_nothing_to_do_ends_a_failure_and_announces_no_success(
+    orchestrate, examples
+):
+    orchestrate()
+    (examples / "bad.json").write_text("{")
+    failed = orchestrate()
+    (examples / "bad.json").unlink()
+    unchanged = orchestrate("--notify-success")
+
+    assert (failed.code, unchanged.code) == (3, 0)
+    assert "nothing to do" in unchanged.err
+    assert "recovered" in unchanged.err
+    assert "healthpipe: run succeeded" not in unchanged.err

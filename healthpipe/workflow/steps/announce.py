@@ -11,16 +11,26 @@ from healthpipe.stages.options import Window
 from healthpipe.stages.writing import define_relations
 from healthpipe.workflow.announcing import desk_of, record_delivery
 from healthpipe.workflow.failures import failure_of, reason_of
+from healthpipe.workflow.runs import Run, RunRecord
 from healthpipe.workflow.steps.work import Work
+
+EXPIRING = "expiring"
 
 
 def alert_expiring(work: Work) -> dict[str, Any]:
-    """Announce what expires, and what has lapsed since it was announced."""
+    """Announce what expires, and what has lapsed since it was announced.
+
+    A run that found nothing to do makes good what the live run could not, or was killed before.
+    """
+    published_by = _run_that_published(work)
+    if published_by is not work.run and _has_told(published_by.record):
+        return {}
     work.progress.step("announcing what expires")
     options = work.options
     with_lapsed = replace(options, window=Window(date.min, options.window.end))
     with work.engine() as engine:
-        open_records(engine, with_lapsed, work.result("Curate")["segments"])
+        segments = published_by.read_json("steps/Curate.json")["result"]["segments"]
+        open_records(engine, with_lapsed, segments)
         define_relations(engine, ACCREDITATIONS, with_lapsed)
         rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))
         delivery = desk_of(work.root, work.request, work.execution).expiring(
@@ -29,7 +39,19 @@ def alert_expiring(work: Work) -> dict[str, Any]:
             rows,
             include_expired=options.window.start < options.as_of,
         )
-    return record_delivery(work.run, "expiring", delivery)
+    return record_delivery(work.run, EXPIRING, delivery)
+
+
+def _run_that_published(work: Work) -> Run:
+    """This run, or the one that it found live with all that it would come to itself."""
+    earlier = work.run.record.details.get("unchanged_since")
+    return Run(work.root, earlier) if earlier else work.run
+
+
+def _has_told(record: RunRecord) -> bool:
+    """Whether everything that a run had to announce was taken."""
+    told = (each for each in record.details.get("alerts", []) if each["about"] == EXPIRING)
+    return any(each["problem"] is None for each in told)
 
 
 def notify_success(work: Work) -> dict[str, Any]:
@@ -38,7 +60,7 @@ def notify_success(work: Work) -> dict[str, Any]:
     delivery = desk_of(work.root, work.request, work.execution).recovered_and_succeeded(
         work.run.run_id,
         {"as_of": work.options.as_of.isoformat(), **facts["records"]},
-        wants_success=work.request.notify_success,
+        wants_success=work.request.notify_success and "production" in facts,
     )
     return record_delivery(work.run, "success", delivery)
 
