@@ -160,7 +160,7 @@ def test_all_equal_to_the_live_run_is_nothing_to_do(orchestrate, performed, tmp_
 
     assert (outcome.code, outcome.document["status"]) == (0, "unchanged")
     assert "nothing to do" in outcome.err
-    assert performed.names == ["Ingest", "Finish"]
+    assert performed.names == ["Ingest", "AlertExpiring", "NotifySuccess", "Finish"]
     assert live(tmp_path) == before == outcome.document["production"]
     assert outcome.document["records"] == first["records"]
     assert orchestrate().out == "".join(f"data/{file['path']}\n" for file in before["files"])

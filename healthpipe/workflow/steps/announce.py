@@ -43,7 +43,7 @@ def alert_expiring(work: Work) -> dict[str, Any]:
 
 
 def _run_that_published(work: Work) -> Run:
-    """This run, or the one that it found live with all that it would come to itself."""
+    """The run itself, or the one that it found live with all that it would come to."""
     earlier = work.run.record.details.get("unchanged_since")
     return Run(work.root, earlier) if earlier else work.run
 
