@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 
 from healthpipe.errors import UsageError
 from healthpipe.stages import options
-from healthpipe.stages.options import (
-    SnapshotChoice,
-    StageOptions,
-    Window,
-    options_from_words,
-    parse_day,
-)
+from healthpipe.stages.days import SnapshotChoice, Window, parse_day
+from healthpipe.stages.options import StageOptions, options_from_words
 from healthpipe.words import Accredited, FirstAccreditation
 
 day = datetime.date.fromisoformat

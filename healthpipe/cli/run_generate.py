@@ -10,7 +10,7 @@ from healthpipe.cli.shared import Manner
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.generate.files import Generated, generate_files
 from healthpipe.generate.plan import Plan
-from healthpipe.stages.options import parse_day
+from healthpipe.stages.days import parse_day
 from healthpipe.storage import require_local
 from healthpipe.storage.layout import open_root
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from healthpipe.alerts.desk import ExpiringRow
 from healthpipe.stages.curate import open_records
+from healthpipe.stages.days import Window
 from healthpipe.stages.filter_expiring import ACCREDITATIONS
-from healthpipe.stages.options import Window
 from healthpipe.stages.writing import define_relations
 from healthpipe.workflow.announcing import desk_of, record_delivery
 from healthpipe.workflow.failures import failure_of, reason_of
