@@ -41,11 +41,12 @@ def test_the_list_has_a_line_for_each_run_of_the_workflow(cli, orchestrate, fail
     rows = [line.split("\t") for line in cli("runs", "list").out.splitlines()]
     document = cli("runs", "list", "--json").document
 
-    assert {row[2] for row in rows} == {"succeeded", "failed"}
+    assert {row[1] for row in rows} == {"succeeded", "failed at Curate"}
     assert [row[0] for row in rows] == [each["run_id"] for each in document["runs"]]
     (good,) = [row for row in rows if row[0] == failed]
-    assert (good[1], good[3], good[5:]) == ("orchestrate", AS_OF, ["73", "3"])
-    assert len(cli("runs", "list", "--all").out.splitlines()) == 3
+    assert (good[2], good[4:6]) == (AS_OF, ["73", "3"])
+    every = [line.split("\t")[6] for line in cli("runs", "list", "--all").out.splitlines()]
+    assert sorted(every) == ["extract", "orchestrate", "orchestrate"]
     assert len(cli("runs", "list", "--limit", "1").out.splitlines()) == 1
 
 
@@ -86,7 +87,7 @@ def test_a_run_that_is_not_there_is_said_in_one_line(cli, run):
 def test_status_tells_what_is_live_and_what_is_wrong(cli, failed):
     told = dict(line.split("\t") for line in cli("status").out.splitlines())
     assert told["live"].startswith(f"{failed} as of {AS_OF}, published ")
-    assert " failed at Curate, " in told["last run"]
+    assert " failed at Curate, ended 2" in told["last run"]
     assert told["last run"].endswith(": the disk is full")
     assert told["last good run"].startswith(failed)
     assert told["open failure"].startswith("service_failed at Curate, first ")
@@ -131,6 +132,8 @@ def test_status_fails_with_3_when_the_last_good_run_is_too_old(
     if code:
         assert outcome.document["error"]["code"] == "stale"
         assert len(outcome.err.splitlines()) == 1
+        assert cli("status", "--max-age", age).out.startswith("live\t"), "and how it stands"
+        assert cli("status", "--max-age", age, "--quiet").out == ""
 
 
 def test_status_fails_with_3_when_no_run_ever_succeeded(cli):

@@ -11,12 +11,15 @@ from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_table
 from healthpipe.errors import RunNotFound
 from healthpipe.storage.layout import RUN_ID, open_root
+from healthpipe.times import between, moment_text
+from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.orchestrate import Surroundings
 from healthpipe.workflow.resume import last_run, retry
 from healthpipe.workflow.runs import Run, RunRecord, runs_of
-from healthpipe.workflow.words import ORCHESTRATE
+from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
-LIST = ("run", "command", "status", "as of", "ended", "lines", "rejected")
+BADLY = (RunStatus.FAILED, RunStatus.INTERRUPTED)
+LIST = ("run", "status", "as of", "took", "lines", "rejected")
 
 
 def list_runs(root: str, limit: int, manner: Manner, *, with_stages: bool) -> None:
@@ -29,7 +32,10 @@ def list_runs(root: str, limit: int, manner: Manner, *, with_stages: bool) -> No
         document = {"schema_version": 1, "command": "runs list", "status": "succeeded"}
         print(json.dumps({**document, "runs": [_head(record) for record in wanted]}))
         return
-    print_table(LIST, [_row(record) for record in wanted])
+    print_table(
+        (*LIST, *["command"] * with_stages),
+        [(*_row(record), *[record.command] * with_stages) for record in wanted],
+    )
 
 
 def show_run(root: str, run_id: str | None, manner: Manner) -> None:
@@ -79,14 +85,15 @@ def _head(record: RunRecord) -> dict[str, Any]:
 def _row(record: RunRecord) -> tuple[str, ...]:
     records = record.details.get("records") or {}
     counts = (str(records.get(name, "")) for name in ("lines", "rejected"))
-    ended = record.finished_at or ""
-    return (record.run_id, record.command, record.status, record.as_of.isoformat(), ended, *counts)
+    took = between(record.started_at, record.finished_at)
+    at = f" at {failed_step(record)}" if record.status in BADLY else ""
+    status = f"{record.status}{at}"
+    return (record.run_id, status, record.as_of.isoformat(), took, *counts)
 
 
 def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "run", f"{record.run_id} ({record.command}, as of {record.as_of})"
-    ended = record.finished_at or "not yet"
-    yield "status", f"{record.status}; begun {record.started_at}, ended {ended}"
+    yield "status", f"{record.status}; {_times(record.started_at, record.finished_at)}"
     if record.error:
         yield "error", f"{record.error['message']}; {record.error['hint']}"
     for name in ("input", "records", "issues"):
@@ -95,12 +102,19 @@ def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
     for finding in (record.details.get("audit") or {}).get("findings", []):
         yield "gate", f"{finding['level']}: {finding['message']}"
     for step in record.steps:
-        times = f"{step['started_at']} to {step['finished_at']}"
+        times = _times(step["started_at"], step["finished_at"])
         again = f", attempt {step['attempt']}" if step["attempt"] > 1 else ""
         why = f": {step['error']['message']}" if step["error"] else ""
         yield "step", f"{step['name']} {step['status']}{again}, {times}{why}"
     for delivery in record.details.get("alerts", []):
         problem = f", not sent: {delivery['problem']}" if delivery["problem"] else ""
-        yield "alert", f"{delivery['about']}: {delivery['sent']} sent{problem}"
+        known = f", {delivery['suppressed']:,} known already" if delivery["suppressed"] else ""
+        yield "alert", f"{delivery['about']}: {delivery['sent']} sent{known}{problem}"
     if published := record.details.get("production"):
-        yield "published", f"generation {published['generation']}, {published['published_at']}"
+        at = moment_text(published["published_at"])
+        yield "published", f"as generation {published['generation']}, {at}"
+
+
+def _times(start: str, end: str | None) -> str:
+    took = f"took {between(start, end)}" if end else "not ended"
+    return f"began {moment_text(start)}, {took}"

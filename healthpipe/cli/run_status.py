@@ -7,8 +7,10 @@ from healthpipe.cli.run_options import parse_age
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_table
 from healthpipe.storage.layout import open_root
+from healthpipe.times import between, moment_text
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.health import Health, health_of
+from healthpipe.workflow.runs import RunRecord
 from healthpipe.workflow.words import RunStatus
 
 
@@ -17,30 +19,39 @@ def show_status(root: str, max_age: str | None, manner: Manner) -> None:
     manner.start_logging()
     limit = parse_age(max_age)
     health = health_of(open_root(root))
+    if not (manner.json or manner.quiet):
+        print_table(("what", "how it stands"), list(_rows(health)))
     if limit is not None:
         health.require_fresh(limit)
     if manner.json:
         print(json.dumps(health.to_json()))
-    elif not manner.quiet:
-        print_table(("what", "how it stands"), list(_rows(health)))
 
 
 def _rows(health: Health) -> Iterator[tuple[str, str]]:
     live, last = health.live, health.last
     if live:
-        told = f"{live['run_id']} as of {live['as_of']}, published {live['published_at']}"
-        yield "live", f"{told}, generation {live['generation']}"
+        told = f"{live['run_id']} as of {live['as_of']}, published"
+        yield "live", f"{told} {moment_text(live['published_at'])}, generation {live['generation']}"
     else:
         yield "live", "nothing is published yet"
     if last:
-        ended = last.finished_at or f"since {last.started_at}"
         at = f" at {failed_step(last)}" if last.status == RunStatus.FAILED else ""
         why = f": {last.error['message']}" if last.error else ""
-        yield "last run", f"{last.run_id} {last.status}{at}, {ended}{why}"
+        yield "last run", f"{last.run_id} {last.status}{at}, {_ended(last, health)}{why}"
     if health.last_good and last and health.last_good.run_id != last.run_id:
-        yield "last good run", f"{health.last_good.run_id}, {health.last_good.finished_at}"
+        yield "last good run", f"{health.last_good.run_id}, {_ended(health.last_good, health)}"
     if health.holder:
-        yield "at work", f"{health.holder.get('holder')}, since {health.holder.get('since')}"
+        since = moment_text(health.holder["since"]) if "since" in health.holder else "some time"
+        yield "at work", f"{health.holder.get('holder')}, since {since}"
     if health.open_failure:
         failure = health.open_failure
-        yield "open failure", f"{failure['code']} at {failure['step']}, first {failure['first']}"
+        first = moment_text(failure["first"])
+        yield "open failure", f"{failure['code']} at {failure['step']}, first {first}"
+
+
+def _ended(record: RunRecord, health: Health) -> str:
+    """When a run ended, and how long ago that is; of one at work, since when it is."""
+    if record.finished_at is None:
+        return f"since {moment_text(record.started_at)}"
+    ago = between(record.finished_at, health.now.isoformat())
+    return f"ended {moment_text(record.finished_at)}, {ago} ago"

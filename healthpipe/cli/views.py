@@ -91,9 +91,11 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in head:
-        table.add_column(name, no_wrap=name != head[-1], overflow="fold")
+        is_last = name == head[-1]
+        width = len(name) if is_last else None
+        table.add_column(name, no_wrap=not is_last, overflow="fold", min_width=width)
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
     Console(highlight=False).print(table)

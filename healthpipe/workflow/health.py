@@ -8,6 +8,7 @@ from healthpipe.alerts.desk import open_failure
 from healthpipe.errors import Stale
 from healthpipe.stages.pointer import read_live
 from healthpipe.storage.layout import Root
+from healthpipe.times import span_text
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.runs import RunRecord, runs_of
@@ -42,9 +43,9 @@ class Health:
         if age is None:
             raise Stale("no run has succeeded yet", "run `healthpipe orchestrate`")
         if age > max_age:
-            ago = age - datetime.timedelta(microseconds=age.microseconds)
             raise Stale(
-                f"the last good run ended {ago} ago", "see `healthpipe runs list` for what happened"
+                f"the last good run ended {span_text(age)} ago, more than {span_text(max_age)}",
+                "see `healthpipe runs list` for what happened",
             )
 
     def to_json(self) -> dict[str, Any]:
