@@ -102,3 +102,22 @@ def test_a_traceback_is_shown_with_debug_only(cli, folder):
 
 def test_the_hint_names_the_command(cli, folder):
     assert "`healthpipe extract --help`" in cli("extract", "in", "--fast").err
+
+
+def test_the_help_of_a_command_with_many_options_groups_them(cli):
+    panels = {
+        "orchestrate": [
+            "What counts",
+            "The result",
+            "What is published",
+            "Who is told",
+            "Messages",
+        ],
+        "extract": ["What counts", "The result", "Messages"],
+        "status": [],
+    }
+    for command, titles in panels.items():
+        titled = [line for line in cli(command, "--help").out.splitlines() if line.startswith("╭")]
+        found = [line.strip("╭─╮ ") for line in titled]
+        assert [title for title in found if title in titles] == titles
+        assert ("Messages" in found) == bool(titles)

@@ -39,6 +39,7 @@ from healthpipe.cli.options import (
     Sources,
     SpreadsheetSafeOption,
 )
+from healthpipe.cli.panels import in_panels
 from healthpipe.cli.quarantine_options import (
     ByOption,
     LimitOption,
@@ -169,11 +170,30 @@ GATES = (
 )
 PUBLISHING = ("accept_drop", "keep")
 MANNER = ("json", "quiet", "debug", "log_format", "config")
+MEANING = (
+    "months",
+    "days",
+    "include_expired",
+    "first_accreditation",
+    "only_accredited",
+    "accredited",
+    "strict_states",
+)
+LOOK = ("top", "grain", "annotate", "include_zero")
+# The panels of --help.
+PANELS = {
+    **dict.fromkeys((*RECORDS, *MEANING), "What counts"),
+    **dict.fromkeys((*LOOK, *RESULT), "The result"),
+    **dict.fromkeys((*GATES, *PUBLISHING), "What is published"),
+    **dict.fromkeys(ALERTS, "Who is told"),
+    **dict.fromkeys(CONDUCT, "When it runs"),
+    **dict.fromkeys(MANNER, "Messages"),
+}
 
 
 def declare(command: Callable[..., None], names: Sequence[str]) -> None:
     """Give a command that takes a context and keywords the options of these names."""
-    annotations = {"context": typer.Context} | {name: DECLARED[name][0] for name in names}
+    annotations = {"context": typer.Context} | in_panels(names, DECLARED, PANELS)
     defaults = {name: DECLARED[name][1] for name in names}
     command.__annotations__ = annotations
     command.__signature__ = Signature(  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from healthpipe.cli.declared import (
     CONDUCT,
     GATES,
     MANNER,
+    MEANING,
     PUBLISHING,
     RECORDS,
     RESULT,
@@ -19,17 +20,7 @@ from healthpipe.cli.declared import (
 from healthpipe.cli.shared import Manner, Place
 from healthpipe.stages.view import Stage
 
-PUBLISHED_TAKE = (
-    "months",
-    "days",
-    "include_expired",
-    "first_accreditation",
-    "only_accredited",
-    "accredited",
-    "include_zero",
-    "strict_states",
-    "spreadsheet_safe",
-)
+PUBLISHED_TAKE = (*MEANING, "include_zero", "spreadsheet_safe")
 
 
 def stage_command(stage: Stage) -> Callable[..., None]:
