@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +103,20 @@ def test_status_of_a_root_that_is_new_is_no_failure(cli, tmp_path):
     outcome = cli("status")
     assert (outcome.code, outcome.out) == (0, "live\tnothing is published yet\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_status_tells_that_the_last_run_was_killed(cli, orchestrate):
+    run = orchestrate("--json").document["run_id"]
+    path = Path("data", "runs", run, "run.json")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "status": "running", "finished_at": None}))
+
+    assert f"last run\t{run} was killed, the next run clears up, since 2" in cli("status").out
+    assert cli("status", "--json").document["last_run_was_killed"]
+    RootLock.of(Root("data")).take(run)
+    assert f"last run\t{run} running, since 2" in cli("status").out
+    assert not cli("status", "--json").document["last_run_was_killed"]
+    RootLock.of(Root("data")).give_back(run)
 
 
 def test_status_names_who_is_at_work(cli, orchestrate):

@@ -37,7 +37,8 @@ def _rows(health: Health) -> Iterator[tuple[str, str]]:
     if last:
         at = f" at {failed_step(last)}" if last.status == RunStatus.FAILED else ""
         why = f": {last.error['message']}" if last.error else ""
-        yield "last run", f"{last.run_id} {last.status}{at}, {_ended(last, health)}{why}"
+        status = "was killed, the next run clears up" if health.last_was_killed else last.status
+        yield "last run", f"{last.run_id} {status}{at}, {_ended(last, health)}{why}"
     if health.last_good and last and health.last_good.run_id != last.run_id:
         yield "last good run", f"{health.last_good.run_id}, {_ended(health.last_good, health)}"
     if health.holder:

@@ -32,6 +32,13 @@ class Health:
     now: datetime.datetime
 
     @property
+    def last_was_killed(self) -> bool:
+        """Whether the last run ended without a word, and no run has cleared up after it yet."""
+        at_work = (self.holder or {}).get("holder")
+        last = self.last
+        return last is not None and last.status == RunStatus.RUNNING and last.run_id != at_work
+
+    @property
     def age(self) -> datetime.timedelta | None:
         """How long ago the last good run ended."""
         ended = self.last_good.finished_at if self.last_good else None
@@ -56,6 +63,7 @@ class Health:
             "status": "succeeded",
             "live": self.live or None,
             "last_run": _summary(self.last),
+            "last_run_was_killed": self.last_was_killed,
             "last_good_run": _summary(self.last_good),
             "age_s": round(self.age.total_seconds()) if self.age is not None else None,
             "at_work": self.holder,
