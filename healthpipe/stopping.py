@@ -18,6 +18,7 @@ from healthpipe.errors import Interrupted, OutOfTime
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _received: list[int] = []
+_is_unbroken: list[bool] = []
 _cancels: set[Callable[[], None]] = set()
 
 
@@ -97,6 +98,24 @@ def cancelled_when_stopping(cancel: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
+def unbroken() -> Iterator[None]:
+    """Have a signal that comes in the block raise at its end: for what must not be left half done.
+
+    It does nothing in other threads than the main one, which no signal breaks off.
+    """
+    if threading.current_thread() is not threading.main_thread() or _received:
+        yield
+        return
+    _is_unbroken.append(True)
+    try:
+        yield
+    finally:
+        _is_unbroken.pop()
+    if _received:
+        raise Interrupted(_received[0])
+
+
+@contextmanager
 def stopped_by_signals() -> Iterator[None]:
     """In the block a signal raises `Interrupted`; a second one ends the process at once."""
 
@@ -106,7 +125,8 @@ def stopped_by_signals() -> Iterator[None]:
         _received.append(number)
         for cancel in list(_cancels):
             cancel()
-        raise Interrupted(number)
+        if not _is_unbroken:
+            raise Interrupted(number)
 
     previous = {number: signal.signal(number, stop) for number in STOPPING_SIGNALS}
     try:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 
 from healthpipe.errors import Interrupted
 from healthpipe.stages import curate
+from healthpipe.stopping import stopped_by_signals, unbroken
 from healthpipe.workflow.steps import publish
+from healthpipe.workflow.steps.catalog import STEPS, Step
 from tests.conftest import AS_OF, EXAMPLES
 
 
@@ -49,7 +52,6 @@ def test_1_for_a_bug_of_ours(cli, examples, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError("with a value of a record")
 
-    monkeypatch.setattr(curate, "account", fail)
     monkeypatch.setattr("healthpipe.workflow.one_pass.account", fail)
 
     outcome = cli("extract", "examples")
@@ -183,6 +185,47 @@ def test_130_and_143_when_interrupted(tmp_path, command, number, code):
     record = the_record(tmp_path)
     assert (record["status"], record["error"]["code"]) == ("interrupted", "interrupted")
     assert not list(tmp_path.glob("data/runs/*/.attempt"))
+
+
+def test_130_also_before_the_command_listens(cli, monkeypatch):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("healthpipe.cli.main.app", interrupted)
+    outcome = cli("orchestrate")
+    assert outcome.code == 130
+    assert outcome.err.splitlines() == ["healthpipe: interrupted; nothing was published; run again"]
+
+
+def test_143_says_so_if_the_run_had_published(cli, examples, tmp_path, monkeypatch):
+    def interrupt(_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(20)
+
+    with monkeypatch.context() as patched:
+        patched.setitem(STEPS, "AlertExpiring", Step(interrupt))
+        outcome = cli("orchestrate", "examples", "--as-of", AS_OF)
+
+    assert outcome.code == 143
+    assert outcome.err.splitlines() == [
+        "healthpipe: interrupted; what it published is live;"
+        " the next run sends the alerts that are due"
+    ]
+    assert the_record(tmp_path)["status"] == "interrupted"
+    assert "accreditations due" in cli("orchestrate", "examples", "--as-of", AS_OF).err
+
+
+def test_a_signal_waits_for_the_end_of_what_must_not_be_broken():
+    done = []
+
+    def do_all():
+        with stopped_by_signals(), unbroken():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("all")
+
+    with pytest.raises(Interrupted):
+        do_all()
+    assert done == ["all"]
 
 
 @pytest.mark.parametrize(

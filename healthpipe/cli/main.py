@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from healthpipe.cli.runs import runs
 from healthpipe.cli.stages import orchestrate, stage_command
 from healthpipe.cli.status import status
 from healthpipe.cli.workflow import workflow
-from healthpipe.errors import UsageError, exit_code_of
+from healthpipe.errors import Interrupted, UsageError, exit_code_of
 from healthpipe.stages.catalog import STAGES
 from healthpipe.words import LogFormat
 
@@ -82,6 +83,8 @@ def run() -> None:
         if not _plain_message(error):  # no command: the help was shown
             sys.exit(2)
         code = _report(UsageError(_plain_message(error), _help_hint()))
+    except (KeyboardInterrupt, typer.Abort):  # before the command had begun to listen
+        code = _report(Interrupted(signal.SIGINT))
     except Exception as error:
         code = _report(error)
     sys.exit(code)

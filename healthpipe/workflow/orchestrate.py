@@ -3,12 +3,13 @@
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from healthpipe.alerts.channels import open_channel
-from healthpipe.errors import Interrupted, ServiceFailed
+from healthpipe.errors import HealthpipeError, Interrupted, ServiceFailed
 from healthpipe.stages.pointer import read_live
 from healthpipe.workflow.attempts import abandon_unfinished
 from healthpipe.workflow.language.clock import Clock
@@ -123,11 +124,10 @@ def _cause(tasks: LocalTasks, run: Run, failure: StateFailed) -> BaseException:
 
 
 def _give_up(run: Run, error: BaseException) -> None:
-    """Close the record of a run that was interrupted, and say so if it had published."""
-    if not run.exists:
-        return
-    abandon_unfinished(run)
-    is_live = read_live(run.root).document.get("run_id") == run.run_id
-    if isinstance(error, Interrupted) and is_live:
-        error.hint = "the run was published all the same; `healthpipe runs retry` does the rest"
-    run.fail(error)
+    """Close the record of a run that was interrupted."""
+    with suppress(HealthpipeError):
+        if isinstance(error, Interrupted) and read_live(run.root).run_id == run.run_id:
+            error.hint = "what it published is live; the next run sends the alerts that are due"
+    if run.exists:
+        abandon_unfinished(run)
+        run.fail(error)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from healthpipe.errors import OutOfTime
-from healthpipe.stopping import Limit
+from healthpipe.stopping import Limit, unbroken
 from healthpipe.workflow.language.errors import TIMEOUT, ExecutionTimedOut, StateFailed, Stopped
 from healthpipe.workflow.language.scope import Scope
 
@@ -23,7 +23,9 @@ def start_thread(body: Callable[[], None], name: str) -> None:
     Not a pool: its threads are waited for when the process ends.
     """
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(body,), name=name, daemon=True).start()
+    thread = threading.Thread(target=context.run, args=(body,), name=name, daemon=True)
+    with unbroken():  # a thread that is half started ends with a traceback
+        thread.start()
 
 
 class Call:
