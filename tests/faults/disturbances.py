@@ -1,5 +1,6 @@
 """What is done inside a process before its command line runs, to disturb it."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -7,6 +8,8 @@ import sys
 import threading
 from collections import Counter
 from pathlib import Path
+
+from healthpipe.workflow.steps.catalog import STEPS
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -101,3 +104,17 @@ def _kill_when_on(frame, event, _) -> None:
 
 def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hold_up(step: str) -> None:
+    """Make a step hang, and hear nothing."""
+
+    def hang(_: object) -> None:
+        threading.Event().wait()
+
+    replace_step(step, hang)
+
+
+def replace_step(step: str, perform) -> None:
+    """Make a step of the workflow do something else."""
+    STEPS[step] = dataclasses.replace(STEPS[step], perform=perform)

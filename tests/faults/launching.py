@@ -51,6 +51,8 @@ class Process:
 
     def send(self, number: int) -> bool:
         """Whether the process was there to be told."""
+        if self.ended:
+            return False
         return self.launcher.ask({"do": "stop", "pid": self.pid, "signal": number})["sent"]
 
     def wait(self, seconds: float | None = LONGEST_S) -> Ended | None:

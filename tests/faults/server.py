@@ -67,8 +67,7 @@ def start(order: dict) -> dict:
 def _become(order: dict) -> None:
     code = 70
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else _interrupt)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.chdir(order["cwd"])
         os.environ.update(order["env"])
         for number, name, flags in (
@@ -85,6 +84,7 @@ def _become(order: dict) -> None:
             getattr(disturbances, name)(**arguments)
         from healthpipe.cli.main import run
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         run()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
@@ -98,9 +98,6 @@ def _become(order: dict) -> None:
         if order["statements"]:
             Path(order["statements"]).write_text(json.dumps(_statements))
         os._exit(code)
-
-
-_interrupt = signal.default_int_handler
 
 
 def stop(order: dict) -> dict:
