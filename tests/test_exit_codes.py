@@ -99,7 +99,7 @@ def test_a_run_interrupted_after_it_published_says_so_and_a_retry_does_the_rest(
 
     assert outcome.code == 143
     assert "nothing was published" not in outcome.err
-    assert "published all the same" in outcome.err
+    assert "what it published is live" in outcome.err
     live = json.loads((tmp_path / "data" / "production" / "current.json").read_text())
     outcome = cli("runs", "retry", "--json")
     assert (outcome.code, outcome.document["status"]) == (0, "succeeded")
