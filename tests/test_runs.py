@@ -20,7 +20,8 @@ from healthpipe.workflow.attempts import Attempt, GivenUp, abandon_unfinished
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.liveness import Liveness
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.runs import Execution, Run, RunRecord, runs_of
+from healthpipe.workflow.record import Execution, RunRecord
+from healthpipe.workflow.runs import Run, runs_of
 from healthpipe.workflow.sweeping import sweep, sweep_stages
 from healthpipe.workflow.words import RunStatus
 from tests.production import finished, publish_run
@@ -31,7 +32,8 @@ import sys
 from datetime import date
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.runs import Run, RunRecord
+from healthpipe.workflow.record import RunRecord
+from healthpipe.workflow.runs import Run
 
 root, run_id, command = Root(sys.argv[1]), sys.argv[2], sys.argv[3]
 RootLock.of(root).take(run_id)

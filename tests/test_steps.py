@@ -13,7 +13,8 @@ from healthpipe.stages.pointer import read_live
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import Attempt
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.runs import Execution, Run, runs_of
+from healthpipe.workflow.record import Execution
+from healthpipe.workflow.runs import Run, runs_of
 from healthpipe.workflow.steps import catalog
 from healthpipe.workflow.steps.catalog import STEPS
 from tests.conftest import AS_OF

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from healthpipe.errors import Interrupted, workflow_name_of
+from healthpipe.workflow.call_context import LambdaContext
 from healthpipe.workflow.performing import StepCall, perform
-from healthpipe.workflow.runs import describe
-from healthpipe.workflow.surroundings import LambdaContext
+from healthpipe.workflow.record import describe
 
 
 class Transient(Exception):

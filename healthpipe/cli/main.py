@@ -97,7 +97,7 @@ def _end_of_output() -> int:
 
 
 def _report(error: Exception) -> int:
-    from healthpipe.workflow.runs import describe
+    from healthpipe.workflow.record import describe
 
     if "--debug" in sys.argv:
         import traceback

@@ -14,8 +14,9 @@ from healthpipe.storage.layout import RUN_ID, open_root
 from healthpipe.times import between, moment_text
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.orchestrate import Surroundings
+from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.resume import last_run, retry
-from healthpipe.workflow.runs import Run, RunRecord, runs_of
+from healthpipe.workflow.runs import Run, runs_of
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 BADLY = (RunStatus.FAILED, RunStatus.INTERRUPTED)

@@ -10,7 +10,7 @@ from healthpipe.storage.layout import open_root
 from healthpipe.times import between, moment_text
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.health import Health, health_of
-from healthpipe.workflow.runs import RunRecord
+from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.words import RunStatus
 
 

@@ -16,8 +16,8 @@ from healthpipe.storage.layout import open_root
 from healthpipe.words import Format, PublishedStage
 from healthpipe.workflow.heartbeat import heartbeat, require_url
 from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
+from healthpipe.workflow.record import Execution
 from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Execution
 from healthpipe.workflow.words import RunStatus
 
 

@@ -7,8 +7,8 @@ import typer
 
 from healthpipe.cli.declared import GATES
 from healthpipe.cli.stage_options import option_words
+from healthpipe.workflow.record import Execution
 from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Execution
 
 AS_THEY_ARE = (
     "root", "engine", "as_of", "accept_drop", "force", "keep", "sns_topic", "region", "profile",

@@ -6,8 +6,9 @@ from typing import Any
 from healthpipe.alerts.channels import open_channel
 from healthpipe.alerts.desk import AlertDesk, Delivery
 from healthpipe.storage.layout import Root
+from healthpipe.workflow.record import Execution
 from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Execution, Run
+from healthpipe.workflow.runs import Run
 
 log = logging.getLogger("healthpipe")
 

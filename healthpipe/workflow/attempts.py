@@ -11,7 +11,8 @@ from typing import Any
 
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.workflow.runs import Run, describe, utc_now
+from healthpipe.workflow.record import describe, utc_now
+from healthpipe.workflow.runs import Run
 
 SCHEMA_VERSION = 1
 FOLDER = "steps"

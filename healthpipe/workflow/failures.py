@@ -7,7 +7,8 @@ from healthpipe.alerts.desk import Failure
 from healthpipe.errors import GateFailed, PublishConflict
 from healthpipe.stages.audit import Gate, Level
 from healthpipe.workflow.attempts import StepStatus
-from healthpipe.workflow.runs import Run, RunRecord
+from healthpipe.workflow.record import RunRecord
+from healthpipe.workflow.runs import Run
 
 ENDED_BADLY = (StepStatus.FAILED, StepStatus.ABANDONED)
 OUT_OF_NOWHERE = "the start"

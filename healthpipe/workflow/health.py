@@ -11,7 +11,8 @@ from healthpipe.storage.layout import Root
 from healthpipe.times import span_text
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.runs import RunRecord, runs_of
+from healthpipe.workflow.record import RunRecord
+from healthpipe.workflow.runs import runs_of
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 SCHEMA_VERSION = 1

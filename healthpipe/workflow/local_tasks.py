@@ -8,9 +8,9 @@ from typing import Any
 from healthpipe.alerts.channels import Channel, Message
 from healthpipe.aws.handler import ERRORS, handler
 from healthpipe.stopping import Limit
+from healthpipe.workflow.call_context import LocalContext
 from healthpipe.workflow.language.errors import StateFailed
 from healthpipe.workflow.progress import NoProgress, Progress
-from healthpipe.workflow.surroundings import LocalContext
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
 SNS = "arn:aws:states:::sns:publish"

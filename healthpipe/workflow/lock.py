@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from healthpipe.errors import LockHeld
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.runs import utc_now
+from healthpipe.workflow.record import utc_now
 
 
 class RootLock:

@@ -19,8 +19,9 @@ from healthpipe.stages.preview import facts_of, preview_of
 from healthpipe.stages.writing import Writer, Written
 from healthpipe.storage import open_storage
 from healthpipe.workflow.intake import Intake
+from healthpipe.workflow.record import Execution, RunRecord
 from healthpipe.workflow.results import Request, StageResult, provenance
-from healthpipe.workflow.runs import Execution, Run, RunRecord
+from healthpipe.workflow.runs import Run
 from healthpipe.workflow.sweeping import sweep_stages
 from healthpipe.workflow.words import RunStatus
 

@@ -20,8 +20,9 @@ from healthpipe.workflow.local_tasks import LocalTasks
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.pipeline import pipeline_path
 from healthpipe.workflow.progress import NoProgress, Progress
+from healthpipe.workflow.record import Execution, RunRecord
 from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Execution, Run, RunRecord
+from healthpipe.workflow.runs import Run
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 SCHEMA_VERSION = 1

@@ -8,14 +8,15 @@ from typing import Any
 from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, UsageError
 from healthpipe.stages.pointer import read_live
 from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow.call_context import LambdaContext, LocalContext, within_time
 from healthpipe.workflow.fingerprint import code_fingerprint
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.progress import NoProgress
+from healthpipe.workflow.record import Execution, RunRecord
 from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Execution, Run, RunRecord
+from healthpipe.workflow.runs import Run
 from healthpipe.workflow.steps.catalog import STEPS, Step
 from healthpipe.workflow.steps.work import Work
-from healthpipe.workflow.surroundings import LambdaContext, LocalContext, within_time
 from healthpipe.workflow.words import ORCHESTRATE, CallStatus, RunStatus
 
 

@@ -20,7 +20,7 @@ from healthpipe.stages.mending import MendedLine, answers_by_id, answers_in_plac
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.quarantine import RejectedLine, Selection, rejected_lines, tally
 from healthpipe.workflow.quarantine import Quarantine
-from healthpipe.workflow.runs import utc_now
+from healthpipe.workflow.record import utc_now
 
 RUN_RECORD = "run.json"
 

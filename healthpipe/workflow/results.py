@@ -13,7 +13,7 @@ from healthpipe.stages.writing import Written
 from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName, Format
 from healthpipe.workflow.progress import NoProgress, Progress
-from healthpipe.workflow.runs import RunRecord, utc_now
+from healthpipe.workflow.record import RunRecord, utc_now
 
 SCHEMA_VERSION = 1
 

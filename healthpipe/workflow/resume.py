@@ -10,8 +10,9 @@ from healthpipe.workflow.attempts import Attempt
 from healthpipe.workflow.fingerprint import code_fingerprint
 from healthpipe.workflow.intake import MANIFEST
 from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
+from healthpipe.workflow.record import Execution, RunRecord
 from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Execution, Run, RunRecord, runs_of
+from healthpipe.workflow.runs import Run, runs_of
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 DONE = (RunStatus.SUCCEEDED, RunStatus.UNCHANGED)

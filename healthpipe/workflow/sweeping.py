@@ -7,7 +7,8 @@ from healthpipe.stages.segments import DESCRIPTION
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import abandon_unfinished
 from healthpipe.workflow.liveness import Liveness
-from healthpipe.workflow.runs import RECORD, Run, RunRecord, runs_of, utc_now
+from healthpipe.workflow.record import RunRecord, utc_now
+from healthpipe.workflow.runs import RECORD, Run, runs_of
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 DIED = {

@@ -11,7 +11,8 @@ from healthpipe.stages.filter_expiring import ACCREDITATIONS
 from healthpipe.stages.writing import define_relations
 from healthpipe.workflow.announcing import desk_of, record_delivery
 from healthpipe.workflow.failures import failure_of, reason_of
-from healthpipe.workflow.runs import Run, RunRecord
+from healthpipe.workflow.record import RunRecord
+from healthpipe.workflow.runs import Run
 from healthpipe.workflow.steps.work import Work
 
 EXPIRING = "expiring"

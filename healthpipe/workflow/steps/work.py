@@ -14,8 +14,9 @@ from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import Attempt
 from healthpipe.workflow.intake import Intake
 from healthpipe.workflow.progress import Progress
+from healthpipe.workflow.record import Execution
 from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Execution, Run
+from healthpipe.workflow.runs import Run
 
 
 @dataclass(frozen=True)
