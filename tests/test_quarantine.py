@@ -396,6 +396,16 @@ def test_lines_mended_in_place_answer_by_their_place(rejecting, cli, quarantine)
     assert export(cli) == [NAMELESS, b"x"]
 
 
+@pytest.mark.parametrize("command", ["extract", "orchestrate"])
+def test_lines_that_are_all_answered_are_no_news_every_morning(rejecting, cli, command):
+    rejecting(record("F1") + b"\n" + BROKEN + b"\n")
+    assert "rejected: 1 not_json" in cli("extract", "--quiet").err
+    cli("quarantine", "replay", mend(record("F2")))
+
+    assert cli(command, "--quiet").err == ""
+    assert "rejected: 1 not_json" in cli(command, *["--force"] * (command == "orchestrate")).err
+
+
 def test_of_equal_lines_as_many_are_resolved_as_were_mended(rejecting, cli, quarantine):
     rejecting(b"x\nx\nx\n")
 

@@ -94,4 +94,4 @@ def _show_summary(result: WorkflowResult) -> None:
         extra={"fields": document},
     )
     rules = StageOptions.from_json(result.record.options).rules
-    show_issues(document["issues"], rules, result.run.uri)
+    show_issues(document["issues"], records, rules, result.run.uri)

@@ -1,5 +1,6 @@
 """What a person sees of a result."""
 
+import logging
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,8 @@ def show_stage_summary(result: StageResult) -> None:
         f"{', '.join(_written(result))}{facts}; {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )
-    show_issues(document["issues"], result.request.options.rules, result.record_folder)
+    rules = result.request.options.rules
+    show_issues(document["issues"], records, rules, result.record_folder)
     _warn_by_hand(result)
     for name in result.manifest.skipped:
         log.info(f"skipped {name}: not a name that is read")
@@ -69,13 +71,18 @@ def rejected_count(records: Mapping[str, int]) -> str:
     return f"{records['rejected']:,} rejected{resolved}"
 
 
-def show_issues(issues: Mapping[str, int], rules: Rules, folder: str) -> None:
-    """A warning for lines that were rejected, a note for rules that were broken otherwise."""
+def show_issues(
+    issues: Mapping[str, int], records: Mapping[str, int], rules: Rules, folder: str
+) -> None:
+    """A warning for lines that were rejected, a note if mended ones have answered all of them; a
+    note for rules that were broken otherwise.
+    """
     rejecting = rules.of_severity(Severity.REJECT)
     rejected = {reason: count for reason, count in issues.items() if reason in rejecting}
     warned = {reason: count for reason, count in issues.items() if reason not in rejecting}
     if rejected:
-        log.warning(f"rejected: {_counts(rejected)}; kept in {folder}/rejects.parquet")
+        level = logging.WARNING if records["rejected"] > records["resolved"] else logging.INFO
+        log.log(level, f"rejected: {_counts(rejected)}; kept in {folder}/rejects.parquet")
     if warned:
         log.info(f"issues: {_counts(warned)}; listed in {folder}/issues.parquet")
 
