@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from healthpipe.errors import LockHeld, RunNotFound
+from healthpipe.errors import GateFailed, LockHeld, OutOfTime, RunNotFound
 from healthpipe.stages.pointer import read_live
 from healthpipe.stages.publish import publish
 from healthpipe.stages.rollback import rollback
@@ -20,7 +20,7 @@ from healthpipe.workflow.attempts import Attempt, GivenUp, abandon_unfinished
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.liveness import Liveness
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.record import Execution, RunRecord
+from healthpipe.workflow.record import Execution, RunRecord, describe
 from healthpipe.workflow.runs import Run, runs_of
 from healthpipe.workflow.sweeping import sweep, sweep_stages
 from healthpipe.workflow.words import RunStatus
@@ -268,7 +268,7 @@ def test_the_record_of_a_dead_run_says_at_which_step_it_died(root, begun):
         ("Ingest", "succeeded"),
         ("Curate", "abandoned"),
     ]
-    assert failed_step(Run(root, RUN).record) == "Curate"
+    assert failed_step(Run(root, RUN).record, dead.error) == "Curate"
 
 
 def test_a_step_that_was_killed_before_the_record_told_of_it_is_entered(begun):
@@ -353,4 +353,23 @@ def test_an_abandoned_attempt_can_never_finish(begun):
     with pytest.raises(GivenUp):
         late.succeed({})
     assert [step["status"] for step in run.record.steps] == ["succeeded", "abandoned"]
+    run.let_go()
+
+
+def test_a_run_whose_record_could_not_be_closed_is_closed_by_the_sweep(root, begun):
+    begun().let_go()
+    (dead,) = sweep(root)
+    assert (dead.run_id, dead.status) == (RUN, "failed")
+    assert not Path(root.run(RUN), ".alive").exists()
+
+
+def test_the_step_that_failed_is_told_from_those_that_were_stopped_for_it(begun):
+    run = begun()
+    error = GateFailed("too bad", "mend it")
+    Attempt.begin(run, "Extract")
+    Attempt.begin(run, "FilterExpiring").fail(error)
+    Attempt.begin(run, "StateCounts").fail(OutOfTime())
+    abandon_unfinished(run)
+    assert failed_step(run.record, describe(error)) == "FilterExpiring"
+    assert failed_step(run.record, {"code": "timeout"}) == "Extract"
     run.let_go()

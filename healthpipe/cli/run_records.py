@@ -87,7 +87,7 @@ def _row(record: RunRecord) -> tuple[str, ...]:
     records = record.details.get("records") or {}
     counts = (str(records.get(name, "")) for name in ("lines", "rejected"))
     took = between(record.started_at, record.finished_at)
-    at = f" at {failed_step(record)}" if record.status in BADLY else ""
+    at = f" at {failed_step(record, record.error)}" if record.status in BADLY else ""
     status = f"{record.status}{at}"
     return (record.run_id, status, record.as_of.isoformat(), took, *counts)
 

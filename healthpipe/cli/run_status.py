@@ -35,7 +35,7 @@ def _rows(health: Health) -> Iterator[tuple[str, str]]:
     else:
         yield "live", "nothing is published yet"
     if last:
-        at = f" at {failed_step(last)}" if last.status == RunStatus.FAILED else ""
+        at = f" at {failed_step(last, last.error)}" if last.status == RunStatus.FAILED else ""
         why = f": {last.error['message']}" if last.error else ""
         status = "was killed, the next run clears up" if health.last_was_killed else last.status
         yield "last run", f"{last.run_id} {status}{at}, {_ended(last, health)}{why}"

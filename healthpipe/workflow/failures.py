@@ -17,21 +17,24 @@ OUT_OF_NOWHERE = "the start"
 def failure_of(run: Run, reason: dict[str, str]) -> Failure:
     """What is to be told of a failed run."""
     record = run.record if run.exists else None
-    step = failed_step(record) if record else OUT_OF_NOWHERE
+    step = failed_step(record, reason) if record else OUT_OF_NOWHERE
     return Failure(run.run_id, step, **reason, next_command=_next_command(run, reason["code"]))
 
 
-def failed_step(record: RunRecord) -> str:
-    """The step that made a run fail, as far as its record tells.
+def failed_step(record: RunRecord, reason: dict[str, str] | None) -> str:
+    """The step that made a run fail for a reason, as far as its record tells.
 
-    A branch that fails takes the steps of the others with it: what the run failed with decides,
-    then what failed by itself.
+    Others ended badly because of it: branches are stopped when one of them fails.
     """
-    likely = (
-        [step for step in record.steps if step["error"] and step["error"] == record.error],
-        *([step for step in record.steps if step["status"] == status] for status in ENDED_BADLY),
-    )
-    return next((steps[0]["name"] for steps in likely if steps), OUT_OF_NOWHERE)
+    ended = [step for step in record.steps if step["status"] in ENDED_BADLY]
+    for found in (
+        [step for step in ended if step["error"] == reason],
+        [step for step in ended if step["status"] == StepStatus.ABANDONED],
+        ended,
+    ):
+        if found:
+            return str(found[0]["name"])
+    return OUT_OF_NOWHERE
 
 
 def reason_of(error: dict[str, str] | None) -> dict[str, str]:

@@ -93,5 +93,5 @@ def _summary(record: RunRecord | None) -> dict[str, Any] | None:
         return None
     kept = ("run_id", "status", "started_at", "finished_at", "error")
     summary = {name: getattr(record, name) for name in kept}
-    failed = failed_step(record) if record.status == RunStatus.FAILED else None
+    failed = failed_step(record, record.error) if record.status == RunStatus.FAILED else None
     return {**summary, "as_of": record.as_of.isoformat(), "failed_step": failed}

@@ -47,10 +47,11 @@ class Liveness:
         """Take the run over if a process worked on it and ended without a word."""
         return self._mark.exists() and not self._lock.is_locked and self._take(0)
 
-    def give_back(self) -> None:
-        """Say that this process no longer works on the run."""
+    def give_back(self, *, is_over: bool = True) -> None:
+        """This process no longer works on the run; one that is not over looks dead from now on."""
         if self._lock.is_locked:
-            self._mark.unlink(missing_ok=True)
+            if is_over:
+                self._mark.unlink(missing_ok=True)
             self._lock.release()
         self._known.pop(self._folder, None)
 

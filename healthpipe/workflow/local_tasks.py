@@ -11,6 +11,7 @@ from healthpipe.stopping import Limit
 from healthpipe.workflow.call_context import LocalContext
 from healthpipe.workflow.language.errors import StateFailed
 from healthpipe.workflow.progress import NoProgress, Progress
+from healthpipe.workflow.steps.catalog import STEPS
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
 SNS = "arn:aws:states:::sns:publish"
@@ -20,7 +21,8 @@ SNS = "arn:aws:states:::sns:publish"
 class LocalTasks:
     """Calls the Lambda function's handler here, and the channel of alerts for a plain message.
 
-    `raised` is what steps have raised, by the description that the workflow hands on.
+    `raised` is what steps have raised, but for those of the failure branch, by the description
+    that the workflow hands on.
     """
 
     channel: Callable[[], Channel]
@@ -40,7 +42,8 @@ class LocalTasks:
             status = handler(event, LocalContext(limit, self.progress))
         except tuple(ERRORS.values()) as error:
             name = type(error).__name__
-            self.raised[str(error)] = error.__cause__ or error
+            if not STEPS[event["step"]].after_failure:
+                self.raised[str(error)] = error.__cause__ or error
             cause = {"errorMessage": str(error), "errorType": name}
             raise StateFailed(name, json.dumps(cause)) from error
         return {"StatusCode": 200, "Payload": status}

@@ -93,8 +93,11 @@ def orchestrate(
     began = time.monotonic()
     try:
         Interpreter(tasks, _context(request, execution), clock=around.clock).run(machine, {})
+        _close_if_open(run)
     except StateFailed as failure:
-        raise _cause(tasks, run, failure) from None
+        cause = _cause(tasks, run, failure)
+        _close_if_open(run, cause)
+        raise cause from None
     except BaseException as error:
         _give_up(run, error)
         raise
@@ -122,6 +125,19 @@ def _cause(tasks: LocalTasks, run: Run, failure: StateFailed) -> BaseException:
         unknown = ServiceFailed(f"the workflow failed ({failure.error})", "look at the record")
         return next(reversed(tasks.raised.values()), unknown)
     return tasks.raised.get(json.dumps(told)) or ServiceFailed(told["message"], told["hint"])
+
+
+def _close_if_open(run: Run, error: BaseException | None = None) -> None:
+    """Close the record if the step failed that should have; where it cannot be, the sweep does."""
+    with suppress(HealthpipeError, OSError):
+        if not run.exists or run.record.status != RunStatus.RUNNING:
+            return
+        abandon_unfinished(run)
+        if error:
+            run.fail(error)
+        else:
+            has_published = "production" in run.record.details
+            run.finish(RunStatus.SUCCEEDED if has_published else RunStatus.UNCHANGED)
 
 
 def _give_up(run: Run, error: BaseException) -> None:

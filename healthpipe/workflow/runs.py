@@ -82,9 +82,13 @@ class Run:
         self.finish(status, describe(error))
 
     def let_go(self) -> None:
-        """Remove what only attempts needed; this process no longer works on the run."""
+        """Remove what only attempts needed; this process no longer works on the run.
+
+        A run whose record could not be closed is left as one of a dead process.
+        """
         self.root.storage.delete_folder(str(self.scratch))
-        Liveness.of(self.uri).give_back()
+        is_open = self.exists and self.record.status == RunStatus.RUNNING
+        Liveness.of(self.uri).give_back(is_over=not is_open)
 
     def write_json(self, name: str, document: dict[str, Any]) -> None:
         """Put a document into the run's folder."""

@@ -8,6 +8,7 @@ from healthpipe.stages.audit import audit as audit_run
 from healthpipe.stages.balance import Balance
 from healthpipe.stages.curate import BALANCE
 from healthpipe.stages.pointer import read_live
+from healthpipe.stopping import raise_if_stopping
 from healthpipe.words import Format
 from healthpipe.workflow.attempts import Attempt
 from healthpipe.workflow.steps.work import Work
@@ -41,6 +42,7 @@ def audit(work: Work) -> dict[str, Any]:
         live_coverage(work.root, live.document, accept_drop=work.request.accept_drop),
         accept_drop=work.request.accept_drop,
     )
+    raise_if_stopping()  # what was given up has no say in the record
     work.run.note(audit=found.to_json())
     for finding in found.findings:
         if finding.level in (Level.WARN, Level.ACCEPTED):

@@ -50,9 +50,9 @@ class Work:
 
     @cached_property
     def scratch(self) -> Path:
-        """A folder of this attempt alone."""
+        """A folder of this attempt alone. Once the run is over, none can be made."""
         folder = self.run.scratch / f"{self.attempt.step}-{self.attempt.number}"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         return folder
 
     def result(self, step: str) -> dict[str, Any]:
