@@ -9,6 +9,9 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+from healthpipe.workflow import orchestrate
+from healthpipe.workflow.language import definition
+from healthpipe.workflow.pipeline import pipeline_path
 from healthpipe.workflow.steps.catalog import STEPS
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -106,15 +109,14 @@ def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def hold_up(step: str) -> None:
-    """Make a step hang, and hear nothing."""
+def hold_up(step: str, seconds: int | None = None) -> None:
+    """Make a step hang, and hear nothing; it has so many seconds instead of its own time."""
 
     def hang(_: object) -> None:
         threading.Event().wait()
 
-    replace_step(step, hang)
-
-
-def replace_step(step: str, perform) -> None:
-    """Make a step of the workflow do something else."""
-    STEPS[step] = dataclasses.replace(STEPS[step], perform=perform)
+    STEPS[step] = dataclasses.replace(STEPS[step], perform=hang)
+    if seconds is not None:
+        machine = definition.load(pipeline_path())
+        machine["States"][step]["TimeoutSeconds"] = seconds
+        orchestrate.load = lambda _: machine
