@@ -9,6 +9,10 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+from healthpipe.stages import pointer, publish
+from healthpipe.storage.base import PreconditionFailed
+from healthpipe.storage.layout import Root
+from healthpipe.storage.local import LocalStorage
 from healthpipe.workflow import orchestrate
 from healthpipe.workflow.language import definition
 from healthpipe.workflow.pipeline import pipeline_path
@@ -120,3 +124,51 @@ def hold_up(step: str, seconds: int | None = None) -> None:
         machine = definition.load(pipeline_path())
         machine["States"][step]["TimeoutSeconds"] = seconds
         orchestrate.load = lambda _: machine
+
+
+def publish_meanwhile(moment: str) -> None:
+    """Have another publisher, without the lock, flip the pointer before Publish, or its flip."""
+
+    def flip_theirs() -> None:
+        root = Root("data")
+        live = pointer.read_live(root)
+        document = live.document | {"generation": live.generation + 1, "nonce": "theirs"}
+        root.storage.put_if(root.pointer, pointer.encode(document), live.etag)
+
+    if moment == "flip":
+        _once_before(publish, "flip", flip_theirs)
+        return
+    step = STEPS[moment]
+
+    def perform(work):
+        flip_theirs()
+        return step.perform(work)
+
+    STEPS[moment] = dataclasses.replace(step, perform=perform)
+
+
+def lose_the_answer(error: str = "PreconditionFailed") -> None:
+    """Have the flip of the pointer done, and its answer say that it was not."""
+    errors = {"PreconditionFailed": PreconditionFailed, "OSError": OSError}
+    put_if = LocalStorage.put_if
+
+    def put(storage, uri, content, etag):
+        found = put_if(storage, uri, content, etag)
+        if uri.endswith("production/current.json"):
+            LocalStorage.put_if = put_if
+            raise errors[error](uri)
+        return found
+
+    LocalStorage.put_if = put
+
+
+def _once_before(module, name: str, act) -> None:
+    """Do something before the first call of a module's function."""
+    called = getattr(module, name)
+
+    def first(*arguments, **keywords):
+        setattr(module, name, called)
+        act()
+        return called(*arguments, **keywords)
+
+    setattr(module, name, first)
