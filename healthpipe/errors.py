@@ -95,10 +95,24 @@ class AlertNotSent(ServiceFailed):
     code = "alert_not_sent"
 
 
-class OutOfTime(ServiceFailed):
+class StreamBroken(ServiceFailed):
+    """Standard input or a pipe was read in part, and the rest alone would be wrong."""
+
+    code = "stream_broken"
+    workflow_name = "Misconfigured"  # what was read is gone
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"an earlier attempt has read a part of {name}, which cannot be read again",
+            "run `healthpipe orchestrate` with the whole of it",
+        )
+
+
+class OutOfTime(HealthpipeError):
     """A piece of work was cancelled, or has used up its time."""
 
     code = "out_of_time"
+    exit_code = 4
     workflow_name = "Misconfigured"  # the same time would not do again
 
     def __init__(self) -> None:
@@ -147,14 +161,13 @@ class PublishConflict(HealthpipeError, FileExistsError):
     workflow_name = "GateFailed"
 
 
-class Interrupted(HealthpipeError, InterruptedError):
+class Interrupted(HealthpipeError):
     """The run was told to stop by a signal."""
 
     code = "interrupted"
-    workflow_name = "Interrupted"
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__("interrupted", "nothing was published; run again")
+        super().__init__("interrupted", "run again")
         self.signal_number = signal_number
 
     @property

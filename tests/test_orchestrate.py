@@ -1,12 +1,15 @@
 """The workflow as a user sees it: all results published together, or none."""
 
 import hashlib
+import io
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from healthpipe.errors import AlertNotSent
+from healthpipe.workflow.steps import curate
 from tests.conftest import AS_OF
 
 
@@ -203,3 +206,46 @@ def test_a_run_that_finds_nothing_to_do_ends_a_failure_and_announces_no_success(
     assert "nothing to do" in unchanged.err
     assert "recovered" in unchanged.err
     assert "healthpipe: run succeeded" not in unchanged.err
+
+
+def test_a_manifest_that_is_made_anew_loses_no_rows(cli, tmp_path, monkeypatch):
+    old, new = tmp_path / "in" / "a.jsonl", tmp_path / "in" / "b.jsonl"
+    old.parent.mkdir()
+    old.write_text("".join(f'{{"facility_id": "A{number}"}}\n' for number in range(50)))
+    cli("orchestrate", "in")
+    new.write_text("".join(f'{{"facility_id": "B{number}"}}\n' for number in range(60)))
+    real = curate.describe_segment
+
+    def touch_the_old_one(files):
+        if not (tmp_path / "touched").exists():
+            (tmp_path / "touched").touch()
+            os.utime(old, (1, 1))
+        return real(files)
+
+    monkeypatch.setattr(curate, "describe_segment", touch_the_old_one)
+
+    document = cli("orchestrate", "in", "--json").document
+
+    assert (document["records"]["lines"], document["records"]["superseded"]) == (110, 0)
+    (extract,) = [f for f in document["production"]["files"] if f["stage"] == "extract"]
+    assert extract["rows"] == 110
+
+
+def test_half_of_standard_input_is_never_taken_for_the_whole(cli, tmp_path, monkeypatch):
+    class Breaking(io.BytesIO):
+        def read(self, *_):
+            if self.tell():
+                raise OSError(5, "Input/output error")
+            return super().read(30)
+
+    content = b"".join(b'{"facility_id": "F%d"}\n' % number for number in range(9))
+    monkeypatch.setattr(io, "BytesIO", Breaking)
+    assert cli("orchestrate", "-", stdin=content).code == 4
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+
+    outcome = cli("runs", "retry", stdin=content[100:])
+
+    assert outcome.code == 2
+    assert "standard input cannot be read again" in outcome.err
+    assert not (tmp_path / "data" / "production").exists()

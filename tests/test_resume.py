@@ -222,3 +222,16 @@ def test_the_lock_is_free_after_every_end(orchestrate, performed, tmp_path):
         orchestrate("--force")
         performed.failing.clear()
         assert RootLock.of(Root("data")).holder() is None
+
+
+def test_where_the_pointer_is_gone_nothing_is_published_over_it(orchestrate, tmp_path):
+    assert orchestrate().code == 0
+    (tmp_path / "data" / "production").rename(tmp_path / "unmounted")
+
+    outcome = orchestrate()
+
+    assert outcome.code == 3
+    assert "is gone, though runs were published" in outcome.err
+    assert live(tmp_path) is None
+    assert orchestrate("--accept-drop").code == 0
+    assert live(tmp_path)["generation"] == 2

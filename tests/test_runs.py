@@ -16,12 +16,13 @@ from healthpipe.stages.pointer import read_live
 from healthpipe.stages.publish import publish
 from healthpipe.stages.rollback import rollback
 from healthpipe.storage.layout import Root
+from healthpipe.storage.local import LocalStorage
 from healthpipe.workflow.attempts import Attempt, GivenUp, abandon_unfinished
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.liveness import Liveness
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.record import Execution, RunRecord, describe
-from healthpipe.workflow.runs import Run, runs_of
+from healthpipe.workflow.runs import Run, records_of, runs_of
 from healthpipe.workflow.sweeping import sweep, sweep_stages
 from healthpipe.workflow.words import RunStatus
 from tests.production import finished, publish_run
@@ -31,6 +32,7 @@ HOLDER = """
 import sys
 from datetime import date
 from healthpipe.storage.layout import Root
+from healthpipe.storage.local import LocalStorage
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.runs import Run
@@ -78,6 +80,13 @@ def finished_outputs(root, run_id):
     publication = finished(root, run_id)
     record.write_text(kept)
     return publication
+
+
+def swept(root):
+    """Clear up; the ids of the runs that people are told of."""
+    told = []
+    sweep(root, lambda run: told.append(run.run_id))
+    return told
 
 
 def kill(process):
@@ -184,7 +193,7 @@ def test_the_lock_is_given_to_one_run_of_a_process_and_back_by_it_alone(root):
 def test_a_run_that_is_at_work_is_not_dead(root, begun, holder):
     run = begun()
     holder(OTHER)
-    assert sweep(root) == []
+    assert swept(root) == []
     assert Run(root, OTHER).record.status == "running"
     assert run.record.status == "running"
     with pytest.raises(LockHeld):
@@ -205,7 +214,8 @@ def test_a_dead_run_is_closed_and_its_leftovers_are_removed(root, holder, tmp_pa
         (data / left).parent.mkdir(parents=True, exist_ok=True)
         (data / left).write_text("x")
 
-    (dead,) = sweep(root)
+    assert swept(root) == [RUN]
+    dead = Run(root, RUN).record
 
     assert (dead.run_id, dead.status, dead.error["code"]) == (RUN, "failed", "died")
     assert Run(root, RUN).record.status == "failed"
@@ -215,7 +225,7 @@ def test_a_dead_run_is_closed_and_its_leftovers_are_removed(root, holder, tmp_pa
         "state/lock",
         "state/lock.json",
     }
-    assert sweep(root) == []
+    assert swept(root) == []
 
 
 def test_a_dead_run_that_had_published_has_succeeded(root, holder, tmp_path):
@@ -235,8 +245,9 @@ def test_a_dead_run_that_had_published_has_succeeded(root, holder, tmp_path):
     published.write_text("x")
     (tmp_path / "data/production/current.json").write_text(json.dumps(pointer))
 
-    (dead,) = sweep(root)
+    assert swept(root) == [], "nobody is to be told"
 
+    dead = Run(root, RUN).record
     assert (dead.status, dead.error) == ("succeeded", None)
     assert dead.finished_at == pointer["published_at"]
     assert dead.details["production"] == pointer
@@ -249,8 +260,9 @@ def test_a_dead_run_that_was_published_and_rolled_back_keeps_its_copies(root, ho
     pointer = publish(root, finished_outputs(root, RUN), read_live(root), "nonce")
     rollback(root, OTHER, "another nonce")
 
-    (dead,) = sweep(root)
+    swept(root)
 
+    dead = Run(root, RUN).record
     assert (dead.status, dead.details["production"]) == ("succeeded", pointer)
     assert rollback(root, RUN, "a third nonce")["run_id"] == RUN
 
@@ -261,7 +273,8 @@ def test_the_record_of_a_dead_run_says_at_which_step_it_died(root, begun):
     Attempt.begin(run, "Curate")
     Liveness.of(run.uri)._lock.release()  # as the kernel does for a dead process
 
-    (dead,) = sweep(root)
+    assert swept(root) == [RUN]
+    dead = Run(root, RUN).record
 
     assert dead.finished_at is not None
     assert [(s["name"], s["status"]) for s in Run(root, RUN).record.steps] == [
@@ -314,7 +327,7 @@ def test_a_run_killed_before_its_first_record_leaves_nothing(root, tmp_path):
     run = Run(root, RUN)
     run.hold()
     Liveness.of(run.uri)._lock.release()  # as the kernel does for a dead process
-    sweep(root)
+    assert swept(root) == []
     assert list((tmp_path / "data" / "runs").iterdir()) == []
 
 
@@ -358,7 +371,8 @@ def test_an_abandoned_attempt_can_never_finish(begun):
 
 def test_a_run_whose_record_could_not_be_closed_is_closed_by_the_sweep(root, begun):
     begun().let_go()
-    (dead,) = sweep(root)
+    assert swept(root) == [RUN]
+    dead = Run(root, RUN).record
     assert (dead.run_id, dead.status) == (RUN, "failed")
     assert not Path(root.run(RUN), ".alive").exists()
 
@@ -373,3 +387,63 @@ def test_the_step_that_failed_is_told_from_those_that_were_stopped_for_it(begun)
     assert failed_step(run.record, describe(error)) == "FilterExpiring"
     assert failed_step(run.record, {"code": "timeout"}) == "Extract"
     run.let_go()
+
+
+def test_people_are_told_of_a_dead_run_before_it_is_closed(root, holder):
+    kill(holder())
+
+    def killed(_):
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        sweep(root, killed)
+    Liveness.of(root.run(RUN)).give_back(is_over=False)  # as the kernel does for a dead process
+    assert swept(root) == [RUN]
+
+
+def test_a_damaged_record_stops_nobody_but_who_asks_for_it(root, begun):
+    begun(RUN).let_go()
+    begun(OTHER).let_go()
+    Path(root.run(RUN), "run.json").write_text("{")
+
+    assert [record.run_id for record in records_of(root)] == [OTHER]
+    sweep_stages(root)
+    assert swept(root) == []
+    with pytest.raises(ServiceFailed, match=r"run\.json is damaged"):
+        _ = Run(root, RUN).record
+
+
+def test_looking_who_holds_the_lock_keeps_nobody_out(root):
+    lock = RootLock.of(root)
+    stopped = threading.Event()
+
+    def look():
+        while not stopped.is_set():
+            RootLock(root).holder()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for number in range(100):
+        lock.take(str(number))
+        lock.give_back(str(number))
+    stopped.set()
+    looking.join()
+
+
+def test_who_may_not_write_may_look_who_holds_the_lock(root):
+    lock = RootLock.of(root)
+    lock.take(RUN)
+    Path(root.lock).chmod(0o444)
+    assert lock.holder()["holder"] == RUN
+    lock.give_back(RUN)
+    assert lock.holder() is None
+
+
+def test_a_note_of_the_holder_that_cannot_be_written_keeps_nobody_out(root, monkeypatch):
+    def full(*_):
+        raise ServiceFailed("the disk is full", "free space")
+
+    monkeypatch.setattr(LocalStorage, "write", full)
+    RootLock.of(root).take(RUN)
+    assert RootLock.of(root).holder() == {}
+    RootLock.of(root).give_back(RUN)

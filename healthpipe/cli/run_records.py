@@ -1,5 +1,6 @@
 """The runs of a root, for a person or a script; and going on with one that failed."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +10,13 @@ from healthpipe.cli.console import log
 from healthpipe.cli.run_workflow import show_result
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_table
-from healthpipe.errors import RunNotFound
-from healthpipe.storage.layout import RUN_ID, open_root
+from healthpipe.storage.layout import open_root
 from healthpipe.times import between, moment_text
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.orchestrate import Surroundings
 from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.resume import last_run, retry
-from healthpipe.workflow.runs import Run, runs_of
+from healthpipe.workflow.runs import Run, records_of
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 BADLY = (RunStatus.FAILED, RunStatus.INTERRUPTED)
@@ -27,8 +27,8 @@ def list_runs(root: str, limit: int, manner: Manner, *, with_stages: bool) -> No
     """The newest runs of the workflow, a line each; or of stages by hand, too."""
     manner.start_logging()
     opened = open_root(root)
-    records = (run.record for run in runs_of(opened) if run.exists)
-    wanted = [record for record in records if with_stages or record.command == ORCHESTRATE][:limit]
+    found = (each for each in records_of(opened) if with_stages or each.command == ORCHESTRATE)
+    wanted = list(itertools.islice(found, limit))
     if manner.json:
         document = {"schema_version": 1, "command": "runs list", "status": "succeeded"}
         print(json.dumps({**document, "runs": [_head(record) for record in wanted]}))
@@ -43,9 +43,7 @@ def show_run(root: str, run_id: str | None, manner: Manner) -> None:
     """What a run's record says."""
     manner.start_logging()
     opened = open_root(root)
-    if run_id is not None and not RUN_ID.fullmatch(run_id):
-        raise RunNotFound(f"{run_id!r} is no run id", "`healthpipe runs list` shows the runs")
-    record = Run(opened, run_id).record if run_id else last_run(opened)
+    record = last_run(opened) if run_id is None else Run.named(opened, run_id).record
     if manner.json:
         print(json.dumps(record.to_json(), default=str))
         return

@@ -10,7 +10,7 @@ from typing import Any
 from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_table, size_text
-from healthpipe.stages.pointer import nothing_published, read_live
+from healthpipe.stages.pointer import read_live
 from healthpipe.stages.prune import carry_out, plan_prune
 from healthpipe.stages.rollback import rollback
 from healthpipe.storage.layout import open_root
@@ -30,8 +30,6 @@ class Pruning:
 def roll_back(root: str, run_id: str | None, lock_wait_s: float, manner: Manner) -> None:
     """Flip back, and print the paths of what is live now."""
     opened = open_root(root)
-    if not read_live(opened).document:  # before the lock makes a root where there is none
-        raise nothing_published(opened)
     with manner.session(), held(opened, "runs rollback", lock_wait_s):
         was = read_live(opened).run_id
         document = rollback(opened, run_id, uuid.uuid4().hex)

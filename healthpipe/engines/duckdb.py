@@ -2,6 +2,7 @@
 
 import glob
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -155,7 +156,8 @@ class DuckDBEngine(Engine):
         return percent / 100 if percent >= 0 else None
 
     def cancel(self) -> None:
-        self._connection.interrupt()
+        with suppress(duckdb.ConnectionException):  # closed meanwhile
+            self._connection.interrupt()
 
     def close(self) -> None:
         self._connection.close()

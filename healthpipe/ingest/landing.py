@@ -8,6 +8,7 @@ becomes one such line.
 import base64
 import contextlib
 import gzip
+import io
 import itertools
 import sys
 import zlib
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from healthpipe.contract import MAX_LINE_BYTES, Reason
+from healthpipe.errors import StreamBroken
 from healthpipe.ingest.lines import BLANK, Piece, Reader, copy_line, pieces
 from healthpipe.ingest.raw_values import BreaksOff, NotJson, RawValues
 from healthpipe.ingest.shapes import Shape, may_be_container, records_in
@@ -47,14 +49,21 @@ def gzip_is_whole(uri: str) -> bool:
 
 
 def spool(uri: str, target: Path) -> None:
-    """Keep the bytes of standard input or of a pipe in a file."""
+    """Keep the bytes of standard input or of a pipe in a file, all of them or none.
+
+    Raises `StreamBroken` where an earlier attempt has read a part of them.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _opened(uri) as reader, target.open("xb") as writer:
+    part = target.with_suffix(".part")
+    if part.exists():
+        raise StreamBroken(uri)
+    with _opened(uri) as reader, part.open("xb") as writer:
         # Before each read, too: opening a pipe swallows what a signal's handler raises meanwhile.
         raise_if_stopping()
         while chunk := reader.read(CHUNK_BYTES):
             writer.write(chunk)
             raise_if_stopping()
+    part.rename(target)
 
 
 def land(uri: str, target: Path) -> int:
@@ -115,9 +124,13 @@ def land_rejected(target: Path, reason: Reason) -> None:
 
 
 def _opened(uri: str) -> contextlib.AbstractContextManager[Reader]:
-    if uri == STANDARD_INPUT:
+    if uri != STANDARD_INPUT:
+        return Path(uri).open("rb")
+    try:
+        # Not its buffer: a thread that waits in there holds a lock that the process ends on.
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    except (AttributeError, io.UnsupportedOperation):
         return contextlib.nullcontext(sys.stdin.buffer)
-    return Path(uri).open("rb")
 
 
 def decompressed(uri: str) -> contextlib.AbstractContextManager[Reader]:

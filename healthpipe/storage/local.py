@@ -146,7 +146,8 @@ class LocalStorage(Storage):
     def delete_temporary(self, folder: str, idle_s: float = 0) -> None:
         until = time.time() - idle_s
         for path in list(Path(folder).rglob(f"{TEMPORARY}*")):
-            if not path.exists() or path.stat().st_mtime > until:
+            found = self.stat(str(path))
+            if found is None or found.modified > until:
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

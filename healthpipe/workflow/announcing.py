@@ -1,22 +1,22 @@
 """Telling people what a run came to, and writing down whether they could be told."""
 
+import datetime
 import logging
 from typing import Any
 
 from healthpipe.alerts.channels import open_channel
 from healthpipe.alerts.desk import AlertDesk, Delivery
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.record import Execution
 from healthpipe.workflow.request import RunRequest
 from healthpipe.workflow.runs import Run
 
 log = logging.getLogger("healthpipe")
 
 
-def desk_of(root: Root, request: RunRequest, execution: Execution) -> AlertDesk:
-    """Who tells what happens in a run; its time is the start of the execution."""
+def desk_of(root: Root, request: RunRequest) -> AlertDesk:
+    """Who tells what happens in a run, now: a run may be gone on with days after its start."""
     channel = open_channel(request.sns_topic, request.region, request.profile)
-    return AlertDesk(root, channel, execution.start)
+    return AlertDesk(root, channel, datetime.datetime.now(datetime.UTC))
 
 
 def record_delivery(run: Run, about: str, delivery: Delivery) -> dict[str, Any]:

@@ -112,13 +112,13 @@ class Attempt:
         self.run.change(lambda record: _enter(record.steps, document))
 
 
-def abandon_unfinished(run: Run) -> list[str]:
-    """Abandon the attempts at all steps that have not ended; returns the names of these steps.
+def abandon_unfinished(run: Run, but: str | None = None) -> list[str]:
+    """Abandon the attempts at all steps that have not ended, but for one; returns their names.
 
     What a kill kept the run's record from saying of the others is entered there.
     """
     abandoned = []
-    for step in _begun(run):
+    for step in (step for step in _begun(run) if step != but):
         document, _ = run.find_json(_name(step)) or ({}, None)
         attempt = Attempt.last(run, step)
         if document.get("status") not in (StepStatus.RUNNING, StepStatus.PAUSED) or not attempt:

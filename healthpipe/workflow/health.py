@@ -12,11 +12,10 @@ from healthpipe.times import span_text
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.record import RunRecord
-from healthpipe.workflow.runs import runs_of
-from healthpipe.workflow.words import ORCHESTRATE, RunStatus
+from healthpipe.workflow.runs import records_of
+from healthpipe.workflow.words import GOOD, ORCHESTRATE, RunStatus
 
 SCHEMA_VERSION = 1
-GOOD = (RunStatus.SUCCEEDED, RunStatus.UNCHANGED)
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,8 @@ class Health:
 def health_of(root: Root) -> Health:
     """How a root stands now."""
     last = last_good = None
-    for run in runs_of(root):
-        record = run.record if run.exists else None
-        if record is None or record.command != ORCHESTRATE:
+    for record in records_of(root):
+        if record.command != ORCHESTRATE:
             continue
         last = last or record
         if record.status in GOOD:

@@ -1,5 +1,6 @@
 """Telling a monitor that a run began and how it ended; silence is what it alarms at."""
 
+import http.client
 import logging
 import threading
 import urllib.error
@@ -45,7 +46,7 @@ def require_url(url: str | None) -> None:
 
 def _call(url: str, what: str, patience: float) -> None:
     # A thread, for a time limit that holds for the whole exchange, name lookup included.
-    caller = threading.Thread(target=_get, args=(f"{url.rstrip('/')}/{what}",), daemon=True)
+    caller = threading.Thread(target=_get, args=(_below(url, what),), daemon=True)
     caller.start()
     caller.join(patience)
     if caller.is_alive():
@@ -56,6 +57,12 @@ def _get(url: str) -> None:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S):
             pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         log.warning("the heartbeat failed: %s", reason)
+
+
+def _below(url: str, what: str) -> str:
+    """The address of `what` below that of a monitor, before its query."""
+    parts = urlsplit(url)
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{what}").geturl()

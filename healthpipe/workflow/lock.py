@@ -3,19 +3,23 @@
 It saves work; what protects production is the conditional flip of the pointer alone.
 """
 
+import fcntl
 import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 from filelock import FileLock, Timeout
 
-from healthpipe.errors import LockHeld
+from healthpipe.errors import LockHeld, RunNotFound, ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.record import utc_now
+
+# Whoever looks whether it is held may stand in the way for a moment.
+PATIENCE_S = 1
 
 
 class RootLock:
@@ -45,7 +49,7 @@ class RootLock:
             raise self._held()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire(timeout=wait)
+            self._lock.acquire(timeout=max(wait, PATIENCE_S))
         except Timeout:
             raise self._held() from None
         self._holder = holder
@@ -55,7 +59,8 @@ class RootLock:
             "host": socket.gethostname(),
             "since": utc_now(),
         }
-        self._root.storage.write(self._root.lock_holder, json.dumps(document).encode())
+        with suppress(ServiceFailed):  # it only tells: the run has its own way to say what failed
+            self._root.storage.write(self._root.lock_holder, json.dumps(document).encode())
 
     def give_back(self, holder: str) -> None:
         """Give it back if the holder has it."""
@@ -66,15 +71,21 @@ class RootLock:
 
     def holder(self) -> dict[str, Any] | None:
         """Who has it now, as it was written down; None if nobody has."""
-        if self._holder is None:
-            if not self._path.exists():
-                return None
-            try:
-                with self._lock.acquire(timeout=0):
-                    return None
-            except Timeout:
-                pass
-        return self._noted()
+        return self._noted() if self._holder or self._is_held_elsewhere() else None
+
+    def _is_held_elsewhere(self) -> bool:
+        """Whether another process has it. Looking does not need the right to write."""
+        try:
+            handle = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
     def _noted(self) -> dict[str, Any]:
         found = self._root.storage.read(self._root.lock_holder)
@@ -93,7 +104,12 @@ class RootLock:
 
 @contextmanager
 def held(root: Root, holder: str, wait: float) -> Iterator[None]:
-    """Hold the lock of a root for what is no run, while the block runs. Raises `LockHeld`."""
+    """Hold the lock of a root for what is no run, while the block runs.
+
+    Raises `LockHeld`, and `RunNotFound` where there is no root.
+    """
+    if not any(root.storage.folders(root.uri)):
+        raise RunNotFound(f"there is nothing at {root.uri}", "give its --root")
     lock = RootLock.of(root)
     lock.take(holder, wait)
     try:

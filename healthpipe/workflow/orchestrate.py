@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from healthpipe.alerts.channels import open_channel
-from healthpipe.errors import HealthpipeError, Interrupted, ServiceFailed
+from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
 from healthpipe.stages.pointer import read_live
 from healthpipe.workflow.attempts import abandon_unfinished
 from healthpipe.workflow.language.clock import Clock
@@ -26,6 +26,9 @@ from healthpipe.workflow.runs import Run
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 SCHEMA_VERSION = 1
+LOCKED_OUT = "AnotherRunActive"  # the state in which a run ends that another one keeps out
+PUBLISHED = "what it published is live; the next run sends the alerts that are due"
+UNPUBLISHED = "nothing was published; run again"
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def orchestrate(
     tasks = LocalTasks(channel, around.progress)
     began = time.monotonic()
     try:
-        Interpreter(tasks, _context(request, execution), clock=around.clock).run(machine, {})
+        interpreter = Interpreter(tasks, _context(request, execution), clock=around.clock)
+        _require_let_in(interpreter.run(machine, {}).state, run)
         _close_if_open(run)
     except StateFailed as failure:
         cause = _cause(tasks, run, failure)
@@ -101,11 +105,8 @@ def orchestrate(
     except BaseException as error:
         _give_up(run, error)
         raise
-    else:
-        if run.record.status == RunStatus.RUNNING:  # Finish itself failed: the run is published
-            run.finish(RunStatus.SUCCEEDED)
     finally:
-        run.let_go()
+        run.let_go_if_over()
         lock.give_back(run.run_id)
     return WorkflowResult(run, run.record, time.monotonic() - began)
 
@@ -113,6 +114,11 @@ def orchestrate(
 def _context(request: RunRequest, execution: Execution) -> dict[str, Any]:
     own = {"Id": execution.name, "Name": execution.name, "StartTime": execution.start.isoformat()}
     return {"Execution": {**own, "Input": request.to_json()}}
+
+
+def _require_let_in(last_state: str, run: Run) -> None:
+    if last_state == LOCKED_OUT:
+        raise LockHeld(f"another process works on run {run.run_id}", "wait for its end")
 
 
 def _cause(tasks: LocalTasks, run: Run, failure: StateFailed) -> BaseException:
@@ -136,15 +142,13 @@ def _close_if_open(run: Run, error: BaseException | None = None) -> None:
         if error:
             run.fail(error)
         else:
-            has_published = "production" in run.record.details
-            run.finish(RunStatus.SUCCEEDED if has_published else RunStatus.UNCHANGED)
+            run.finish(run.record.good_end)
 
 
 def _give_up(run: Run, error: BaseException) -> None:
-    """Close the record of a run that was interrupted."""
+    """Close the record of a run that was interrupted, and say whether it had published."""
     with suppress(HealthpipeError):
-        if isinstance(error, Interrupted) and read_live(run.root).run_id == run.run_id:
-            error.hint = "what it published is live; the next run sends the alerts that are due"
-    if run.exists:
-        abandon_unfinished(run)
-        run.fail(error)
+        if isinstance(error, Interrupted):
+            is_live = read_live(run.root).run_id == run.run_id
+            error.hint = PUBLISHED if is_live else UNPUBLISHED
+    _close_if_open(run, error)

@@ -35,8 +35,13 @@ class StepCall:
         try:
             step, execution = event["step"], Execution.from_json(event["execution"])
             request = RunRequest.from_json(event["request"])
+        except UsageError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
-            raise UsageError(f"the event is no call of a step ({error!r})", "mend it") from error
+            raise UsageError(
+                f"the event is no call of a step ({error!r})",
+                "give step, execution with id and start, and request with root",
+            ) from error
         if step not in STEPS:
             raise UsageError(f"there is no step {step!r}", f"known: {', '.join(STEPS)}")
         return cls(step, execution, request, event.get("error"))

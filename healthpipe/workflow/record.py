@@ -65,6 +65,11 @@ class RunRecord:
         head = {"schema_version": SCHEMA_VERSION, **named, "as_of": self.as_of.isoformat()}
         return {**head, **self.details, "error": self.error}
 
+    @property
+    def good_end(self) -> RunStatus:
+        """How a run that has come through ends: it has published, or had nothing to do."""
+        return RunStatus.SUCCEEDED if "production" in self.details else RunStatus.UNCHANGED
+
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "RunRecord":
         """The record that `to_json` wrote."""

@@ -45,7 +45,10 @@ class RunRequest:
         unknown = set(document) - {field.name for field in fields(cls)}
         if unknown or not document.get("root"):
             what = f"unknown: {', '.join(sorted(unknown))}" if unknown else "no root"
-            raise UsageError(f"the input of the execution is no request ({what})", "mend it")
+            raise UsageError(
+                f"the input of the execution is no request ({what})",
+                "give root, and what else a run is to do",
+            )
         typed = {
             "sources": tuple(document.get("sources", ())),
             "engine": EngineName(document.get("engine", EngineName.DUCKDB)),

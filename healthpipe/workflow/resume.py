@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from healthpipe.errors import RetryRefused, RunNotFound
 from healthpipe.ingest.manifest import Manifest
+from healthpipe.ingest.sources import STANDARD_INPUT
 from healthpipe.stages.pointer import read_live
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import Attempt
@@ -12,10 +13,9 @@ from healthpipe.workflow.intake import MANIFEST
 from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
 from healthpipe.workflow.record import Execution, RunRecord
 from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Run, runs_of
-from healthpipe.workflow.words import ORCHESTRATE, RunStatus
+from healthpipe.workflow.runs import Run, records_of
+from healthpipe.workflow.words import GOOD, ORCHESTRATE
 
-DONE = (RunStatus.SUCCEEDED, RunStatus.UNCHANGED)
 RUN_ANEW = "run `healthpipe orchestrate` instead"
 
 
@@ -26,27 +26,26 @@ def retry(
 
     Raises `RunNotFound`, and `RetryRefused` where the result would not be that run's any more.
     """
-    run = Run(root, run_id or last_run(root).run_id)
+    run = Run(root, last_run(root).run_id) if run_id is None else Run.named(root, run_id)
     record = run.record
     if record.command != ORCHESTRATE:
         raise RetryRefused(
             f"run {run.run_id} is one of {record.command}, which has no steps to go on with",
             "run that command again",
         )
-    if record.status in DONE:
+    if record.status in GOOD:
         return None
     _require_same(run, record)
-    request = replace(
-        RunRequest.from_json({**record.details["request"], "root": root.uri}),
-        accept_drop=accept_drop,
-    )
+    request = RunRequest.from_json({**record.details["request"], "root": root.uri})
+    if accept_drop:
+        request = replace(request, accept_drop=True)
     return orchestrate(request, Execution.from_json(record.details["execution"]), surroundings)
 
 
 def last_run(root: Root) -> RunRecord:
     """The record of the newest run of the workflow. Raises `RunNotFound`."""
-    for run in runs_of(root):
-        if run.exists and (record := run.record).command == ORCHESTRATE:
+    for record in records_of(root):
+        if record.command == ORCHESTRATE:
             return record
     raise RunNotFound(f"{root.uri} has no run of the workflow", "run `healthpipe orchestrate`")
 
@@ -60,7 +59,10 @@ def _require_same(run: Run, record: RunRecord) -> None:
         if record.details["code"].get(name) != now:
             raise RetryRefused(f"the {name} changed since run {run.run_id}", RUN_ANEW)
     ingest = Attempt.last(run, "Ingest")
-    if ingest and ingest.is_done:
+    if not (ingest and ingest.is_done):
+        if STANDARD_INPUT in record.details["request"]["sources"]:
+            raise RetryRefused("standard input cannot be read again", RUN_ANEW)
+    else:
         manifest = Manifest.from_json(run.read_json(MANIFEST))
         changed = manifest.changed_files(run.root.storage)
         if changed:

@@ -1,7 +1,7 @@
 """A run's folder: its record and documents, and who works on it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,16 @@ class Run:
         self.scratch = Path(self.uri, ".attempt")
         self.landed = Path(self.uri, "landed")
 
+    @classmethod
+    def named(cls, root: Root, text: str) -> "Run":
+        """The run of an id that a user gave. Raises `RunNotFound`."""
+        run = cls(root, text)
+        if not RUN_ID.fullmatch(text) or not run.exists:
+            raise RunNotFound(
+                f"{root.uri} has no run {text!r}", "`healthpipe runs list` shows the runs"
+            )
+        return run
+
     @property
     def exists(self) -> bool:
         """Whether it was begun."""
@@ -33,8 +43,15 @@ class Run:
 
     @property
     def record(self) -> RunRecord:
-        """What run.json says now. Raises `RunNotFound`."""
+        """What run.json says now. Raises `RunNotFound`, and `ServiceFailed` if it is damaged."""
         return self._read_record()[0]
+
+    def find_record(self) -> RunRecord | None:
+        """The same; None where there is none or a damaged one."""
+        try:
+            return self.record
+        except (RunNotFound, ServiceFailed):
+            return None
 
     def begin(self, record: RunRecord) -> None:
         """Make the run's folder and its first record, and hold the run."""
@@ -47,7 +64,8 @@ class Run:
         Path(self.uri).mkdir(parents=True, exist_ok=True)
         if Liveness.of(self.uri).take():
             self.root.storage.delete_temporary(self.uri)  # a dead process may have left some
-        self.scratch.mkdir(exist_ok=True)
+        # With its parents: whoever clears up may have taken the empty folder for a dead run's.
+        self.scratch.mkdir(parents=True, exist_ok=True)
 
     def change(self, change: Callable[[RunRecord], None]) -> RunRecord:
         """Change the record, over again if another step did so meanwhile."""
@@ -90,6 +108,14 @@ class Run:
         is_open = self.exists and self.record.status == RunStatus.RUNNING
         Liveness.of(self.uri).give_back(is_over=not is_open)
 
+    def let_go_if_over(self) -> None:
+        """Let go of a run whose record is closed; another one is left to look dead."""
+        record = self.find_record()
+        if record and record.status == RunStatus.RUNNING:
+            Liveness.of(self.uri).give_back(is_over=False)
+        else:
+            self.let_go()
+
     def write_json(self, name: str, document: dict[str, Any]) -> None:
         """Put a document into the run's folder."""
         self.root.storage.write(f"{self.uri}/{name}", _encoded(document))
@@ -102,9 +128,17 @@ class Run:
         return self.root.storage.put_if(f"{self.uri}/{name}", _encoded(document), etag)
 
     def find_json(self, name: str) -> tuple[dict[str, Any], str] | None:
-        """A document from the run's folder with its ETag, if it is there."""
+        """A document from the run's folder with its ETag, if it is there.
+
+        Raises `ServiceFailed` if it is damaged.
+        """
         found = self.root.storage.read(f"{self.uri}/{name}")
-        return (json.loads(found[0]), found[1]) if found else None
+        try:
+            return (json.loads(found[0]), found[1]) if found else None
+        except ValueError as error:
+            raise ServiceFailed(
+                f"{self.uri}/{name} is damaged", "restore it, or move the run's folder away"
+            ) from error
 
     def read_json(self, name: str) -> dict[str, Any]:
         """A document from the run's folder. Raises `RunNotFound` where there is none."""
@@ -141,6 +175,12 @@ def runs_of(root: Root) -> list[Run]:
     names = (uri.rpartition("/")[2] for uri in root.storage.folders(root.runs))
     ids = [name for name in names if RUN_ID.fullmatch(name)]
     return [Run(root, run_id) for run_id in sorted(ids, reverse=True)]
+
+
+def records_of(root: Root) -> Iterator[RunRecord]:
+    """The records of the runs below a root, the newest first, without damaged ones."""
+    found = (run.find_record() for run in runs_of(root))
+    return (record for record in found if record)
 
 
 def _encoded(document: dict[str, Any]) -> bytes:

@@ -1,5 +1,6 @@
 """Clearing up after runs whose process ended without a word."""
 
+from collections.abc import Callable
 from typing import Any
 
 from healthpipe.stages.history import history
@@ -8,7 +9,7 @@ from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import abandon_unfinished
 from healthpipe.workflow.liveness import Liveness
 from healthpipe.workflow.record import RunRecord, utc_now
-from healthpipe.workflow.runs import RECORD, Run, runs_of
+from healthpipe.workflow.runs import Run, runs_of
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 DIED = {
@@ -20,38 +21,46 @@ DIED = {
 UNLOCKED_WRITER_S = 3600
 
 
-def sweep(root: Root) -> list[RunRecord]:
+def sweep(root: Root, tell: Callable[[Run], None]) -> None:
     """Close the records of dead runs, and remove what they and dead writers left half done.
 
-    Returns the records of the runs of the workflow that had been at work and are now closed. To
-    be called by who holds the root's lock.
+    `tell` is called for each run of the workflow that had been at work, before it is closed: killed
+    in between, it is called again. To be called by who holds the root's lock.
     """
-    closed = [record for run in runs_of(root) if (record := _close_if_dead(run))]
+    for run in runs_of(root):
+        if not Liveness.of(run.uri).take_if_dead():
+            continue
+        record = run.find_record()
+        was_at_work = record and (record.command, record.status) == (ORCHESTRATE, RunStatus.RUNNING)
+        if was_at_work and not _published(run):
+            abandon_unfinished(run)  # where it died
+            tell(run)
+        _close(run, record)
     for folder in (root.production, root.curated):
         root.storage.delete_temporary(folder)
     root.storage.delete_temporary(root.state, idle_s=UNLOCKED_WRITER_S)
-    return [record for record in closed if record.command == ORCHESTRATE]
 
 
 def sweep_stages(root: Root) -> None:
     """The same for stages that were run by hand, which take no lock."""
     for run in runs_of(root):
-        found = run.find_json(RECORD)
-        if found and found[0]["command"] != ORCHESTRATE:
-            _close_if_dead(run)
+        if not Liveness.of(run.uri).take_if_dead():
+            continue
+        record = run.find_record()
+        if record and record.command != ORCHESTRATE:
+            _close(run, record)
+        else:
+            Liveness.of(run.uri).give_back(is_over=False)
 
 
-def _close_if_dead(run: Run) -> RunRecord | None:
-    """Close a run that is dead and remove its leftovers; None if there was nothing to close."""
-    if not Liveness.of(run.uri).take_if_dead():
-        return None
+def _close(run: Run, record: RunRecord | None) -> None:
+    """Close the record of a dead run that is held now, and remove its leftovers."""
     storage = run.root.storage
-    closed: RunRecord | None = None
-    if run.exists:
+    if record:
         abandon_unfinished(run)
         published = _published(run)
-        if run.record.status == RunStatus.RUNNING:
-            closed = run.change(lambda record: _close(record, published))
+        if record.status == RunStatus.RUNNING:
+            run.change(lambda record: _tell_end(record, published))
         if not published:
             storage.delete_folder(run.root.published(run.run_id))
     storage.delete_temporary(run.uri)
@@ -59,9 +68,8 @@ def _close_if_dead(run: Run) -> RunRecord | None:
     if storage.stat(f"{segment}/{DESCRIPTION}") is None:
         storage.delete_folder(segment)
     run.let_go()
-    if closed is None and not run.exists:
+    if not run.exists:  # it was dead before its first record
         storage.delete_folder(run.uri)
-    return closed
 
 
 def _published(run: Run) -> dict[str, Any] | None:
@@ -70,7 +78,7 @@ def _published(run: Run) -> dict[str, Any] | None:
     return next(documents, None)
 
 
-def _close(record: RunRecord, published: dict[str, Any] | None) -> None:
+def _tell_end(record: RunRecord, published: dict[str, Any] | None) -> None:
     """A run that died after it had flipped the pointer has done what matters."""
     if published:
         record.status, record.finished_at = RunStatus.SUCCEEDED, published["published_at"]

@@ -22,4 +22,6 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+# How a run ends that did what it was to do.
+GOOD = (RunStatus.SUCCEEDED, RunStatus.UNCHANGED)
 ORCHESTRATE = "orchestrate"

@@ -16,8 +16,8 @@ from healthpipe.workflow.language.clock import SystemClock
 from healthpipe.workflow.language.definition import load
 from healthpipe.workflow.orchestrate import Surroundings, orchestrate
 from healthpipe.workflow.pipeline import pipeline_path
+from healthpipe.workflow.record import Execution
 from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Execution
 from healthpipe.workflow.steps.catalog import STEPS
 from tests.faults.kills import RUN
 from tests.faults.launching import CHECKOUT

@@ -34,7 +34,7 @@ def alert_expiring(work: Work) -> dict[str, Any]:
         open_records(engine, with_lapsed, segments)
         define_relations(engine, ACCREDITATIONS, with_lapsed)
         rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))
-        delivery = desk_of(work.root, work.request, work.execution).expiring(
+        delivery = desk_of(work.root, work.request).expiring(
             work.run.run_id,
             options.as_of,
             rows,
@@ -58,7 +58,7 @@ def _has_told(record: RunRecord) -> bool:
 def notify_success(work: Work) -> dict[str, Any]:
     """Tell that the run recovered from a failure; that it succeeded, to those who want to know."""
     facts = work.run.record.details
-    delivery = desk_of(work.root, work.request, work.execution).recovered_and_succeeded(
+    delivery = desk_of(work.root, work.request).recovered_and_succeeded(
         work.run.run_id,
         {"as_of": work.options.as_of.isoformat(), **facts["records"]},
         wants_success=work.request.notify_success and "production" in facts,
@@ -69,5 +69,5 @@ def notify_success(work: Work) -> dict[str, Any]:
 def notify_failure(work: Work) -> dict[str, Any]:
     """Tell what failed, why, and what to do next."""
     failure = failure_of(work.run, reason_of(work.error))
-    delivery = desk_of(work.root, work.request, work.execution).failed(failure)
+    delivery = desk_of(work.root, work.request).failed(failure)
     return record_delivery(work.run, "failure", delivery)

@@ -3,10 +3,12 @@
 import logging
 from typing import Any
 
+from healthpipe.errors import GateFailed
 from healthpipe.stages.audit import Level, count_rejected_files, coverage_of, live_coverage
 from healthpipe.stages.audit import audit as audit_run
 from healthpipe.stages.balance import Balance
 from healthpipe.stages.curate import BALANCE
+from healthpipe.stages.history import newest_generation
 from healthpipe.stages.pointer import read_live
 from healthpipe.stopping import raise_if_stopping
 from healthpipe.words import Format
@@ -26,6 +28,11 @@ def audit(work: Work) -> dict[str, Any]:
     if earlier and live.document and earlier.notes.get("nonce") == live.document["nonce"]:
         # Published already, and killed before that was noted.
         return dict(work.attempt.notes["seen"])
+    if not live.document and newest_generation(work.root) and not work.request.accept_drop:
+        raise GateFailed(
+            f"{work.root.pointer} is gone, though runs were published: there is nothing to compare",
+            "see that it is mounted, restore it from state/history, or run once with --accept-drop",
+        )
     work.progress.step("judging the run")
     curated = work.result("Curate")
     (counts,) = (

@@ -51,16 +51,24 @@ def curate(work: Work) -> dict[str, Any]:
 
 
 def _segments_for(work: Work, engine: Engine, manifest: Manifest) -> list[str]:
-    """Segments that hold the files, a new one for those that no earlier run has curated."""
+    """Segments that hold the files, one of the run's own for those that no earlier run has curated.
+
+    Where the manifest was made anew, the run's own segment is written over: only whole.
+    """
     root, storage = work.root, work.root.storage
+    folder = f"{root.curated}/{work.run.run_id}"
     known = usable_segments(root, manifest.files)
     new = files_not_in(known, manifest.files)
+    if new:
+        known = [segment for segment in known if segment.uri != f"{folder}/{DATA}"]
+        new = files_not_in(known, manifest.files)
     uris = [segment.uri for segment in known]
     if new:
         engine.read_lines([file.as_lines() for file in new])
         local = work.scratch / DATA
         engine.write(CURATED_LINES, local, Format.PARQUET)
-        folder = f"{root.curated}/{work.run.run_id}"
+        # What describes the segment goes first: no description may be of other rows than these.
+        storage.delete(f"{folder}/{DESCRIPTION}")
         storage.deliver(local, f"{folder}/{DATA}")
         storage.write(f"{folder}/{DESCRIPTION}", describe_segment(new))
         uris.append(f"{folder}/{DATA}")

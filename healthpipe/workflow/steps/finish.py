@@ -3,7 +3,6 @@
 import logging
 from typing import Any
 
-from healthpipe.errors import HealthpipeError
 from healthpipe.stages.prune import prune_published
 from healthpipe.workflow.attempts import abandon_unfinished
 from healthpipe.workflow.failures import reason_of
@@ -16,14 +15,15 @@ log = logging.getLogger("healthpipe")
 
 def finish(work: Work) -> dict[str, Any]:
     """Close the run's record, and remove published copies beyond those that are kept."""
-    published = "production" in work.run.record.details
+    end = work.run.record.good_end
     removed: list[str] = []
-    if published:
+    if end is RunStatus.SUCCEEDED:
         try:
             removed = [each.uri for each in prune_published(work.root, work.request.keep)]
-        except (HealthpipeError, OSError) as error:
+        except OSError as error:  # those of the outside are; it is tried again by the next run
             log.warning("old published runs were not removed: %s", error)
-    work.run.finish(RunStatus.SUCCEEDED if published else RunStatus.UNCHANGED)
+    abandon_unfinished(work.run, but=work.attempt.step)
+    work.run.finish(end)
     RootLock.of(work.root).give_back(work.run.run_id)
     return {"removed": removed}
 

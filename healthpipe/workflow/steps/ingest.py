@@ -10,9 +10,9 @@ from healthpipe.stages.pointer import read_live
 from healthpipe.workflow.announcing import desk_of, record_delivery
 from healthpipe.workflow.failures import failure_of
 from healthpipe.workflow.fingerprint import fingerprint, found_inputs
-from healthpipe.workflow.runs import RECORD, Run
+from healthpipe.workflow.runs import Run
 from healthpipe.workflow.steps.work import Work
-from healthpipe.workflow.sweeping import sweep
+from healthpipe.workflow.sweeping import DIED, sweep
 from healthpipe.workflow.words import CallStatus
 
 # What a run that found nothing to do has in common with the live one.
@@ -40,14 +40,16 @@ def ingest(work: Work) -> dict[str, Any]:
 
 
 def _tell_of_dead_runs(work: Work) -> None:
-    for dead in sweep(work.root):
-        if dead.error:
-            failure = failure_of(Run(work.root, dead.run_id), dead.error)
-            delivery = desk_of(work.root, work.request, work.execution).failed(failure)
-            record_delivery(work.run, "failure", delivery)
+    """Tell of each run that died at work, and clear up after it."""
+
+    def tell(dead: Run) -> None:
+        delivery = desk_of(work.root, work.request).failed(failure_of(dead, DIED))
+        record_delivery(work.run, "failure", delivery)
+
+    sweep(work.root, tell)
 
 
 def _record_of_live(work: Work) -> dict[str, Any]:
     live = read_live(work.root).document
-    found = Run(work.root, live["run_id"]).find_json(RECORD) if live else None
-    return found[0] if found else {}
+    record = Run(work.root, live["run_id"]).find_record() if live else None
+    return record.to_json() if record else {}
