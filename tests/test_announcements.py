@@ -151,7 +151,13 @@ def test_a_failure_is_told_once_and_its_end_once(on, sent, broken):
     (failure,) = sent
     assert "Curate" in failure.subject
     assert "the disk is full" in failure.body
-    run = json.loads(max(Path("data/runs").iterdir()).joinpath("run.json").read_text())["run_id"]
+    (run,) = (
+        record["run_id"]
+        for record in (
+            json.loads(path.read_text()) for path in Path("data/runs").glob("*/run.json")
+        )
+        if record["status"] == "failed"
+    )
     root = Path("data").resolve()
     assert f"healthpipe runs retry {run} --root {root}\n" in failure.body, "from any folder"
 

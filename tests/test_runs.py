@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from healthpipe.errors import GateFailed, LockHeld, OutOfTime, RunNotFound
+from healthpipe.errors import GateFailed, LockHeld, OutOfTime, RunNotFound, ServiceFailed
 from healthpipe.stages.pointer import read_live
 from healthpipe.stages.publish import publish
 from healthpipe.stages.rollback import rollback

@@ -1,6 +1,7 @@
 """`runs list`, `runs show` and `status`, for a person and for a script."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from healthpipe.errors import ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.workflow import health
 from healthpipe.workflow.lock import RootLock
+from healthpipe.workflow.runs import Execution
 from tests.conftest import AS_OF
 from tests.watching import watch_steps
 
@@ -155,8 +157,11 @@ def test_status_fails_with_3_when_no_run_ever_succeeded(cli):
     assert cli("status", "--max-age", "26h").code == 3
 
 
-def test_a_run_with_nothing_to_do_is_a_good_one(cli, orchestrate):
-    orchestrate()
+def test_a_run_with_nothing_to_do_is_a_good_one(cli, orchestrate, monkeypatch):
+    earlier = replace(Execution.now(), start=datetime.now(UTC) - timedelta(hours=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(Execution, "now", lambda: earlier)
+        orchestrate()
     orchestrate()
     document = cli("status", "--json").document
     assert document["last_run"]["status"] == "unchanged"
