@@ -70,6 +70,16 @@ def test_4_when_the_disk_is_full(cli, examples, tmp_path):
     assert Path("/dev/full").is_char_device()
 
 
+def test_4_and_an_alert_when_a_run_cannot_even_begin(cli, examples, tmp_path):
+    (tmp_path / "data").write_text("no folder")
+
+    outcome = cli("orchestrate", "examples")
+
+    assert outcome.code == 4
+    assert "healthpipe: run failed at the start (service failed)" in outcome.err
+    assert outcome.err.splitlines()[-1].startswith("healthpipe: ")
+
+
 def test_4_when_files_keep_changing(cli, examples, tmp_path, monkeypatch):
     changing = examples / "2026-01-05" / "west.jsonl"
     real = curate.keep_records

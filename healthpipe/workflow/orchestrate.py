@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from healthpipe.alerts.channels import open_channel
 from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
 from healthpipe.stages.pointer import read_live
+from healthpipe.workflow.announcing import desk_of, record_delivery
 from healthpipe.workflow.attempts import abandon_unfinished
+from healthpipe.workflow.failures import failure_of
 from healthpipe.workflow.language.clock import Clock
 from healthpipe.workflow.language.definition import load
 from healthpipe.workflow.language.errors import StateFailed
@@ -20,7 +22,7 @@ from healthpipe.workflow.local_tasks import LocalTasks
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.pipeline import pipeline_path
 from healthpipe.workflow.progress import NoProgress, Progress
-from healthpipe.workflow.record import Execution, RunRecord
+from healthpipe.workflow.record import Execution, RunRecord, describe
 from healthpipe.workflow.request import RunRequest
 from healthpipe.workflow.runs import Run
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
@@ -90,7 +92,8 @@ def orchestrate(
     machine = around.machine or load(pipeline_path())
     run = Run(request.opened_root(), execution.run_id)
     lock = RootLock.of(run.root)
-    lock.take(run.run_id, around.lock_wait_s)
+    with _failure_told(request, run):
+        lock.take(run.run_id, around.lock_wait_s)
     channel = partial(open_channel, request.sns_topic, request.region, request.profile)
     tasks = LocalTasks(channel, around.progress)
     began = time.monotonic()
@@ -109,6 +112,19 @@ def orchestrate(
         run.let_go_if_over()
         lock.give_back(run.run_id)
     return WorkflowResult(run, run.record, time.monotonic() - began)
+
+
+@contextmanager
+def _failure_told(request: RunRequest, run: Run) -> Iterator[None]:
+    """Tell of what keeps the workflow from beginning, other than a run at work or a signal."""
+    try:
+        yield
+    except (LockHeld, Interrupted):
+        raise
+    except Exception as error:
+        failure = failure_of(run, describe(error))
+        record_delivery(run, "failure", desk_of(run.root, request).failed(failure))
+        raise
 
 
 def _context(request: RunRequest, execution: Execution) -> dict[str, Any]:
