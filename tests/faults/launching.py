@@ -94,6 +94,7 @@ class Launcher:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.ask({"do": "greet"})
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,7 +116,7 @@ class Launcher:
         *argv: str,
         before: Sequence[Before] = (),
         env: dict[str, str] | None = None,
-        statements: Path | None = None,
+        rehearsal: Path | None = None,
     ) -> Process:
         """Start a command line of healthpipe; disturbances take place `before` it begins."""
         self._count += 1
@@ -128,15 +129,15 @@ class Launcher:
             "out": str(out),
             "err": str(err),
             "before": before,
-            "statements": str(statements) if statements else None,
+            "rehearsal": str(rehearsal) if rehearsal else None,
         }
         return Process(self, self.ask(order)["pid"], out, err)
 
     def rehearse(self, cwd: Path, *argv: str) -> Ended:
-        """Run a command line to its end; later ones need not make its SQL texts again."""
-        statements = Path(self._prints.name, "statements.json")
-        ended = self.run(cwd, *argv, statements=statements)
-        self.ask({"do": "learn", "statements": str(statements)})
+        """Run a command line to its end; later ones need not make and import the same again."""
+        rehearsal = Path(self._prints.name, "rehearsal.json")
+        ended = self.run(cwd, *argv, rehearsal=rehearsal)
+        self.ask({"do": "learn", "rehearsal": str(rehearsal)})
         return ended
 
     def run(self, cwd: Path, *argv: str, **how: Any) -> Ended:

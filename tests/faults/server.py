@@ -4,6 +4,7 @@ Started with `python -m tests.faults.server`; it reads a JSON document a line an
 It has no threads and opens no database, so that what it forks begins as a new process would.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -46,16 +47,25 @@ def remember_statements() -> None:
 
 
 def learn(order: dict) -> dict:
-    """Take over the statements that a process has kept in the file `statements`."""
-    _statements.update(json.loads(Path(order["statements"]).read_text()))
+    """Take over what a process has kept in the file `rehearsal`, and import what it did."""
+    kept = json.loads(Path(order["rehearsal"]).read_text())
+    _statements.update(kept["statements"])
+    for name in kept["modules"]:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     return {}
+
+
+def _keep(file: str) -> None:
+    modules = [name for name in sys.modules if not name.startswith("_")]
+    Path(file).write_text(json.dumps({"statements": _statements, "modules": modules}))
 
 
 def start(order: dict) -> dict:
     """Fork a process that runs `argv` in `cwd`; what it prints goes to the files `out` and `err`.
 
-    `before` are disturbances: names of functions in `disturbances` with their arguments. The
-    SQL texts that it made are kept in the file `statements`, if one is given.
+    `before` are disturbances: names of functions in `disturbances` with their arguments. What
+    it had to make and import is kept in the file `rehearsal`, if one is given.
     """
     pid = os.fork()
     if pid == 0:
@@ -95,8 +105,8 @@ def _become(order: dict) -> None:
         sys.stderr.flush()
         code = 1
     finally:
-        if order["statements"]:
-            Path(order["statements"]).write_text(json.dumps(_statements))
+        if order["rehearsal"]:
+            _keep(order["rehearsal"])
         os._exit(code)
 
 
@@ -128,7 +138,7 @@ def main() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     remember_statements()
-    actions = {"learn": learn, "start": start, "stop": stop, "wait": wait}
+    actions = {"greet": lambda _: {}, "learn": learn, "start": start, "stop": stop, "wait": wait}
     answers = os.fdopen(os.dup(1), "w")
     os.set_inheritable(answers.fileno(), False)
     for line in sys.stdin:

@@ -24,11 +24,11 @@ AT_WORK = ("running", "paused")
 
 @dataclass(frozen=True)
 class Expected:
-    """What a root comes to that nothing disturbed: the published bytes by file name, and which
-    accreditations are announced in which tier.
+    """What a root comes to that nothing disturbed: the content of what is published by file
+    name, and which accreditations are announced in which tier.
     """
 
-    published: dict[str, bytes]
+    published: dict[str, Any]
     announced: dict[str, str | None]
 
 
@@ -59,15 +59,18 @@ class Site:
         """What this root has come to."""
         files = {Path(file["path"]).name: file["path"] for file in self.pointer["files"]}
         del files["state-counts.json"]  # names its run and its time
-        published = {name: (self.root / path).read_bytes() for name, path in files.items()}
+        published = {name: content_of(self.root / path) for name, path in files.items()}
         tiers = {key: told.tier for key, told in self.alerts.announced.items()}
         return Expected(published, tiers)
 
     def copy(self, folder: Path) -> "Site":
-        """A copy in which raw files keep their identity; locks are files of its own."""
+        """A copy in which raw files keep their identity, unless it lies on another disk; locks
+        are files of its own.
+        """
+        here = folder.parent.stat().st_dev == self.folder.stat().st_dev
 
         def copied(source: str, target: str) -> None:
-            if "/data/raw/" in source:
+            if here and "/data/raw/" in source:
                 os.link(source, target)
             else:
                 shutil.copy(source, target)
@@ -132,6 +135,13 @@ def require_whole(site: Site, generations: Container[int] = range(1, 9)) -> None
     for part in ("runs", "curated", "state"):
         for path in final_files(site.root / part):
             require_readable(path)
+
+
+def content_of(path: Path) -> Any:
+    """The bytes of a file; of a Parquet file the rows, which engines may pack in several ways."""
+    if path.suffix == ".parquet":
+        return pyarrow.parquet.read_table(path).to_pylist()
+    return path.read_bytes()
 
 
 def final_files(folder: Path) -> list[Path]:
