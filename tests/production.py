@@ -4,7 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from healthpipe.stages.publish import Publication, publish, read_live
+from healthpipe.stages.pointer import read_live
+from healthpipe.stages.publish import Publication, publish
 from healthpipe.storage.layout import Root
 
 NAMES = {"extract.parquet": "extract", "state-counts.csv": "state-counts"}

@@ -8,6 +8,7 @@ SERVICE_ERRORS = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
 ]
 RETRIER = {
     "ErrorEquals": ["Transient", *SERVICE_ERRORS],

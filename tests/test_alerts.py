@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthpipe.alerts.channels import Message
-from healthpipe.alerts.desk import AlertDesk, Failure
+from healthpipe.alerts.desk import AlertDesk, Failure, open_failure
 from healthpipe.alerts.texts import failed, subject
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.layout import Root
@@ -124,7 +124,7 @@ def test_a_failure_after_its_end_is_a_new_series_and_still_not_sent_within_24_ho
     succeed(root, channel, 1)
 
     assert fail(root, channel, 2).suppressed == 1
-    assert desk(root, channel).open_failure["first"] == "2026-02-15T08:00:00+00:00"
+    assert open_failure(root)["first"] == "2026-02-15T08:00:00+00:00"
     assert fail(root, channel, 25).sent == 1
 
 
@@ -141,13 +141,12 @@ def test_success_is_told_only_when_wanted(root, wanted):
 
 
 def test_the_open_failure_is_the_one_met_last(root):
-    at_desk = desk(root, Recorder())
-    assert at_desk.open_failure is None
+    assert open_failure(root) is None
 
     fail(root, Recorder(), 0, step="Publish")
     fail(root, dead(), 1, run_id="run-2")
 
-    assert at_desk.open_failure == {
+    assert open_failure(root) == {
         "run_id": "run-2",
         "step": "Curate",
         "code": "disk_full",
@@ -157,7 +156,7 @@ def test_the_open_failure_is_the_one_met_last(root):
         "open": True,
     }
     succeed(root, Recorder(), 2)
-    assert at_desk.open_failure is None
+    assert open_failure(root) is None
 
 
 def test_what_was_not_taken_is_sent_by_the_next_call_before_its_own(root):
@@ -325,7 +324,7 @@ DAMAGED = {
 def test_a_damaged_state_is_said_and_set_aside_and_the_run_goes_on(root, tmp_path, content):
     LocalStorage().write(root.alerts, content)
     channel = Recorder()
-    assert desk(root, channel).open_failure is None
+    assert open_failure(root) is None
 
     delivery = fail(root, channel)
 
@@ -373,7 +372,7 @@ def test_a_failure_met_while_another_run_tells_of_its_end_stays_open(root):
 
     assert succeed(root, Meanwhile(), 1).sent == 1
 
-    assert desk(root, Recorder()).open_failure["run_id"] == "run-3"
+    assert open_failure(root)["run_id"] == "run-3"
 
 
 def test_a_race_that_is_always_lost_ends_and_is_said(root, monkeypatch):

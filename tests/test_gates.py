@@ -89,23 +89,3 @@ def test_a_warning_may_be_as_high_or_not_to_be_compared(warn, most):
 def test_the_message_names_the_option():
     with pytest.raises(UsageError, match=r"^--max-rejected-files 'many' is neither"):
         Gates.choose(max_rejected_files="many")
-
-
-@given(
-    *[NUMBERS | PERCENTS] * 3,
-    st.none() | st.just("0"),
-)
-def test_gates_come_back_from_a_run_record_as_they_were(rejects, files, drop, warning):
-    gates = Gates.choose(
-        max_rejects=rejects, max_rejected_files=files, max_drop=drop, warn_drop=warning
-    )
-
-    assert Gates.from_json(gates.to_json()) == gates
-    assert gates.to_json() == {
-        "max_rejects": rejects,
-        "max_rejected_files": files,
-        "max_drop": drop,
-        "warn_rejects": None,
-        "warn_rejected_files": None,
-        "warn_drop": warning,
-    }

@@ -7,7 +7,8 @@ import pytest
 
 from healthpipe.errors import PublishConflict, ServiceFailed, exit_code_of
 from healthpipe.stages.history import history
-from healthpipe.stages.publish import publish, read_live
+from healthpipe.stages.pointer import read_live
+from healthpipe.stages.publish import publish
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage

@@ -13,7 +13,7 @@ from healthpipe.errors import (
     exit_code_of,
 )
 from healthpipe.stages.history import history
-from healthpipe.stages.publish import read_live
+from healthpipe.stages.pointer import read_live
 from healthpipe.stages.rollback import rollback
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import open_root

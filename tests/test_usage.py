@@ -121,3 +121,10 @@ def test_the_help_of_a_command_with_many_options_groups_them(cli):
         found = [line.strip("╭─╮ ") for line in titled]
         assert [title for title in found if title in titles] == titles
         assert ("Messages" in found) == bool(titles)
+
+
+def test_the_error_is_a_document_if_the_environment_says_json(cli, folder, monkeypatch):
+    monkeypatch.setenv("HEALTHPIPE_JSON", "1")
+    assert cli("extract", "nowhere.jsonl").document["error"]["code"] == "source_not_found"
+    monkeypatch.delenv("HEALTHPIPE_JSON")
+    assert cli("extract", "nowhere.jsonl").out == ""

@@ -107,11 +107,6 @@ class AlertDesk:
             return Delivery(problem=f"{error.message}; {error.hint}")
         return Delivery(sent=1)
 
-    @property
-    def open_failure(self) -> dict[str, Any] | None:
-        """What `open_failure` tells of the root."""
-        return open_failure(self._root)
-
     def _call(self, instead_of: str | None = None) -> Call:
         call = Call(self._channel, Ledger(self._root, self._now), self._now)
         call.send_pending(instead_of)

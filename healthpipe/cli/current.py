@@ -1,38 +1,26 @@
 """The command that shows what is live."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from healthpipe.cli.options import (
-    ConfigOption,
-    DebugOption,
-    JsonOption,
-    LogFormatOption,
-    OutputOption,
-    QuietOption,
-    RootOption,
-)
+from healthpipe.cli.declared import MANNER, declare
 from healthpipe.cli.shared import Manner
-from healthpipe.words import LogFormat, PublishedStage
+from healthpipe.words import PublishedStage
+
+StageArgument = Annotated[
+    PublishedStage | None, typer.Argument(help="Only this stage's file.", show_default=False)
+]
 
 
-def current(
-    stage: Annotated[
-        PublishedStage | None, typer.Argument(help="Only this stage's file.", show_default=False)
-    ] = None,
-    root: RootOption = "./data",
-    output: OutputOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-    log_format: LogFormatOption = LogFormat.TEXT,
-    config: ConfigOption = None,
-) -> None:
+def current(context: typer.Context, **given: Any) -> None:
     """Show where the live published files are, or with -o - what is in one.
 
     For example: healthpipe current state-counts -o -
     """
     from healthpipe.cli.run_workflow import show_current
 
-    show_current(stage, root, output, Manner(json, quiet, debug, log_format))
+    show_current(given["stage"], given["root"], given["output"], Manner.of(given))
+
+
+declare(current, ("root", "output", *MANNER), {"stage": (StageArgument, None)})

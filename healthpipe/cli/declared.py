@@ -1,6 +1,6 @@
 """Commands put together from the declared options, which they name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
 from typing import Any
 
@@ -92,8 +92,9 @@ from healthpipe.words import (
     QuarantineGroup,
 )
 
-# Every option of the commands put together here, by its name in their code, with its default.
-DECLARED: dict[str, tuple[Any, Any]] = {
+Declared = tuple[Any, Any]  # what Typer is told of an option, and its default
+# Every option of the commands put together here, by its name in their code.
+DECLARED: dict[str, Declared] = {
     "sources": (Sources, None),
     "root": (RootOption, "./data"),
     "engine": (EngineOption, EngineName.DUCKDB),
@@ -191,10 +192,15 @@ PANELS = {
 }
 
 
-def declare(command: Callable[..., None], names: Sequence[str]) -> None:
-    """Give a command that takes a context and keywords the options of these names."""
-    annotations = {"context": typer.Context} | in_panels(names, DECLARED, PANELS)
-    defaults = {name: DECLARED[name][1] for name in names}
+def declare(
+    command: Callable[..., None], names: Sequence[str], own: Mapping[str, Declared] | None = None
+) -> None:
+    """Give a command that takes a context and keywords the options of these names, after its own:
+    each with its default.
+    """
+    known = {**(own or {}), **{name: DECLARED[name] for name in names}}
+    annotations = {"context": typer.Context} | in_panels(list(known), known, PANELS)
+    defaults = {name: declared[1] for name, declared in known.items()}
     command.__annotations__ = annotations
     command.__signature__ = Signature(  # type: ignore[attr-defined]
         [

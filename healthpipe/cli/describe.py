@@ -1,46 +1,32 @@
 """The command that tells what the columns of each output are."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from healthpipe.cli.options import (
-    ConfigOption,
-    DebugOption,
-    JsonOption,
-    LogFormatOption,
-    QuietOption,
-)
+from healthpipe.cli.declared import MANNER, declare
 from healthpipe.cli.shared import Manner
-from healthpipe.words import LogFormat
+
+ViewArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[OUTPUT|rules]",
+        help="Only this output, or the rules.  (default: all outputs, a line each)",
+        show_default=False,
+    ),
+]
 
 
-def describe(
-    view: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[OUTPUT|rules]",
-            help="Only this output, or the rules.  (default: all outputs, a line each)",
-            show_default=False,
-        ),
-    ] = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-    log_format: LogFormatOption = LogFormat.TEXT,
-    config: ConfigOption = None,
-) -> None:
+def describe(context: typer.Context, **given: Any) -> None:
     """Tell the columns, types and meaning of each output.
 
     For example: healthpipe describe facility_labs
     """
-    from healthpipe.cli.run_describe import describe_all, describe_rules, describe_view
+    from healthpipe.cli.run_describe import describe_any
 
-    manner = Manner(json, quiet, debug, log_format)
+    manner = Manner.of(given)
     manner.start_logging()
-    if view is None:
-        describe_all(manner)
-    elif view == "rules":
-        describe_rules(manner)
-    else:
-        describe_view(view, manner)
+    describe_any(given["view"], manner)
+
+
+declare(describe, MANNER, {"view": (ViewArgument, None)})

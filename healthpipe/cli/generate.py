@@ -1,62 +1,69 @@
 """The command generate-data."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from healthpipe.cli.options import (
-    ConfigOption,
-    DebugOption,
-    JsonOption,
-    LogFormatOption,
-    QuietOption,
-    RootOption,
-)
+from healthpipe.cli.declared import MANNER, declare
 from healthpipe.cli.shared import Manner
-from healthpipe.words import LogFormat
 
 MAX_RECORDS = 1_000_000_000
+OWN = {
+    "n": (
+        Annotated[int, typer.Option("--n", min=1, max=MAX_RECORDS, help="Number of records.")],
+        1000,
+    ),
+    "chunk": (Annotated[int, typer.Option("--chunk", min=1, help="Records in a file.")], 100),
+    "snapshot": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="DATE", help="The snapshot's day.  (default: today in UTC)"),
+        ],
+        None,
+    ),
+    "start_index": (
+        Annotated[int, typer.Option(min=0, help="Index of the first record.")],
+        1,
+    ),
+    "seed": (Annotated[int, typer.Option(help="Another seed gives other records.")], 42),
+    "outdir": (
+        Annotated[Path | None, typer.Option(help="Folder of the files.  (default: <root>/raw)")],
+        None,
+    ),
+    "defects": (
+        Annotated[
+            int,
+            typer.Option(
+                min=0, max=MAX_RECORDS, help="Number of bad records, of every kind in turn."
+            ),
+        ],
+        0,
+    ),
+    "answers": (
+        Annotated[
+            Path | None,
+            typer.Option(
+                help="Where to write what the commands have to find; with --defects.  "
+                "(default: <outdir>-answers.json)"
+            ),
+        ],
+        None,
+    ),
+}
 
 
-def generate_data(
-    n: Annotated[
-        int, typer.Option("--n", min=1, max=MAX_RECORDS, help="Number of records.")
-    ] = 1000,
-    chunk: Annotated[int, typer.Option("--chunk", min=1, help="Records in a file.")] = 100,
-    snapshot: Annotated[
-        str | None,
-        typer.Option(metavar="DATE", help="The snapshot's day.  (default: today in UTC)"),
-    ] = None,
-    start_index: Annotated[int, typer.Option(min=0, help="Index of the first record.")] = 1,
-    seed: Annotated[int, typer.Option(help="Another seed gives other records.")] = 42,
-    outdir: Annotated[
-        Path | None, typer.Option(help="Folder of the files.  (default: <root>/raw)")
-    ] = None,
-    defects: Annotated[
-        int,
-        typer.Option(min=0, max=MAX_RECORDS, help="Number of bad records, of every kind in turn."),
-    ] = 0,
-    answers: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where to write what the commands have to find; with --defects.  "
-            "(default: <outdir>-answers.json)"
-        ),
-    ] = None,
-    root: RootOption = "./data",
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    debug: DebugOption = False,
-    log_format: LogFormatOption = LogFormat.TEXT,
-    config: ConfigOption = None,
-) -> None:
+def generate_data(context: typer.Context, **given: Any) -> None:
     """Write synthetic records; the same options give the same bytes.
 
     For example: healthpipe generate-data --n 1000 --snapshot 2025-08-10
     """
     from healthpipe.cli.run_generate import GenerateCommand, RecordOptions
 
-    records = RecordOptions(n, chunk, snapshot, start_index, seed)
-    command = GenerateCommand(records, defects, answers, outdir, root)
-    command.run(Manner(json, quiet, debug, log_format))
+    names = ("n", "chunk", "snapshot", "start_index", "seed")
+    records = RecordOptions(*(given[name] for name in names))
+    places = (given["defects"], given["answers"], given["outdir"], given["root"])
+    GenerateCommand(records, *places).run(Manner.of(given))
+
+
+declare(generate_data, ("root", *MANNER), OWN)

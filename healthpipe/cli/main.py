@@ -17,6 +17,7 @@ from healthpipe.cli.describe import describe
 from healthpipe.cli.generate import generate_data
 from healthpipe.cli.quarantine import quarantine
 from healthpipe.cli.runs import runs
+from healthpipe.cli.shared import forget_manner, manner_in_use
 from healthpipe.cli.stages import orchestrate, stage_command
 from healthpipe.cli.status import status
 from healthpipe.cli.workflow import workflow
@@ -69,6 +70,7 @@ app.add_typer(workflow, name="workflow")
 def run() -> None:
     """Run the command line of this process and end it with the contract's exit code."""
     start_logging(LogFormat.TEXT, quiet=False)
+    forget_manner()
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()
@@ -99,13 +101,14 @@ def _end_of_output() -> int:
 def _report(error: Exception) -> int:
     from healthpipe.workflow.record import describe
 
-    if "--debug" in sys.argv:
+    manner = manner_in_use()
+    if manner.debug:
         import traceback
 
         traceback.print_exception(error)
     description = describe(error)
     say_error(description)
-    if "--json" in sys.argv:
+    if manner.json:
         document = {"schema_version": 1, "command": _command(), "status": "failed"}
         typer.echo(json.dumps(document | {"error": description}))
     return exit_code_of(error)

@@ -14,6 +14,16 @@ from healthpipe.errors import UsageError
 from healthpipe.stages.catalog import VIEWS, written_by
 
 
+def describe_any(name: str | None, manner: Manner) -> None:
+    """All outputs without a name, the rules, or one output. Raises `UsageError`."""
+    if name is None:
+        describe_all(manner)
+    elif name == "rules":
+        describe_rules(manner)
+    else:
+        describe_view(name, manner)
+
+
 def describe_all(manner: Manner) -> None:
     """A line for each output, by the command that writes it."""
     rows = [(name, written_by(view), summary(view.sql_name)) for name, view in VIEWS.items()]

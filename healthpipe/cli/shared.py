@@ -36,8 +36,11 @@ class Manner:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Manner":
-        """What a command was given."""
-        return cls(given["json"], given["quiet"], given["debug"], given["log_format"])
+        """What a command was given; its errors are shown like that, too."""
+        manner = cls(given["json"], given["quiet"], given["debug"], given["log_format"])
+        forget_manner()
+        _in_use.append(manner)
+        return manner
 
     @property
     def on_terminal(self) -> bool:
@@ -56,6 +59,19 @@ class Manner:
         wanted = not self.quiet and self.log_format is LogFormat.TEXT
         with stopped_by_signals(), shown_progress(wanted=wanted) as progress:
             yield progress
+
+
+_in_use: list[Manner] = []
+
+
+def forget_manner() -> None:
+    """Another command begins."""
+    _in_use.clear()
+
+
+def manner_in_use() -> Manner:
+    """How the command that runs shows what it does; before it was asked, as its words tell."""
+    return _in_use[0] if _in_use else Manner(json="--json" in sys.argv, debug="--debug" in sys.argv)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """How much may be wrong with a run for it to be published, and from where on it is said."""
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from healthpipe.errors import UsageError
 from healthpipe.words import MAX_DROP, MAX_REJECTED_FILES, MAX_REJECTS
@@ -83,16 +82,6 @@ class Gates:
             _parse_warning("rejected_files", warn_rejected_files, max_rejected_files),
             _parse_warning("drop", warn_drop, max_drop),
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """The words of each gate, as a run record keeps them."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: None if value is None else str(value) for name, value in given.items()}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "Gates":
-        """The gates that `to_json` wrote."""
-        return cls.choose(**document)
 
 
 def _parse(name: str, text: str) -> Threshold:

@@ -174,7 +174,7 @@ def _is_older(run_id: str, oldest: datetime.date) -> bool:
 
 
 def _is_running(root: Root, run_id: str) -> bool:
-    found = root.storage.read(f"{root.run(run_id)}/run.json")
+    found = root.storage.read(root.record(run_id))
     try:
         return found is not None and json.loads(found[0])["status"] == "running"
     except (ValueError, TypeError, KeyError):

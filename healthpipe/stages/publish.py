@@ -12,8 +12,6 @@ from healthpipe.stages.pointer import Live, read_live
 from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.layout import Root
 
-__all__ = ["Live", "Publication", "publish", "read_live"]
-
 KEPT = ("stage", "format", "rows", "bytes", "sha256")
 
 

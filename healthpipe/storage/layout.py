@@ -68,6 +68,10 @@ class Root:
         """What a run keeps for itself."""
         return f"{self.runs}/{run_id}"
 
+    def record(self, run_id: str) -> str:
+        """What a run says of itself."""
+        return f"{self.run(run_id)}/run.json"
+
     def answers(self, content: str) -> str:
         """Which rejected lines a replayed file of this SHA-256 answers."""
         return f"{self.state}/resolved/{content}.json"

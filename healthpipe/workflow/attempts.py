@@ -112,6 +112,12 @@ class Attempt:
         self.run.change(lambda record: _enter(record.steps, document))
 
 
+def result_of(run: Run, step: str) -> dict[str, Any]:
+    """What a step of a run came to. Raises `RunNotFound` where it was never begun."""
+    result: dict[str, Any] = run.read_json(_name(step))["result"]
+    return result
+
+
 def abandon_unfinished(run: Run, but: str | None = None) -> list[str]:
     """Abandon the attempts at all steps that have not ended, but for one; returns their names.
 

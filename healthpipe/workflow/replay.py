@@ -21,8 +21,7 @@ from healthpipe.stages.options import StageOptions
 from healthpipe.stages.quarantine import RejectedLine, Selection, rejected_lines, tally
 from healthpipe.workflow.quarantine import Quarantine
 from healthpipe.workflow.record import utc_now
-
-RUN_RECORD = "run.json"
+from healthpipe.workflow.runs import RECORD
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def _judged(quarantine: Quarantine, file: str) -> list[MendedLine]:
     found = find_files([file], quarantine.root)
     if len(found.files) > 1:
         raise UsageError(f"{file} is more than one file", "name the file of mended lines")
-    options = StageOptions.from_json(quarantine.document(RUN_RECORD)["options"])
+    options = StageOptions.from_json(quarantine.document(RECORD)["options"])
     lander = Lander(quarantine.root.storage, quarantine.scratch / "landed")
     engine = quarantine.engine
 

@@ -27,6 +27,7 @@ LAMBDA_SERVICE_ERRORS = (
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
 )
 NOT_RETRIED = {"GateFailed", "Misconfigured", "Bug", ALL, TASK_FAILED}
 

@@ -10,6 +10,7 @@ from healthpipe.stages.days import Window
 from healthpipe.stages.filter_expiring import ACCREDITATIONS
 from healthpipe.stages.writing import define_relations
 from healthpipe.workflow.announcing import desk_of, record_delivery
+from healthpipe.workflow.attempts import result_of
 from healthpipe.workflow.failures import failure_of, reason_of
 from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.runs import Run
@@ -30,7 +31,7 @@ def alert_expiring(work: Work) -> dict[str, Any]:
     options = work.options
     with_lapsed = replace(options, window=Window(date.min, options.window.end))
     with work.engine() as engine:
-        segments = published_by.read_json("steps/Curate.json")["result"]["segments"]
+        segments = result_of(published_by, "Curate")["segments"]
         open_records(engine, with_lapsed, segments)
         define_relations(engine, ACCREDITATIONS, with_lapsed)
         rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))

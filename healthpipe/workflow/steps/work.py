@@ -11,7 +11,7 @@ from healthpipe.engines import open_engine
 from healthpipe.engines.base import Engine
 from healthpipe.stages.options import StageOptions
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow.attempts import Attempt, result_of
 from healthpipe.workflow.intake import Intake
 from healthpipe.workflow.progress import Progress
 from healthpipe.workflow.record import Execution
@@ -57,8 +57,7 @@ class Work:
 
     def result(self, step: str) -> dict[str, Any]:
         """What another step of the run came to."""
-        result: dict[str, Any] = self.run.read_json(f"steps/{step}.json")["result"]
-        return result
+        return result_of(self.run, step)
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:
