@@ -259,3 +259,16 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path, command):
     assert pipeline.returncode == 0
     assert pipeline.stdout.startswith("facility_id," if "head" in command else "")
     assert not {"Traceback", "Exception"} & set(pipeline.stderr.replace(":", " ").split())
+
+
+@pytest.mark.parametrize(("manner", "code"), [(">/dev/full", 4), (">&-", 0), ("<&- 2>&-", 0)])
+def test_streams_that_are_full_or_closed_are_no_surprise(tmp_path, manner, code):
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m healthpipe describe extract {manner}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == code, ended.stderr
+    assert len(ended.stderr.splitlines()) == (1 if code else 0)

@@ -77,7 +77,7 @@ class _Drawn:
 @contextmanager
 def shown_progress(*, wanted: bool) -> Iterator["Progress"]:
     """Progress on standard error while the block runs, if that is a terminal."""
-    if not (wanted and sys.stderr.isatty()):
+    if not (wanted and sys.stderr and sys.stderr.isatty()):
         from healthpipe.workflow.progress import NoProgress
 
         yield NoProgress()

@@ -1,7 +1,6 @@
 """The application, and the one place where errors become a line and an exit code."""
 
 import json
-import os
 import signal
 import sys
 from typing import Annotated
@@ -20,6 +19,7 @@ from healthpipe.cli.runs import runs
 from healthpipe.cli.shared import forget_manner, manner_in_use
 from healthpipe.cli.stages import orchestrate, stage_command
 from healthpipe.cli.status import status
+from healthpipe.cli.streams import drop_unwritten, occupy_standard_streams
 from healthpipe.cli.workflow import workflow
 from healthpipe.errors import Interrupted, UsageError, exit_code_of
 from healthpipe.stages.catalog import STAGES
@@ -69,18 +69,19 @@ app.add_typer(workflow, name="workflow")
 
 def run() -> None:
     """Run the command line of this process and end it with the contract's exit code."""
+    occupy_standard_streams()
     start_logging(LogFormat.TEXT, quiet=False)
     forget_manner()
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()
-    except BrokenPipeError:
-        code = _end_of_output()
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        code = 0
     except SystemExit as stop:
         # What Typer makes of a broken pipe, also if told to leave errors alone.
         if not isinstance(stop.__context__, BrokenPipeError):
             raise
-        code = _end_of_output()
+        code = 0
     except TyperException as error:
         if not _plain_message(error):  # no command: the help was shown
             sys.exit(2)
@@ -89,13 +90,8 @@ def run() -> None:
         code = _report(Interrupted(signal.SIGINT))
     except Exception as error:
         code = _report(error)
+    drop_unwritten()
     sys.exit(code)
-
-
-def _end_of_output() -> int:
-    """Whoever reads our output has seen enough, which is no failure."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 def _report(error: Exception) -> int:

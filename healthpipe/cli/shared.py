@@ -45,8 +45,8 @@ class Manner:
     @property
     def on_terminal(self) -> bool:
         """Whether a person watches: a preview is for nobody else."""
-        watched = sys.stdout.isatty() and sys.stderr.isatty()
-        return watched and not (self.json or self.quiet or self.log_format is LogFormat.JSON)
+        watched = sys.stdout.isatty() and sys.stderr and sys.stderr.isatty()
+        return bool(watched) and not (self.json or self.quiet or self.log_format is LogFormat.JSON)
 
     def start_logging(self) -> None:
         """Messages as the user wants them."""

@@ -48,7 +48,7 @@ class Liveness:
         return self._mark.exists() and not self._lock.is_locked and self._take(0)
 
     def give_back(self, *, is_over: bool = True) -> None:
-        """Stop working on the run; one that is not over looks dead from now on."""
+        """Let go of the run; one that is not over looks dead from now on."""
         if self._lock.is_locked:
             if is_over:
                 self._mark.unlink(missing_ok=True)
