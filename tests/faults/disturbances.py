@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+from healthpipe.alerts import channels
 from healthpipe.stages import pointer, publish
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
@@ -190,3 +191,14 @@ def become_unprivileged(uid: int) -> None:
     os.setgroups([])
     os.setgid(uid)
     os.setuid(uid)
+
+
+def hurry_sns(patience: float) -> None:
+    """Wait for SNS for so many seconds in all, and a tenth of them for a connection or answer."""
+    channels.CONNECT_SECONDS = channels.READ_SECONDS = patience / 10
+    made = channels.SnsChannel.__init__
+
+    def make(channel, *arguments):
+        made(channel, *arguments, patience=patience)
+
+    channels.SnsChannel.__init__ = make
