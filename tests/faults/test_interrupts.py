@@ -59,9 +59,9 @@ def test_a_second_signal_ends_it_at_once(bench):
     while len(list(site.root.glob("runs/*/steps/Curate.json"))) < 2:
         assert process.wait(0.05) is None
     process.send(signal.SIGTERM)
-    process.send(signal.SIGTERM)
+    process.send(signal.SIGINT)  # of two of the same number one may be lost
     began = time.monotonic()
-    assert process.end().code == 143
+    assert process.end().code in (143, 130)
     assert time.monotonic() - began < 1
     require_whole(site, (1,))
     site.let_time_pass()
