@@ -1,18 +1,15 @@
 """Whether a run may be published: how much of it was rejected, and how far it fell."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 from healthpipe.contract import WHOLE_FILE
-from healthpipe.errors import GateFailed, ServiceFailed
+from healthpipe.errors import GateFailed
 from healthpipe.stages.balance import Balance
+from healthpipe.stages.coverage import Coverage
 from healthpipe.stages.gates import Gates, Threshold
-from healthpipe.storage.base import Storage
-from healthpipe.storage.layout import Root
-from healthpipe.words import Format, PublishedStage
 
 SCHEMA_VERSION = 1
 
@@ -46,14 +43,6 @@ LABELS = {
 LOOK = "look at `healthpipe quarantine list`"
 ACCEPT = "if the drop is right, publish it with `healthpipe runs retry --accept-drop`"
 NEXT_STEPS = {gate: ACCEPT if gate in (Gate.FACILITIES, Gate.STATES) else LOOK for gate in Gate}
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How many facilities a run knows, in how many states."""
-
-    facilities: int
-    states: int
 
 
 @dataclass(frozen=True)
@@ -155,41 +144,6 @@ def count_rejected_files(issues: Mapping[str, int]) -> int:
     Each is one line with one reason, and no option can move or switch off a rule that rejects.
     """
     return sum(issues.get(reason, 0) for reason in WHOLE_FILE)
-
-
-def coverage_of(storage: Storage, uri: str) -> Coverage:
-    """What a run covers, by the JSON twin of its state-counts; a state without facilities is none.
-
-    Raises `ServiceFailed` where the file is gone or damaged.
-    """
-    found = storage.read(uri)
-    try:
-        document = json.loads(found[0] if found else b"")
-        counts = [int(row["facilities"]) for row in document["rows"]]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ServiceFailed(f"{uri} is gone or damaged", "restore it, or run again") from error
-    return Coverage(sum(counts), sum(count > 0 for count in counts))
-
-
-def live_coverage(
-    root: Root, document: Mapping[str, Any], *, accept_drop: bool = False
-) -> Coverage | None:
-    """What the live run covers, by the pointer's document; None where nothing is live.
-
-    Raises `GateFailed` where its counts are gone or damaged, but for `accept_drop`: None.
-    """
-    for file in document.get("files", ()):
-        if (file["stage"], file["format"]) == (PublishedStage.STATE_COUNTS, Format.JSON):
-            try:
-                return coverage_of(root.storage, f"{root.uri}/{file['path']}")
-            except ServiceFailed as error:
-                if accept_drop:
-                    return None
-                raise GateFailed(
-                    f"there is no telling how far the run drops: {error.message}",
-                    "restore the file, or run once with --accept-drop",
-                ) from error
-    return None
 
 
 def _judge(

@@ -4,9 +4,10 @@ import logging
 from typing import Any
 
 from healthpipe.errors import GateFailed
-from healthpipe.stages.audit import Level, count_rejected_files, coverage_of, live_coverage
+from healthpipe.stages.audit import Level, count_rejected_files
 from healthpipe.stages.audit import audit as audit_run
 from healthpipe.stages.balance import Balance
+from healthpipe.stages.coverage import coverage_of, live_coverage
 from healthpipe.stages.curate import BALANCE
 from healthpipe.stages.history import newest_generation
 from healthpipe.stages.pointer import read_live
