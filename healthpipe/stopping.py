@@ -5,6 +5,7 @@ whoever does long work looks here, and whoever runs queries leaves a way to canc
 """
 
 import os
+import select
 import signal
 import threading
 import time
@@ -18,6 +19,8 @@ from healthpipe.errors import Interrupted, OutOfTime
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _received: list[int] = []
+# What becomes readable when a signal comes.
+_wakes: list[int] = []
 _is_unbroken: list[bool] = []
 _cancels: set[Callable[[], None]] = set()
 
@@ -85,6 +88,15 @@ def raise_if_stopping() -> None:
         limit.raise_if_reached()
 
 
+def wait_for_bytes(handle: int) -> None:
+    """Wait until a file or pipe has something to read, or ends. Raises as `raise_if_stopping` does.
+
+    A signal that comes in the instant before a read would not end that read.
+    """
+    select.select([handle, *_wakes], [], [])
+    raise_if_stopping()
+
+
 @contextmanager
 def cancelled_when_stopping(cancel: Callable[[], None]) -> Iterator[None]:
     """Call `cancel` when a signal comes, or the work is cancelled, while the block runs."""
@@ -128,6 +140,10 @@ def stopped_by_signals() -> Iterator[None]:
         if not _is_unbroken:
             raise Interrupted(number)
 
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    woken = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    _wakes.append(reader)
     previous = {number: signal.signal(number, stop) for number in STOPPING_SIGNALS}
     try:
         yield
@@ -135,3 +151,7 @@ def stopped_by_signals() -> Iterator[None]:
         for number, handler in previous.items():
             signal.signal(number, handler)
         _received.clear()
+        signal.set_wakeup_fd(woken)
+        _wakes.remove(reader)
+        os.close(reader)
+        os.close(writer)

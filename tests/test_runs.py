@@ -402,8 +402,10 @@ def test_people_are_told_of_a_dead_run_before_it_is_closed(root, holder):
 
 
 def test_a_damaged_record_stops_nobody_but_who_asks_for_it(root, begun):
-    begun(RUN).let_go()
-    begun(OTHER).let_go()
+    for run_id in (RUN, OTHER):
+        run = begun(run_id)
+        run.finish(RunStatus.SUCCEEDED)
+        run.let_go()
     Path(root.run(RUN), "run.json").write_text("{")
 
     assert [record.run_id for record in records_of(root)] == [OTHER]

@@ -11,7 +11,7 @@ from healthpipe.errors import ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.workflow import health
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.runs import Execution
+from healthpipe.workflow.record import Execution
 from tests.conftest import AS_OF
 from tests.watching import watch_steps
 

@@ -97,6 +97,7 @@ def run() -> None:
 def _report(error: Exception) -> int:
     from healthpipe.workflow.record import describe
 
+    drop_unwritten()  # what was printed stands before the error
     manner = manner_in_use()
     if manner.debug:
         import traceback

@@ -22,7 +22,7 @@ from healthpipe.ingest.lines import BLANK, Piece, Reader, copy_line, pieces
 from healthpipe.ingest.raw_values import BreaksOff, NotJson, RawValues
 from healthpipe.ingest.shapes import Shape, may_be_container, records_in
 from healthpipe.ingest.sources import STANDARD_INPUT
-from healthpipe.stopping import raise_if_stopping
+from healthpipe.stopping import raise_if_stopping, wait_for_bytes
 from healthpipe.storage.private import make_private
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -58,12 +58,19 @@ def spool(uri: str, target: Path) -> None:
     if part.exists():
         raise StreamBroken(uri)
     with _opened(uri) as reader, part.open("xb") as writer:
-        # Before each read, too: opening a pipe swallows what a signal's handler raises meanwhile.
+        # Opening a pipe swallows what a signal's handler raises meanwhile.
         raise_if_stopping()
-        while chunk := reader.read(CHUNK_BYTES):
+        while chunk := _read(reader):
             writer.write(chunk)
             raise_if_stopping()
     part.rename(target)
+
+
+def _read(reader: Reader) -> bytes:
+    """What comes next, waited for so that no signal is missed."""
+    if isinstance(reader, io.FileIO):
+        wait_for_bytes(reader.fileno())
+    return reader.read(CHUNK_BYTES)
 
 
 def land(uri: str, target: Path) -> int:
@@ -125,7 +132,7 @@ def land_rejected(target: Path, reason: Reason) -> None:
 
 def _opened(uri: str) -> contextlib.AbstractContextManager[Reader]:
     if uri != STANDARD_INPUT:
-        return Path(uri).open("rb")
+        return Path(uri).open("rb", buffering=0)
     try:
         # Not its buffer: a thread that waits in there holds a lock that the process ends on.
         return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)

@@ -8,7 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -127,7 +127,7 @@ class LocalStorage(Storage):
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def delete(self, uri: str) -> None:
-        with _outside_failures(uri, "remove"):
+        with _outside_failures(uri, "remove"), suppress(NotADirectoryError):
             Path(uri).unlink(missing_ok=True)
 
     def delete_folder(self, folder: str) -> None:

@@ -109,7 +109,7 @@ def orchestrate(
         _give_up(run, error)
         raise
     finally:
-        run.let_go_if_over()
+        run.let_go()
         lock.give_back(run.run_id)
     return WorkflowResult(run, run.record, time.monotonic() - began)
 

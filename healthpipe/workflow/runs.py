@@ -104,17 +104,11 @@ class Run:
 
         A run whose record could not be closed is left as one of a dead process.
         """
-        self.root.storage.delete_folder(str(self.scratch))
-        is_open = self.exists and self.record.status == RunStatus.RUNNING
-        Liveness.of(self.uri).give_back(is_over=not is_open)
-
-    def let_go_if_over(self) -> None:
-        """Let go of a run whose record is closed; another one is left to look dead."""
         record = self.find_record()
-        if record and record.status == RunStatus.RUNNING:
-            Liveness.of(self.uri).give_back(is_over=False)
-        else:
-            self.let_go()
+        is_open = record is not None and record.status == RunStatus.RUNNING
+        if not is_open:
+            self.root.storage.delete_folder(str(self.scratch))
+        Liveness.of(self.uri).give_back(is_over=not is_open)
 
     def write_json(self, name: str, document: dict[str, Any]) -> None:
         """Put a document into the run's folder."""
