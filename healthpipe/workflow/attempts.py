@@ -128,7 +128,7 @@ def abandon_unfinished(run: Run, but: str | None = None) -> list[str]:
         document, _ = run.find_json(_name(step)) or ({}, None)
         attempt = Attempt.last(run, step)
         if document.get("status") not in (StepStatus.RUNNING, StepStatus.PAUSED) or not attempt:
-            _make_known(run, document)
+            make_known(run, step)
             continue
         try:
             attempt.abandon()
@@ -146,9 +146,11 @@ def _begun(run: Run) -> list[str]:
     return [*named, *(step for step in found if step not in named)]
 
 
-def _make_known(run: Run, document: dict[str, Any]) -> None:
-    if document and _entry(document) not in run.record.steps:
-        run.change(lambda record: _enter(record.steps, document))
+def make_known(run: Run, step: str) -> None:
+    """Have the run's record say of a step what its document says, if a kill came in between."""
+    found = run.find_json(_name(step))
+    if found and _entry(found[0]) not in run.record.steps:
+        run.change(lambda record: _enter(record.steps, found[0]))
 
 
 class GivenUp(ServiceFailed):

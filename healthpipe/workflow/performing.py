@@ -7,7 +7,7 @@ from typing import Any
 
 from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, UsageError
 from healthpipe.stages.pointer import read_live
-from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow.attempts import Attempt, make_known
 from healthpipe.workflow.call_context import LambdaContext, LocalContext, within_time
 from healthpipe.workflow.fingerprint import code_fingerprint
 from healthpipe.workflow.lock import RootLock
@@ -64,6 +64,7 @@ def perform(call: StepCall, context: LambdaContext) -> CallStatus:
             raise
         last = Attempt.last(run, call.step)
         if step.done_once and last and last.is_done:
+            make_known(run, call.step)
             return _status(last)
         return _perform(step, run, call, context)
 

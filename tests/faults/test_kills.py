@@ -5,6 +5,7 @@ import random
 import pytest
 
 from tests.faults.kills import (
+    RETRY,
     ROLLBACK,
     RUN,
     AtChange,
@@ -19,6 +20,7 @@ from tests.faults.site import require_recovered
 pytestmark = pytest.mark.slow
 CHUNKS = 8
 INSTANTS = 8  # of each chunk
+NEVER = AtChange("no change has this label")
 FLIP = AtChange("os.rename production/current.json 1", after=True)
 
 
@@ -36,7 +38,12 @@ def test_killed_at_random_instants_of_runs_recoveries_retries_rollbacks_and_prun
 
 
 def test_a_run_that_was_killed_after_the_flip_and_rolled_back_keeps_its_copies(bench):
-    assert bench.check(Case(((RUN, FLIP), (ROLLBACK, AtChange("nothing")))))
+    assert bench.check(Case(((RUN, FLIP), (ROLLBACK, NEVER))))
+
+
+def test_a_retry_enters_steps_that_were_done_before_the_record_told_of_them(bench):
+    done = AtChange("os.rename runs/RUN/steps/FilterExpiring.json 2", after=True)
+    assert bench.check(Case(((RUN, done), (RETRY, NEVER))))
 
 
 def test_the_alert_about_a_dead_run_names_the_step_it_died_at(bench):
