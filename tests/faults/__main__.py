@@ -8,6 +8,7 @@ half of them to be at random instants; else a sample of them. What a violation l
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -91,7 +92,9 @@ def main() -> int:
     finally:
         for each in launchers:
             each.__exit__()
-    print(f"done: {tally}; sites of violations are kept in {folder}")
+    if not tally.violations:
+        shutil.rmtree(folder)
+    print(f"done: {tally}{f'; their sites are kept in {folder}' if tally.violations else ''}")
     return 1 if tally.violations else 0
 
 
