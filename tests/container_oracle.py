@@ -6,7 +6,13 @@ The lines that a file comes to, or the reason why it is rejected whole.
 import json
 import re
 
-DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
+
+def refuse(word: str):
+    raise ValueError(word)
+
+
+# NaN and Infinity are not JSON (RFC 8259).
+DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=refuse)
 SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -45,10 +51,6 @@ def is_line_of_records(lines: list[bytes]) -> bool:
     if not isinstance(first, dict):
         return not isinstance(first, list)
     return len(lines) > 1 or wrapped_key(first) is None
-
-
-def refuse(word: str):
-    raise ValueError(word)
 
 
 def wrapped_key(value: dict) -> str | None:
