@@ -12,6 +12,7 @@ from hypothesis import Phase, settings
 
 from healthpipe.cli.main import run
 from healthpipe.workflow.language.retrying import Retries
+from tests.watching import watch_steps
 
 pytest.register_assert_rewrite("tests.against_oracle")
 
@@ -64,6 +65,22 @@ def cli(monkeypatch, capfd, tmp_path):
 def examples(tmp_path) -> Path:
     """The example records, in a folder of the test's own."""
     return Path(shutil.copytree(EXAMPLES, tmp_path / "examples"))
+
+
+@pytest.fixture
+def orchestrate(cli, examples):
+    """Run the workflow on the examples, as of a day."""
+
+    def run(*arguments: str, as_of: str = AS_OF) -> Outcome:
+        return cli("orchestrate", "examples", "--as-of", as_of, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def performed(monkeypatch):
+    """The steps that are done, watched: see `watch_steps`."""
+    return watch_steps(monkeypatch)
 
 
 def tree(folder: Path) -> set[str]:

@@ -14,14 +14,6 @@ from tests.conftest import AS_OF
 
 
 @pytest.fixture
-def orchestrate(cli, examples):
-    def run(*arguments):
-        return cli("orchestrate", "examples", "--as-of", AS_OF, *arguments)
-
-    return run
-
-
-@pytest.fixture
 def pointer(tmp_path) -> Path:
     return tmp_path / "data" / "production" / "current.json"
 

@@ -18,7 +18,6 @@ from healthpipe.workflow.runs import runs_of
 from healthpipe.workflow.steps import catalog
 from tests.conftest import AS_OF
 from tests.states_language.second_opinion import PATIENCE, step_functions
-from tests.watching import watch_steps
 
 MACHINE = json.loads(pipeline_path().read_text())
 HOUR = SimpleNamespace(get_remaining_time_in_millis=lambda: 3_600_000)
@@ -75,11 +74,6 @@ def execute(tmp_path, examples, sent):
 @pytest.fixture
 def root(tmp_path):
     return Root(str(tmp_path / "data"))
-
-
-@pytest.fixture
-def performed(monkeypatch):
-    return watch_steps(monkeypatch)
 
 
 def the_run(root):

@@ -8,24 +8,10 @@ from healthpipe.errors import ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.workflow import fingerprint
 from tests.conftest import AS_OF
-from tests.watching import watch_steps
 
 STAGES = {"Extract", "FilterExpiring", "StateCounts"}
 FULL = ServiceFailed("the disk is full", "free space")
 NEXT_DAY = "2026-02-16"
-
-
-@pytest.fixture
-def orchestrate(cli, examples):
-    def run(*arguments, as_of=AS_OF):
-        return cli("orchestrate", "examples", "--as-of", as_of, *arguments)
-
-    return run
-
-
-@pytest.fixture
-def performed(monkeypatch):
-    return watch_steps(monkeypatch)
 
 
 def live(tmp_path):

@@ -415,6 +415,13 @@ def test_a_damaged_record_stops_nobody_but_who_asks_for_it(root, begun):
         _ = Run(root, RUN).record
 
 
+def test_of_runs_that_began_in_one_second_the_last_comes_first(root, begun):
+    ids = [f"20260215T060000Z-{place:06x}" for place in (7, 1, 9, 3)]
+    for run_id in ids:
+        begun(run_id).let_go()
+    assert [record.run_id for record in records_of(root)] == ids[::-1]
+
+
 def test_looking_who_holds_the_lock_keeps_nobody_out(root):
     lock = RootLock.of(root)
     stopped = threading.Event()

@@ -13,20 +13,6 @@ from healthpipe.workflow import health
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.record import Execution
 from tests.conftest import AS_OF
-from tests.watching import watch_steps
-
-
-@pytest.fixture
-def orchestrate(cli, examples):
-    def run(*arguments):
-        return cli("orchestrate", "examples", "--as-of", AS_OF, *arguments)
-
-    return run
-
-
-@pytest.fixture
-def performed(monkeypatch):
-    return watch_steps(monkeypatch)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ BAD_USE = {
     "months that are no number": ["filter-expiring", "in", "--months", "six"],
     "a day that is none": ["extract", "in", "--as-of", "2026-02-30"],
     "a day in another form": ["extract", "in", "--as-of", "20260215"],
+    "a day that is blank": ["orchestrate", "in", "--as-of", ""],
     "a snapshot that is none": ["extract", "in", "--snapshot", "oldest"],
     "an output inside the input": ["extract", "in", "-o", "in/out.csv"],
     "an output deep inside the input": ["extract", "in", "-o", "in/deep/out.csv"],

@@ -1,12 +1,12 @@
 """A test of the alerts, for a person or as JSON."""
 
 import datetime
-import json
 
 from healthpipe.alerts.channels import Channel
 from healthpipe.alerts.desk import AlertDesk
 from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner
+from healthpipe.cli.views import print_document
 from healthpipe.errors import AlertNotSent, UsageError
 from healthpipe.storage.layout import open_root
 
@@ -23,8 +23,7 @@ def send_test(root: str, channel: Channel, manner: Manner, *, wanted: bool) -> N
         raise AlertNotSent(delivery.problem, "then run `healthpipe alert --test` again")
     log.info(f"a test message was taken by {channel.where}")
     if manner.json:
-        head = {"schema_version": 1, "command": "alert", "status": "succeeded"}
         taken = {"channel": {"name": channel.name, "where": channel.where}}
-        print(json.dumps(head | taken | delivery.to_json()))
+        print_document("alert", taken | delivery.to_json())
     elif not manner.quiet:
         print(channel.where)

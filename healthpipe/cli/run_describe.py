@@ -1,13 +1,12 @@
 """The outputs as their queries tell them, for a person or as JSON."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from difflib import get_close_matches
 from typing import Any
 
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_table
+from healthpipe.cli.views import print_document, print_table
 from healthpipe.contract import RULES
 from healthpipe.engines.sql import columns, summary
 from healthpipe.errors import UsageError
@@ -61,7 +60,6 @@ def _render(
     head: Sequence[str], rows: Sequence[Sequence[str]], document: dict[str, Any], manner: Manner
 ) -> None:
     if manner.json:
-        preface = {"schema_version": 1, "command": "describe", "status": "succeeded"}
-        print(json.dumps(preface | document))
+        print_document("describe", document)
     else:
         print_table(head, rows)

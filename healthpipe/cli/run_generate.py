@@ -1,12 +1,12 @@
 """Generating data for a command, and showing what was written."""
 
 import datetime
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner
+from healthpipe.cli.views import print_document
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.generate.files import Generated, generate_files
 from healthpipe.generate.plan import Plan
@@ -44,11 +44,10 @@ class GenerateCommand:
             generated = generate_files(plan, answers, progress)
         self._tell(plan, answers, generated)
         if manner.json:
-            document = {"schema_version": 1, "command": "generate-data", "status": "succeeded"}
             output = {"path": str(plan.folder), "rows": plan.records, "files": generated.files}
             snapshot = {"snapshot": plan.snapshot.isoformat()}
             key = {"defects": plan.defects, "answers": str(answers)} if answers else {}
-            print(json.dumps(document | snapshot | {"output": output} | key))
+            print_document("generate-data", snapshot | {"output": output} | key)
         elif not manner.quiet:
             print(plan.folder)
 

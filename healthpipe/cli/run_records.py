@@ -9,7 +9,7 @@ from typing import Any
 from healthpipe.cli.console import log
 from healthpipe.cli.run_workflow import show_result
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_table
+from healthpipe.cli.views import print_document, print_table
 from healthpipe.storage.layout import open_root
 from healthpipe.times import between, moment_text
 from healthpipe.workflow.failures import failed_step
@@ -30,8 +30,7 @@ def list_runs(root: str, limit: int, manner: Manner, *, with_stages: bool) -> No
     found = (each for each in records_of(opened) if with_stages or each.command == ORCHESTRATE)
     wanted = list(itertools.islice(found, limit))
     if manner.json:
-        document = {"schema_version": 1, "command": "runs list", "status": "succeeded"}
-        print(json.dumps({**document, "runs": [_head(record) for record in wanted]}))
+        print_document("runs list", {"runs": [_head(record) for record in wanted]})
         return
     print_table(
         (*LIST, *["command"] * with_stages),

@@ -1,15 +1,13 @@
 """Rolling back and pruning for a command, and showing what that came to."""
 
 import datetime
-import json
 import uuid
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_table, size_text
+from healthpipe.cli.views import print_document, print_table, size_text
 from healthpipe.stages.pointer import read_live
 from healthpipe.stages.prune import carry_out, plan_prune
 from healthpipe.stages.rollback import rollback
@@ -38,7 +36,7 @@ def roll_back(root: str, run_id: str | None, lock_wait_s: float, manner: Manner)
         f" as generation {document['generation']}; run {was} was"
     )
     if manner.json:
-        _print_document("rollback", {"run_id": document["run_id"], "production": document})
+        print_document("runs rollback", {"run_id": document["run_id"], "production": document})
     elif not manner.quiet:
         for file in document["files"]:
             print(f"{opened.uri}/{file['path']}")
@@ -59,12 +57,9 @@ def prune_root(root: str, pruning: Pruning, manner: Manner) -> None:
     log.info(f"{len(removals):,} folders and fragments {verb}, {size_text(size)}")
     if manner.json:
         listed = [asdict(removal) for removal in removals]
-        _print_document("prune", {"dry_run": pruning.dry_run, "bytes": size, "removals": listed})
+        print_document(
+            "runs prune", {"dry_run": pruning.dry_run, "bytes": size, "removals": listed}
+        )
     elif not manner.quiet:
         rows = [(each.kind.value, str(each.bytes), each.uri, each.why) for each in removals]
         print_table(("kind", "bytes", "path", "why"), rows)
-
-
-def _print_document(name: str, document: dict[str, Any]) -> None:
-    preface = {"schema_version": 1, "command": f"runs {name}", "status": "succeeded"}
-    print(json.dumps(preface | document))

@@ -1,6 +1,5 @@
 """The definition of the workflow, drawn and checked."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import typer
 
 from healthpipe.cli.shared import Manner
+from healthpipe.cli.views import print_document
 from healthpipe.errors import UsageError
 from healthpipe.words import Drawing
 from healthpipe.workflow.drawing import as_document, as_lines, as_mermaid
@@ -28,7 +28,7 @@ def show_workflow(file: Path | None, drawing: Drawing, manner: Manner) -> None:
     except InvalidDefinition as error:
         raise UsageError(str(error), f"run `healthpipe workflow check {path}`") from None
     if manner.json:
-        _print_document("show", "succeeded", path, as_document(machine))
+        print_document("workflow show", {"file": str(path), **as_document(machine)})
     else:
         print("\n".join(DRAWINGS[drawing](machine)))
 
@@ -43,7 +43,8 @@ def check_workflow(file: Path | None, manner: Manner) -> None:
         found = [Finding(None, str(error))]
     if manner.json:
         status = "failed" if found else "succeeded"
-        _print_document("check", status, path, {"findings": [asdict(each) for each in found]})
+        told = {"file": str(path), "findings": [asdict(each) for each in found]}
+        print_document("workflow check", told, status)
     elif found:
         print("\n".join(map(str, found)))
     elif not manner.quiet:
@@ -58,8 +59,3 @@ def _loaded(path: Path) -> dict[str, Any]:
     except OSError as error:
         message = f"the workflow {path} cannot be read: {error.strerror}"
         raise UsageError(message, "name a file in Amazon States Language") from None
-
-
-def _print_document(command: str, status: str, path: Path, told: dict[str, Any]) -> None:
-    preface = {"schema_version": 1, "command": f"workflow {command}", "status": status}
-    print(json.dumps(preface | {"file": str(path)} | told))

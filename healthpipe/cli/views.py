@@ -1,10 +1,12 @@
 """What a person sees of a result."""
 
+import json
 import logging
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from healthpipe.cli.console import log
 from healthpipe.contract import Severity
@@ -17,6 +19,7 @@ from healthpipe.words import Format
 from healthpipe.workflow.results import StageResult
 
 PREVIEW_COLUMNS = 5
+SCHEMA_VERSION = 1
 
 
 def print_data(path: Path, fmt: Format) -> None:
@@ -28,6 +31,12 @@ def print_data(path: Path, fmt: Format) -> None:
     with path.open("rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)
     sys.stdout.buffer.flush()
+
+
+def print_document(command: str, told: Mapping[str, Any], status: str = "succeeded") -> None:
+    """The one JSON document of a command, on standard output."""
+    head = {"schema_version": SCHEMA_VERSION, "command": command, "status": status}
+    print(json.dumps(head | dict(told)))
 
 
 def show_stage_summary(result: StageResult) -> None:

@@ -17,10 +17,10 @@ from healthpipe.ingest.landing import (
     land,
     land_container,
     land_rejected,
-    spool,
 )
 from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.ingest.sources import Found, FoundFile
+from healthpipe.ingest.spooling import spool
 from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.base import Storage
 

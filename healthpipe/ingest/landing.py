@@ -8,27 +8,22 @@ becomes one such line.
 import base64
 import contextlib
 import gzip
-import io
 import itertools
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from healthpipe.contract import MAX_LINE_BYTES, Reason
-from healthpipe.errors import StreamBroken
-from healthpipe.ingest.lines import BLANK, Piece, Reader, copy_line, pieces
+from healthpipe.ingest.lines import BLANK, CHUNK_BYTES, Piece, Reader, copy_line, pieces
 from healthpipe.ingest.raw_values import BreaksOff, NotJson, RawValues
 from healthpipe.ingest.shapes import Shape, may_be_container, records_in
-from healthpipe.ingest.sources import STANDARD_INPUT
-from healthpipe.stopping import raise_if_stopping, wait_for_bytes
+from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.private import make_private
 
 GZIP_MAGIC = b"\x1f\x8b"
 DAMAGED_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
 SET_ASIDE = b"\x01"
-CHUNK_BYTES = 1 << 20
 
 
 def is_gzip(uri: str) -> bool:
@@ -46,31 +41,6 @@ def gzip_is_whole(uri: str) -> bool:
     except DAMAGED_GZIP:
         return False
     return True
-
-
-def spool(uri: str, target: Path) -> None:
-    """Keep the bytes of standard input or of a pipe in a file, all of them or none.
-
-    Raises `StreamBroken` where an earlier attempt has read a part of them.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part")
-    if part.exists():
-        raise StreamBroken(uri)
-    with _opened(uri) as reader, part.open("xb") as writer:
-        # Opening a pipe swallows what a signal's handler raises meanwhile.
-        raise_if_stopping()
-        while chunk := _read(reader):
-            writer.write(chunk)
-            raise_if_stopping()
-    part.rename(target)
-
-
-def _read(reader: Reader) -> bytes:
-    """What comes next, waited for so that no signal is missed."""
-    if isinstance(reader, io.FileIO):
-        wait_for_bytes(reader.fileno())
-    return reader.read(CHUNK_BYTES)
 
 
 def land(uri: str, target: Path) -> int:
@@ -128,16 +98,6 @@ def land_rejected(target: Path, reason: Reason) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_large(target)
     target.write_bytes(SET_ASIDE + reason.encode() + b"\n")
-
-
-def _opened(uri: str) -> contextlib.AbstractContextManager[Reader]:
-    if uri != STANDARD_INPUT:
-        return Path(uri).open("rb", buffering=0)
-    try:
-        # Not its buffer: a thread that waits in there holds a lock that the process ends on.
-        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
-    except (AttributeError, io.UnsupportedOperation):
-        return contextlib.nullcontext(sys.stdin.buffer)
 
 
 def decompressed(uri: str) -> contextlib.AbstractContextManager[Reader]:

@@ -27,10 +27,12 @@ class Segment:
     files: frozenset[str]
 
 
-def fingerprint() -> str:
-    """A digest of the SQL and the rules that made a segment: others may not use it."""
+def fingerprint(patterns: Sequence[str] = MEANING) -> str:
+    """A digest of the rules and of SQL files, by default of those that make a segment: one that
+    others made may not be used.
+    """
     digest = hashlib.sha256(json.dumps(CONSTANTS).encode())
-    for pattern in MEANING:
+    for pattern in patterns:
         for path in sorted(sql_folder().glob(pattern)):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 from healthpipe.storage import open_storage, require_local
 from healthpipe.storage.base import Storage
 
+RECORD = "run.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 # Folders of a root that are ours and never input.
 OWN_FOLDERS = ("runs", "production", "state", "curated")
@@ -70,7 +71,7 @@ class Root:
 
     def record(self, run_id: str) -> str:
         """What a run says of itself."""
-        return f"{self.run(run_id)}/run.json"
+        return f"{self.run(run_id)}/{RECORD}"
 
     def answers(self, content: str) -> str:
         """Which rejected lines a replayed file of this SHA-256 answers."""
@@ -104,6 +105,11 @@ def open_root(text: str) -> Root:
     """The root that a user names. Raises `NotSupportedYet`."""
     require_local(text)
     return Root(Path(text).as_posix())
+
+
+def second_of_run(run_id: str) -> str:
+    """The second (UTC) in which a run started, by its id; sorts as time does."""
+    return run_id[: len("20260101T000000Z")]
 
 
 def day_of_run(run_id: str) -> datetime.date | None:

@@ -4,7 +4,6 @@ import datetime
 import logging
 from typing import Any
 
-from healthpipe.alerts.channels import open_channel
 from healthpipe.alerts.desk import AlertDesk, Delivery
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.request import RunRequest
@@ -15,8 +14,7 @@ log = logging.getLogger("healthpipe")
 
 def desk_of(root: Root, request: RunRequest) -> AlertDesk:
     """Who tells what happens in a run, now: a run may be gone on with days after its start."""
-    channel = open_channel(request.sns_topic, request.region, request.profile)
-    return AlertDesk(root, channel, datetime.datetime.now(datetime.UTC))
+    return AlertDesk(root, request.channel(), datetime.datetime.now(datetime.UTC))
 
 
 def record_delivery(run: Run, about: str, delivery: Delivery) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Attempt:
     notes: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] | None = None
     etag: str | None = None
+    status: StepStatus = StepStatus.RUNNING
 
     @classmethod
     def last(cls, run: Run, step: str) -> "Attempt | None":
@@ -49,7 +50,8 @@ class Attempt:
         document, etag = found
         kept = ("attempt", "started_at", "notes", "result")
         number, started_at, notes, result = (document[name] for name in kept)
-        return cls(run, step, number, started_at, notes, result, etag)
+        status = StepStatus(document["status"])
+        return cls(run, step, number, started_at, notes, result, etag, status)
 
     @classmethod
     def next(cls, run: Run, step: str) -> "Attempt":
@@ -125,9 +127,8 @@ def abandon_unfinished(run: Run, but: str | None = None) -> list[str]:
     """
     abandoned = []
     for step in (step for step in _begun(run) if step != but):
-        document, _ = run.find_json(_name(step)) or ({}, None)
         attempt = Attempt.last(run, step)
-        if document.get("status") not in (StepStatus.RUNNING, StepStatus.PAUSED) or not attempt:
+        if attempt is None or attempt.status not in (StepStatus.RUNNING, StepStatus.PAUSED):
             make_known(run, step)
             continue
         try:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import healthpipe
-from healthpipe.contract import CONSTANTS
-from healthpipe.engines.sql import sql_folder
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.sources import Found
+from healthpipe.stages import segments
 from healthpipe.stages.options import StageOptions
 from healthpipe.storage.base import Storage
 
 Fingerprint = dict[str, str]
+ALL_SQL = ("**/*.sql",)
 InputIdentity = tuple[str, str, str, str | None]
 
 
@@ -28,9 +28,7 @@ def fingerprint(inputs: Iterable[InputIdentity], options: StageOptions) -> Finge
 
 def code_fingerprint() -> Fingerprint:
     """What does not hang on a run: the SQL with its constants, and the version."""
-    files = sorted(sql_folder().rglob("*.sql"))
-    texts = [[path.name, path.read_text(encoding="utf-8")] for path in files]
-    return {"sql": _digest([texts, CONSTANTS]), "version": healthpipe.__version__}
+    return {"sql": segments.fingerprint(ALL_SQL), "version": healthpipe.__version__}
 
 
 def found_inputs(found: Found, storage: Storage) -> Iterator[InputIdentity]:

@@ -38,9 +38,10 @@ def heartbeat(url: str | None) -> Iterator[None]:
 
 def require_url(url: str | None) -> None:
     """Refuse what is no address of the web. Raises `UsageError`."""
-    if url is not None and (
-        urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc
-    ):
+    if url is None:
+        return
+    parts = urlsplit(url)
+    if not (parts.scheme in ("http", "https") and parts.netloc):
         raise UsageError("--heartbeat-url is not a web address", "give https://host/path")
 
 

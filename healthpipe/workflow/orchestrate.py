@@ -5,10 +5,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from healthpipe.alerts.channels import open_channel
 from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
 from healthpipe.stages.pointer import read_live
 from healthpipe.workflow.announcing import desk_of, record_delivery
@@ -94,8 +92,7 @@ def orchestrate(
     lock = RootLock.of(run.root)
     with _failure_told(request, run):
         lock.take(run.run_id, around.lock_wait_s)
-    channel = partial(open_channel, request.sns_topic, request.region, request.profile)
-    tasks = LocalTasks(channel, around.progress)
+    tasks = LocalTasks(request.channel, around.progress)
     began = time.monotonic()
     try:
         interpreter = Interpreter(tasks, _context(request, execution), clock=around.clock)

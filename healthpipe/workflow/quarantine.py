@@ -16,9 +16,10 @@ from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.stages.answers import answered_by
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.quarantine import RejectedLine, define_quarantine
-from healthpipe.storage.layout import RUN_ID, Root
+from healthpipe.storage.layout import RUN_ID, Root, second_of_run
 from healthpipe.words import EngineName
 from healthpipe.workflow.intake import MANIFEST
+from healthpipe.workflow.runs import runs_of
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,9 @@ def open_quarantine(root: Root, run_id: str | None) -> Iterator[Quarantine]:
 def _newest_run(root: Root) -> str:
     """The run that kept rejects last. Ids tell seconds only, so of two the later file decides."""
     kept = (
-        (path.parent.name[:16], file.modified, path.parent.name)
-        for file in root.storage.list(root.runs)
-        for path in [PurePath(file.uri)]
-        if path.name == REJECTS and RUN_ID.fullmatch(path.parent.name)
+        (second_of_run(run.run_id), rejects.modified, run.run_id)
+        for run in runs_of(root)
+        if (rejects := root.storage.stat(f"{run.uri}/{REJECTS}"))
     )
     newest = max(kept, default=None)
     if newest is None:

@@ -95,6 +95,6 @@ def describe(error: BaseException) -> dict[str, str]:
     return {"code": "bug", "message": f"unexpected {type(error).__name__}", "hint": hint}
 
 
-def utc_now() -> str:
+def utc_now(precision: str = "seconds") -> str:
     """The time as documents show it."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec=precision)

@@ -19,9 +19,9 @@ from healthpipe.stages.curate import judge_lines, keep_records
 from healthpipe.stages.mending import MendedLine, answers_by_id, answers_in_place
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.quarantine import RejectedLine, Selection, rejected_lines, tally
+from healthpipe.storage.layout import RECORD
 from healthpipe.workflow.quarantine import Quarantine
 from healthpipe.workflow.record import utc_now
-from healthpipe.workflow.runs import RECORD
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from healthpipe.alerts.channels import open_channel
+from healthpipe.alerts.channels import Channel, open_channel
 from healthpipe.errors import UsageError
 from healthpipe.stages.gates import Gates
 from healthpipe.stages.options import StageOptions, options_from_words
@@ -57,7 +57,8 @@ class RunRequest:
 
     def options(self, today: datetime.date) -> StageOptions:
         """What it means; `today` is the as-of date unless another was asked for."""
-        return options_from_words(self.as_of or today.isoformat(), self.words)
+        as_of = today.isoformat() if self.as_of is None else self.as_of
+        return options_from_words(as_of, self.words)
 
     def chosen_gates(self) -> Gates:
         """The gates."""
@@ -68,7 +69,11 @@ class RunRequest:
         self.options(today)
         self.chosen_gates()
         self.opened_root()
-        open_channel(self.sns_topic, self.region, self.profile)
+        self.channel()
+
+    def channel(self) -> Channel:
+        """Where its alerts go. Raises `UsageError`."""
+        return open_channel(self.sns_topic, self.region, self.profile)
 
     def opened_root(self) -> Root:
         """Where it all lies."""

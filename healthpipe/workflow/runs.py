@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.storage.layout import RUN_ID, Root
+from healthpipe.storage.layout import RECORD, RUN_ID, Root, second_of_run
 from healthpipe.workflow.liveness import Liveness
 from healthpipe.workflow.record import RunRecord, describe, utc_now
 from healthpipe.workflow.words import RunStatus
 
-RECORD = "run.json"
 RECORD_WRITES = 50  # as many tries at a record that parallel steps write as well
 
 
@@ -39,7 +39,7 @@ class Run:
     @property
     def exists(self) -> bool:
         """Whether it was begun."""
-        return self.root.storage.stat(f"{self.uri}/{RECORD}") is not None
+        return self.root.storage.stat(self.root.record(self.run_id)) is not None
 
     @property
     def record(self) -> RunRecord:
@@ -56,7 +56,7 @@ class Run:
     def begin(self, record: RunRecord) -> None:
         """Make the run's folder and its first record, and hold the run."""
         self.hold()
-        record.started_at = record.started_at or utc_now()
+        record.started_at = record.started_at or utc_now("microseconds")
         self.write_json(RECORD, record.to_json())
 
     def hold(self) -> None:
@@ -165,7 +165,7 @@ class Run:
 
 
 def runs_of(root: Root) -> list[Run]:
-    """The runs below a root, the newest first; ids tell seconds only."""
+    """The runs below a root, the newest first; of one second in no order, for ids tell no more."""
     names = (uri.rpartition("/")[2] for uri in root.storage.folders(root.runs))
     ids = [name for name in names if RUN_ID.fullmatch(name)]
     return [Run(root, run_id) for run_id in sorted(ids, reverse=True)]
@@ -173,8 +173,10 @@ def runs_of(root: Root) -> list[Run]:
 
 def records_of(root: Root) -> Iterator[RunRecord]:
     """The records of the runs below a root, the newest first, without damaged ones."""
-    found = (run.find_record() for run in runs_of(root))
-    return (record for record in found if record)
+    for _, runs in groupby(runs_of(root), key=lambda run: second_of_run(run.run_id)):
+        found = (run.find_record() for run in runs)
+        records = (record for record in found if record)
+        yield from sorted(records, key=lambda record: record.started_at, reverse=True)
 
 
 def _encoded(document: dict[str, Any]) -> bytes:

@@ -1,6 +1,6 @@
 """Clearing up after runs whose process ended without a word."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from healthpipe.stages.history import history
@@ -27,15 +27,8 @@ def sweep(root: Root, tell: Callable[[Run], None]) -> None:
     `tell` is called for each run of the workflow that had been at work, before it is closed: killed
     in between, it is called again. To be called by who holds the root's lock.
     """
-    for run in runs_of(root):
-        if not Liveness.of(run.uri).take_if_dead():
-            continue
-        record = run.find_record()
-        was_at_work = record and (record.command, record.status) == (ORCHESTRATE, RunStatus.RUNNING)
-        if was_at_work and not _published(run):
-            abandon_unfinished(run)  # where it died
-            tell(run)
-        _close(run, record)
+    for run in _dead_runs(root):
+        _close(run, run.find_record(), tell)
     for folder in (root.production, root.curated):
         root.storage.delete_temporary(folder)
     root.storage.delete_temporary(root.state, idle_s=UNLOCKED_WRITER_S)
@@ -43,9 +36,7 @@ def sweep(root: Root, tell: Callable[[Run], None]) -> None:
 
 def sweep_stages(root: Root) -> None:
     """The same for stages that were run by hand, which take no lock."""
-    for run in runs_of(root):
-        if not Liveness.of(run.uri).take_if_dead():
-            continue
+    for run in _dead_runs(root):
         record = run.find_record()
         if record and record.command != ORCHESTRATE:
             _close(run, record)
@@ -53,13 +44,23 @@ def sweep_stages(root: Root) -> None:
             Liveness.of(run.uri).give_back(is_over=False)
 
 
-def _close(run: Run, record: RunRecord | None) -> None:
-    """Close the record of a dead run that is held now, and remove its leftovers."""
+def _dead_runs(root: Root) -> Iterator[Run]:
+    """The runs whose process died, each taken over."""
+    return (run for run in runs_of(root) if Liveness.of(run.uri).take_if_dead())
+
+
+def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | None = None) -> None:
+    """Close the record of a dead run that is held now, and remove its leftovers.
+
+    `tell` is called if it was a run of the workflow, at work, that had not published.
+    """
     storage = run.root.storage
     if record:
         abandon_unfinished(run)
         published = _published(run)
         if record.status == RunStatus.RUNNING:
+            if tell and record.command == ORCHESTRATE and not published:
+                tell(run)
             run.change(lambda record: _tell_end(record, published))
         if not published:
             storage.delete_folder(run.root.published(run.run_id))

@@ -10,6 +10,7 @@ from healthpipe.stages.pointer import read_live
 from healthpipe.workflow.announcing import desk_of, record_delivery
 from healthpipe.workflow.failures import failure_of
 from healthpipe.workflow.fingerprint import fingerprint, found_inputs
+from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.runs import Run
 from healthpipe.workflow.steps.work import Work
 from healthpipe.workflow.sweeping import DIED, sweep
@@ -27,8 +28,9 @@ def ingest(work: Work) -> dict[str, Any]:
     inputs = found_inputs(found, work.root.storage)
     own = fingerprint(inputs, work.options)
     live = _record_of_live(work)
-    if not work.request.force and own == live.get("fingerprint"):
-        work.run.note(unchanged_since=live["run_id"], **{name: live[name] for name in SAME})
+    if live and not work.request.force and own == live.details.get("fingerprint"):
+        facts = {name: live.details[name] for name in SAME}
+        work.run.note(unchanged_since=live.run_id, **facts)
         return {"status": CallStatus.UNCHANGED}
     known = [InputFile.from_json(file) for file in work.attempt.notes.get("files", ())]
     try:
@@ -49,7 +51,6 @@ def _tell_of_dead_runs(work: Work) -> None:
     sweep(work.root, tell)
 
 
-def _record_of_live(work: Work) -> dict[str, Any]:
-    live = read_live(work.root).document
-    record = Run(work.root, live["run_id"]).find_record() if live else None
-    return record.to_json() if record else {}
+def _record_of_live(work: Work) -> RunRecord | None:
+    live = read_live(work.root).run_id
+    return Run(work.root, live).find_record() if live else None
