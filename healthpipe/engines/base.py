@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from healthpipe.engines.query import Relation
+from healthpipe.storage.base import Storage
 from healthpipe.words import Format
 
 Row = tuple[Any, ...]
@@ -34,6 +35,33 @@ class LinesRefused(Exception):
     def __init__(self, paths: Sequence[str]) -> None:
         super().__init__(f"{len(paths)} files refused by the reader")
         self.paths = frozenset(paths)
+
+
+class Journal(Protocol):
+    """Keeps which queries of an attempt were started, so that somebody else can end them."""
+
+    def started(self, query_id: str, token: str) -> None:
+        """A query was started. Called before anybody waits for it."""
+
+    def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
+        """A query ended, in one of Athena's states."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where an engine works for one attempt at a step: in `scratch`, a folder of this machine, and
+    below `uri`, a place in the run of this attempt alone.
+
+    `storage` keeps what has a URI. `token` names run, step and attempt. `patience_s` is how long a
+    query is waited for before the step is to be called again; None for as long as it takes.
+    """
+
+    scratch: Path
+    uri: str
+    storage: Storage
+    token: str
+    journal: Journal
+    patience_s: float | None = None
 
 
 class Engine(ABC):
@@ -75,6 +103,13 @@ class Engine(ABC):
     @abstractmethod
     def write_lines(self, relation: Relation, path: Path) -> int:
         """Write a result of one text column, each row as it is and LF; return its rows."""
+
+    def unload(self, relation: Relation, uri: str, fmt: Format) -> list[str] | None:
+        """Have a result written where the engine computes, to files in the empty folder `uri`.
+
+        `NDJSON` means a result of one text column, each row as it is and LF. Returns the files'
+        URIs in no particular order; None of an engine that computes on this machine.
+        """
 
     @abstractmethod
     def progress(self) -> float | None:

@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+from healthpipe.aws.access import AwsAccess
 from healthpipe.errors import NotSupportedYet
 
 if TYPE_CHECKING:
     from healthpipe.storage.base import Storage
 
 
-def open_storage(uri: str) -> "Storage":
-    """The storage that keeps `uri`."""
+def open_storage(uri: str, access: AwsAccess | None = None) -> "Storage":  # noqa: ARG001
+    """The storage that keeps `uri`, reached with `access` where it is S3."""
     require_local(uri)
     from healthpipe.storage.local import LocalStorage
 

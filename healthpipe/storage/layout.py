@@ -2,9 +2,10 @@
 
 import datetime
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from healthpipe.aws.access import AwsAccess
 from healthpipe.storage import open_storage, require_local
 from healthpipe.storage.base import Storage
 
@@ -16,14 +17,15 @@ OWN_FOLDERS = ("runs", "production", "state", "curated")
 
 @dataclass(frozen=True)
 class Root:
-    """A root and its parts as URIs without a slash at their end."""
+    """A root and its parts as URIs without a slash at their end; `access` is for one on S3."""
 
     uri: str
+    access: AwsAccess = field(default_factory=AwsAccess)
 
     @property
     def storage(self) -> Storage:
         """What keeps the root's files."""
-        return open_storage(self.uri)
+        return open_storage(self.uri, self.access)
 
     @property
     def place(self) -> str:
@@ -101,10 +103,10 @@ class Root:
         return f"{self.production}/{run_id}"
 
 
-def open_root(text: str) -> Root:
+def open_root(text: str, access: AwsAccess | None = None) -> Root:
     """The root that a user names. Raises `NotSupportedYet`."""
     require_local(text)
-    return Root(Path(text).as_posix())
+    return Root(Path(text).as_posix(), access or AwsAccess())
 
 
 def second_of_run(run_id: str) -> str:
