@@ -104,6 +104,7 @@ class Engine(ABC):
     def write_lines(self, relation: Relation, path: Path) -> int:
         """Write a result of one text column, each row as it is and LF; return its rows."""
 
+    @abstractmethod
     def unload(self, relation: Relation, uri: str, fmt: Format) -> list[str] | None:
         """Have a result written where the engine computes, to files in the empty folder `uri`.
 

@@ -148,6 +148,9 @@ class DuckDBEngine(Engine):
     def write_lines(self, relation: Relation, path: Path) -> int:
         return self._copy(relation, path, LINE_OPTIONS)
 
+    def unload(self, relation: Relation, uri: str, fmt: Format) -> None:  # noqa: ARG002
+        return None
+
     def progress(self) -> float | None:
         try:
             percent = float(self._connection.query_progress())
