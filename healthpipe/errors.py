@@ -119,6 +119,12 @@ class OutOfTime(HealthpipeError):
         super().__init__("the work did not end in time", "run again; less data ends sooner")
 
 
+class StillRunning(OutOfTime):
+    """What the work waits for goes on elsewhere: called again, it goes on waiting."""
+
+    code = "still_running"
+
+
 class GateFailed(HealthpipeError):
     """The data of a run is not sound enough to be published."""
 

@@ -32,6 +32,7 @@ def finished(root: Root, run: str, status: str = "succeeded") -> Publication:
         content = path.read_bytes()
         outputs.append(
             {
+                "name": path.name,
                 "uri": str(path),
                 "stage": stage,
                 "view": "what the pointer does not tell",

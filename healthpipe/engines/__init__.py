@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from healthpipe.aws.access import AthenaSettings
 from healthpipe.errors import NotSupportedYet
 from healthpipe.stopping import cancelled_when_stopping
 from healthpipe.words import EngineName
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from healthpipe.engines.base import Engine
+    from healthpipe.engines.base import Engine, Workplace
 
 
 def require_supported(name: EngineName) -> None:
@@ -21,13 +22,24 @@ def require_supported(name: EngineName) -> None:
 
 
 @contextmanager
-def open_engine(name: EngineName, scratch: "Path") -> "Iterator[Engine]":
-    """The engine of that name while the block runs; what it runs ends when the process stops.
-
-    It may spill to `scratch`, a folder of the run alone.
-    """
+def open_engine(
+    name: EngineName,
+    workplace: "Workplace",
+    settings: AthenaSettings | None = None,  # noqa: ARG001
+) -> "Iterator[Engine]":
+    """The engine of that name while the block runs; what it runs ends when the process stops."""
     require_supported(name)
     from healthpipe.engines.duckdb import DuckDBEngine
 
-    with DuckDBEngine(scratch) as engine, cancelled_when_stopping(engine.cancel):
+    with DuckDBEngine(workplace.scratch) as engine, cancelled_when_stopping(engine.cancel):
+        yield engine
+
+
+@contextmanager
+def open_embedded(scratch: "Path") -> "Iterator[Engine]":
+    """The embedded engine, for local files whichever engine a run has; it spills to `scratch`."""
+    from healthpipe.engines.base import Workplace
+    from healthpipe.storage.local import LocalStorage
+
+    with open_engine(EngineName.DUCKDB, Workplace(scratch, str(scratch), LocalStorage())) as engine:
         yield engine

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -47,6 +47,16 @@ class Journal(Protocol):
         """A query ended, in one of Athena's states."""
 
 
+class NoJournal:
+    """For an engine on this machine, whose queries end with it."""
+
+    def started(self, query_id: str, token: str) -> None:
+        """Nobody else could end it."""
+
+    def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
+        """Nobody waits for it."""
+
+
 @dataclass(frozen=True)
 class Workplace:
     """Where an engine works for one attempt at a step: in `scratch`, a folder of this machine, and
@@ -59,8 +69,8 @@ class Workplace:
     scratch: Path
     uri: str
     storage: Storage
-    token: str
-    journal: Journal
+    token: str = ""
+    journal: Journal = field(default_factory=NoJournal)
     patience_s: float | None = None
 
 

@@ -90,7 +90,7 @@ def account(
     engine.write(Query("issue_rows"), folder / ISSUES, Format.PARQUET)
     lines, accepted, _, current, superseded = engine.rows(Query("balance"))[0]
     # The rejected are counted as they were written, not as the query calls them.
-    resolved = count_resolved(engine, rejects, answered)
+    resolved = count_resolved(rejects, answered)
     balance = Balance(lines, accepted, rejected, current, superseded, resolved)
     balance.require_even()
     files = balance_by_file(engine)

@@ -17,7 +17,7 @@ KEPT = ("stage", "format", "rows", "bytes", "sha256")
 
 @dataclass(frozen=True)
 class Publication:
-    """What a run publishes; an output has uri, stage, format, rows, bytes and sha256."""
+    """What a run publishes; an output has uri, name, stage, format, rows, bytes and sha256."""
 
     run_id: str
     as_of: str
@@ -72,7 +72,7 @@ def _withdraw_unpublished(root: Root, run_id: str) -> None:
 def _publish_file(root: Root, folder: str, output: dict[str, Any]) -> dict[str, Any]:
     """Copy a file unless it is there already; what the pointer says of it."""
     source: str = output["uri"]
-    target = f"{folder}/{source.rpartition('/')[2]}"
+    target = f"{folder}/{output['name']}"
     if not holds(root, target, output) and root.storage.copy(source, target) != output["sha256"]:
         raise ServiceFailed(
             f"{source} is not what the run wrote", "run again; check the disk if it stays so"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from healthpipe.contract import Reason
+from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Engine
 from healthpipe.engines.query import Constants, Query
 from healthpipe.words import QuarantineGroup
@@ -70,12 +71,13 @@ def define_quarantine(engine: Engine, rejects: Path, answered: Sequence[str]) ->
     engine.define("quarantined", Query("quarantined"))
 
 
-def count_resolved(engine: Engine, rejects: Path, answered: Sequence[str]) -> int:
+def count_resolved(rejects: Path, answered: Sequence[str]) -> int:
     """How many of the lines rejected by a run are answered; free when nothing ever was."""
     if not answered:
         return 0
-    define_quarantine(engine, rejects, answered)
-    return int(engine.rows(Query("resolved"))[0][0])
+    with open_embedded(rejects.parent) as engine:
+        define_quarantine(engine, rejects, answered)
+        return int(engine.rows(Query("resolved"))[0][0])
 
 
 def rejected_lines(engine: Engine, selection: Selection) -> Iterator[RejectedLine]:

@@ -13,7 +13,7 @@ from healthpipe.ingest.manifest import InputFile
 from healthpipe.storage.base import TEMPORARY
 from healthpipe.storage.layout import Root
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DATA, DESCRIPTION = "judged.parquet", "segment.json"
 # What decides the rows of a segment, besides its files.
 MEANING = ("judged.sql", "functions/*.sql", "duckdb/*.sql", "athena/*.sql")
@@ -21,9 +21,10 @@ MEANING = ("judged.sql", "functions/*.sql", "duckdb/*.sql", "athena/*.sql")
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment: where its Parquet lies, and which files with which identity it holds."""
+    """A segment: its folder, where its Parquet lies, which files with which identity it holds."""
 
-    uri: str
+    folder: str
+    data: tuple[str, ...]
     files: frozenset[str]
 
 
@@ -89,9 +90,10 @@ def _read_segment(root: Root, folder: str) -> Segment | None:
     except ValueError:
         return None
     held = frozenset(document.get("files", ()))
-    if document.get("fingerprint") != fingerprint() or not held:
+    is_current = document.get("schema_version") == SCHEMA_VERSION
+    if not is_current or document.get("fingerprint") != fingerprint() or not held:
         return None
-    return Segment(f"{folder}/{DATA}", held)
+    return Segment(folder, tuple(f"{folder}/{name}" for name in document["data"]), held)
 
 
 def files_not_in(segments: Iterable[Segment], files: Sequence[InputFile]) -> list[InputFile]:
@@ -100,11 +102,12 @@ def files_not_in(segments: Iterable[Segment], files: Sequence[InputFile]) -> lis
     return [file for file in files if _identity(file) not in held]
 
 
-def describe_segment(files: Sequence[InputFile]) -> bytes:
-    """The document that makes a segment's Parquet usable; written last."""
+def describe_segment(files: Sequence[InputFile], data: Sequence[str]) -> bytes:
+    """The document that makes a segment's Parquet usable, by names in its folder; written last."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "fingerprint": fingerprint(),
+        "data": list(data),
         "files": [_identity(file) for file in files],
     }
     return json.dumps(document, indent=1).encode()

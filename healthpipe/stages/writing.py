@@ -10,6 +10,7 @@ from typing import Any
 from healthpipe.engines.base import Engine
 from healthpipe.engines.query import Query
 from healthpipe.stages.options import StageOptions
+from healthpipe.stages.parts import ResultPlace, part_names, unload
 from healthpipe.stages.view import JSON_FORMATS, RECORD, View
 from healthpipe.words import Format
 
@@ -18,7 +19,10 @@ Provenance = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Written:
-    """A finished file: its view and name, its size in rows and bytes, its SHA-256 in hex."""
+    """A finished file: its view and name, its size in rows and bytes, its SHA-256 in hex.
+
+    `uri` is where it lies if the engine has written it to its place itself.
+    """
 
     view: str
     name: str
@@ -26,10 +30,11 @@ class Written:
     rows: int
     bytes: int
     sha256: str
+    uri: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in documents."""
-        return {key: value for key, value in asdict(self).items() if key != "name"}
+        return {key: value for key, value in asdict(self).items() if key not in ("name", "uri")}
 
 
 @dataclass(frozen=True)
@@ -37,21 +42,42 @@ class Writer:
     """Writes views over the relation `current` of an engine.
 
     Rows of `current` `in_input_order` need no sorting for that. `provenance` says in documents
-    where their rows come from.
+    where their rows come from. At a `place` an engine elsewhere writes large results itself.
     """
 
     engine: Engine
     options: StageOptions
     provenance: Provenance
     in_input_order: bool = False
+    place: ResultPlace | None = None
 
     def write_all(self, outputs: Sequence[tuple[View, Format]], folder: Path) -> list[Written]:
-        """Write each view in its format as a new file of `folder`."""
+        """Write each view in its format as a new file of `folder`, or in parts to its place."""
         folder.mkdir(parents=True, exist_ok=True)
-        return [self._write(view, fmt, folder / view.file_name(fmt)) for view, fmt in outputs]
+        written: list[Written] = []
+        for view, fmt in outputs:
+            define_relations(self.engine, view, self.options)
+            path = folder / view.file_name(fmt)
+            written += self._unload(view, fmt) or [self._write(view, fmt, path)]
+        return written
+
+    def _unload(self, view: View, fmt: Format) -> list[Written]:
+        query = view.query(self.options)
+        if view.has_records and fmt is Format.NDJSON:
+            query = query.only(RECORD)
+        elif fmt is not Format.PARQUET:
+            return []
+        if self.place is None:
+            return []
+        place = ResultPlace(self.place.storage, f"{self.place.uri}/{view.name}")
+        parts = unload(self.engine, query, place, fmt)
+        names = part_names(view.file_name(fmt), len(parts))
+        return [
+            Written(view.name, name, fmt, part.rows, part.bytes, part.sha256, part.uri)
+            for name, part in zip(names, parts, strict=True)
+        ]
 
     def _write(self, view: View, fmt: Format, path: Path) -> Written:
-        define_relations(self.engine, view, self.options)
         query = view.query(self.options)
         if view.has_records and fmt in JSON_FORMATS:
             # A join with other relations loses the order.

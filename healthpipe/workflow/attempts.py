@@ -11,6 +11,7 @@ from typing import Any
 
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
+from healthpipe.workflow.queries import QUERIES, shown
 from healthpipe.workflow.record import describe, utc_now
 from healthpipe.workflow.runs import Run
 
@@ -55,11 +56,15 @@ class Attempt:
 
     @classmethod
     def next(cls, run: Run, step: str) -> "Attempt":
-        """The next attempt, with the notes of the one before; not written down yet."""
+        """The next attempt, with the notes of the one before; not written down yet.
+
+        One that was paused goes on under its number.
+        """
         last = cls.last(run, step)
         if last is None:
             return cls(run, step, 1, utc_now())
-        return cls(run, step, last.number + 1, last.started_at, last.notes, etag=last.etag)
+        number = last.number + (last.status is not StepStatus.PAUSED)
+        return cls(run, step, number, last.started_at, last.notes, etag=last.etag)
 
     @classmethod
     def begin(cls, run: Run, step: str) -> "Attempt":
@@ -170,7 +175,8 @@ def _name(step: str) -> str:
 def _entry(document: dict[str, Any]) -> dict[str, Any]:
     """What a run's record says of a step."""
     kept = ("status", "attempt", "started_at", "finished_at", "error")
-    return {"name": document["step"], **{name: document[name] for name in kept}}
+    queries = {QUERIES: found} if (found := shown(document["notes"])) else {}
+    return {"name": document["step"], **{name: document[name] for name in kept}, **queries}
 
 
 def _enter(steps: list[dict[str, Any]], document: dict[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from healthpipe.engines import open_engine
+from healthpipe.engines.base import Workplace
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.sources import Found, find_files
 from healthpipe.stages.answers import answered_by
@@ -15,15 +17,25 @@ from healthpipe.stages.curate import (
     judge_lines,
     keep_records,
 )
+from healthpipe.stages.parts import ResultPlace
 from healthpipe.stages.preview import facts_of, preview_of
 from healthpipe.stages.writing import Writer, Written
 from healthpipe.storage import open_storage
 from healthpipe.workflow.intake import Intake
+from healthpipe.workflow.journal import RunJournal
 from healthpipe.workflow.record import Execution, RunRecord
-from healthpipe.workflow.results import Request, StageResult, provenance
+from healthpipe.workflow.results import (
+    Request,
+    StageResult,
+    deliver_results,
+    is_folder,
+    provenance,
+)
 from healthpipe.workflow.runs import Run
 from healthpipe.workflow.sweeping import sweep_stages
 from healthpipe.workflow.words import RunStatus
+
+FIRST_ATTEMPT = 1  # and last: a stage by hand is not tried again
 
 
 def run_stage(request: Request) -> StageResult:
@@ -63,7 +75,7 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
     carried = frozenset().union(*(view.carries for view, _ in request.outputs))
     progress.step(f"looking at {len(found.files)} files")
     manifest = intake.take_in(found)
-    with open_engine(request.engine, run.scratch) as engine:
+    with open_engine(request.engine, _workplace(run), request.athena) as engine:
         progress.step(f"reading {len(manifest.files)} files", engine.progress)
         in_order = False
 
@@ -83,30 +95,52 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
         )
         progress.step("writing the result", engine.progress)
         origin = provenance(run.record, request.sources, request.root)
-        writer = Writer(engine, options, origin, in_order)
+        writer = Writer(engine, options, origin, in_order, _place(request, run))
         files = writer.write_all(request.outputs, run.scratch / stage.name)
         facts = facts_of(engine, stage)
         preview = None
         if request.with_preview:
             preview = preview_of(engine, stage, request.outputs[0][0], options)
     run.write_json(BALANCE, counted.to_json())
-    path = _deliver(request, run, files)
+    files = _deliver(request, run, files)
+    path = _path(request, run, files)
     elapsed = time.monotonic() - began
     return StageResult(request, run.run_id, manifest, counted, path, files, facts, preview, elapsed)
 
 
-def _deliver(request: Request, run: Run, files: Sequence[Written]) -> str:
-    """Put the result in its place; returns the path of its main file, or of its folder."""
+def _workplace(run: Run) -> Workplace:
+    journal = RunJournal(run)
+    return Workplace(run.scratch, run.attempts, run.root.storage, run.run_id, journal)
+
+
+def _place(request: Request, run: Run) -> ResultPlace | None:
+    """Where an engine elsewhere may write: a named output is one file, which is made here."""
+    if request.output is not None:
+        return None
+    return ResultPlace(run.root.storage, f"{run.uri}/{request.stage.name}/{FIRST_ATTEMPT}")
+
+
+def _deliver(request: Request, run: Run, written: Sequence[Written]) -> list[Written]:
+    """Put the result in its place; returns its files with the URIs where they lie."""
     for kept in (REJECTS, ISSUES):
         run.deliver(kept, run.scratch / kept)
-    stage, main = request.stage, files[0].name
-    folder = run.scratch / stage.name
+    stage, folder = request.stage, run.scratch / request.stage.name
     if request.output is None:
-        uri = run.deliver_folder(stage.name, folder)
-        return uri if stage.is_folder else f"{uri}/{main}"
-    storage = open_storage(request.output)
-    if stage.is_folder:
-        storage.deliver_folder(folder, request.output)
+        uris = deliver_results(run, stage.name, folder, written)
+    elif stage.is_folder:
+        open_storage(request.output, request.athena.access).deliver_folder(folder, request.output)
+        uris = [f"{request.output}/{file.name}" for file in written]
     else:
-        storage.deliver(folder / main, request.output)
-    return "-" if request.is_printed else request.output
+        local = folder / written[0].name
+        open_storage(request.output, request.athena.access).deliver(local, request.output)
+        uris = [request.output]
+    return [replace(file, uri=uri) for file, uri in zip(written, uris, strict=True)]
+
+
+def _path(request: Request, run: Run, files: Sequence[Written]) -> str:
+    """The path of a result's main file, or of its folder."""
+    if request.is_printed:
+        return "-"
+    if is_folder(request.stage, files):
+        return request.output or f"{run.uri}/{request.stage.name}"
+    return str(files[0].uri)

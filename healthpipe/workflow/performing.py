@@ -5,19 +5,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, UsageError
+from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, StillRunning, UsageError
 from healthpipe.stages.pointer import read_live
 from healthpipe.workflow.attempts import Attempt, make_known
 from healthpipe.workflow.call_context import LambdaContext, LocalContext, within_time
 from healthpipe.workflow.fingerprint import code_fingerprint
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.progress import NoProgress
+from healthpipe.workflow.queries import QUERIES
 from healthpipe.workflow.record import Execution, RunRecord
 from healthpipe.workflow.request import RunRequest
 from healthpipe.workflow.runs import Run
 from healthpipe.workflow.steps.catalog import STEPS, Step
 from healthpipe.workflow.steps.work import Work
 from healthpipe.workflow.words import ORCHESTRATE, CallStatus, RunStatus
+
+# How long a call on AWS waits for a query before it is to be called again.
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -100,13 +104,21 @@ def _take_up(record: RunRecord) -> None:
 
 
 def _perform(step: Step, run: Run, call: StepCall, context: LambdaContext) -> CallStatus:
-    progress = context.progress if isinstance(context, LocalContext) else NoProgress()
+    if isinstance(context, LocalContext):
+        progress, patience = context.progress, None
+    else:
+        progress, patience = NoProgress(), PATIENCE_S
     attempt = Attempt.begin(run, call.step)
-    known = dict(attempt.notes)
+    known = _without_queries(attempt.notes)
     try:
-        result = step.perform(Work(run, call.execution, call.request, attempt, progress))
+        work = Work(run, call.execution, call.request, attempt, progress, patience_s=patience)
+        result = step.perform(work)
+    except StillRunning:
+        attempt.pause()
+        return CallStatus.RUNNING
     except OutOfTime as error:
-        if attempt.notes == known:  # called again it would come no further
+        # Called again it would come no further: queries that were stopped count for nothing.
+        if _without_queries(attempt.notes) == known:
             _note_failure(attempt, error)
             raise
         attempt.pause()
@@ -128,6 +140,10 @@ def _perform_after_failure(step: Step, run: Run, call: StepCall) -> CallStatus:
         with suppress(HealthpipeError, OSError):
             attempt.succeed(result)
     return CallStatus.DONE
+
+
+def _without_queries(notes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: note for name, note in notes.items() if name != QUERIES}
 
 
 def _note_failure(attempt: Attempt, error: BaseException) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from healthpipe.engines import open_engine
+from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Engine
 from healthpipe.errors import RunNotFound
 from healthpipe.ingest.line_numbers import Occurrence, line_numbers
@@ -17,7 +17,6 @@ from healthpipe.stages.answers import answered_by
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.quarantine import RejectedLine, define_quarantine
 from healthpipe.storage.layout import RUN_ID, Root, second_of_run
-from healthpipe.words import EngineName
 from healthpipe.workflow.intake import MANIFEST
 from healthpipe.workflow.runs import runs_of
 
@@ -86,7 +85,7 @@ def open_quarantine(root: Root, run_id: str | None) -> Iterator[Quarantine]:
     answered = answered_by(root, (file.uri for file in root.storage.list(root.raw)))
     with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
         scratch = Path(folder)
-        with open_engine(EngineName.DUCKDB, scratch) as engine:
+        with open_embedded(scratch) as engine:
             define_quarantine(engine, root.storage.local_copy(uri), answered)
             yield Quarantine(root, run_id, engine, scratch)
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from healthpipe.alerts.channels import Channel, open_channel
+from healthpipe.aws.access import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
 from healthpipe.errors import UsageError
 from healthpipe.stages.gates import Gates
 from healthpipe.stages.options import StageOptions, options_from_words
@@ -18,7 +19,8 @@ class RunRequest:
     """What was asked for, in the words of the user: `words` are those of the stages' options,
     `gates` those of the gates.
 
-    `keep` is how many published runs stay. Without `sns_topic` alerts go to the console.
+    `keep` is how many published runs stay. Without `sns_topic` alerts go to the console. The
+    words about AWS are those of `AwsAccess` and `AthenaSettings`.
     """
 
     root: str
@@ -33,6 +35,10 @@ class RunRequest:
     sns_topic: str | None = None
     region: str | None = None
     profile: str | None = None
+    database: str = DATABASE
+    workgroup: str = WORKGROUP
+    athena_output: str | None = None
+    max_bytes_scanned: int | None = None
     notify_success: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -75,6 +81,20 @@ class RunRequest:
         """Where its alerts go. Raises `UsageError`."""
         return open_channel(self.sns_topic, self.region, self.profile)
 
+    def access(self) -> AwsAccess:
+        """How AWS is reached."""
+        return AwsAccess(self.region, self.profile)
+
+    def athena(self) -> AthenaSettings:
+        """What Athena is told."""
+        return AthenaSettings(
+            self.access(),
+            self.database,
+            self.workgroup,
+            self.athena_output,
+            self.max_bytes_scanned,
+        )
+
     def opened_root(self) -> Root:
         """Where it all lies."""
-        return open_root(self.root)
+        return open_root(self.root, self.access())

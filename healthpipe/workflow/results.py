@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from healthpipe.aws.access import AthenaSettings
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.stages.curate import Account
 from healthpipe.stages.options import StageOptions
@@ -14,6 +16,7 @@ from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName, Format
 from healthpipe.workflow.progress import NoProgress, Progress
 from healthpipe.workflow.record import RunRecord, utc_now
+from healthpipe.workflow.runs import Run
 
 SCHEMA_VERSION = 1
 
@@ -34,6 +37,7 @@ class Request:
     format: Format | None = None
     output: str | None = None
     engine: EngineName = EngineName.DUCKDB
+    athena: AthenaSettings = field(default_factory=AthenaSettings)
     progress: Progress = field(default_factory=NoProgress)
     with_preview: bool = False
     is_printed: bool = False
@@ -84,12 +88,28 @@ class StageResult:
         main = {"path": self.path, **self.files[0].to_json()}
         if len(self.files) == 1:
             return main
-        folder = self.path if self.request.stage.is_folder else self.path.rpartition("/")[0]
-        each = [{"path": f"{folder}/{file.name}", **file.to_json()} for file in self.files]
-        if self.request.stage.is_folder:
+        each = [{"path": file.uri, **file.to_json()} for file in self.files]
+        if is_folder(self.request.stage, self.files):
             rows, size = sum(file.rows for file in self.files), sum(f.bytes for f in self.files)
             main |= {"rows": rows, "bytes": size, "sha256": None}
         return main | {"files": each}
+
+
+def is_folder(stage: Stage, files: Sequence[Written]) -> bool:
+    """Whether the result of a stage is a folder of files: several views, or parts of one."""
+    main = [file for file in files if (file.view, file.format) == (files[0].view, files[0].format)]
+    return stage.is_folder or len(main) > 1
+
+
+def deliver_results(run: Run, name: str, local: Path, files: Sequence[Written]) -> list[str]:
+    """Put the files of a stage in their place in the run; returns where each lies.
+
+    Local files go as one folder, but for those beside which an engine elsewhere has put others.
+    """
+    if all(file.uri is None for file in files):
+        uri = run.deliver_folder(name, local)
+        return [f"{uri}/{file.name}" for file in files]
+    return [file.uri or run.deliver(f"{name}/{file.name}", local / file.name) for file in files]
 
 
 def provenance(record: RunRecord, sources: Sequence[str], root: Root) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class Run:
         self.run_id = run_id
         self.uri = root.run(run_id)
         self.scratch = Path(self.uri, ".attempt")
+        self.attempts = f"{self.uri}/attempts"
         self.landed = Path(self.uri, "landed")
 
     @classmethod
@@ -91,6 +92,7 @@ class Run:
 
         # Before the record: on a full disk this makes the room for it.
         self.root.storage.delete_folder(str(self.scratch))
+        self.root.storage.delete_folder(self.attempts)
         return self.change(close)
 
     def fail(self, error: BaseException) -> None:

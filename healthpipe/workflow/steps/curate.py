@@ -60,16 +60,25 @@ def _segments_for(work: Work, engine: Engine, manifest: Manifest) -> list[str]:
     known = usable_segments(root, manifest.files)
     new = files_not_in(known, manifest.files)
     if new:
-        known = [segment for segment in known if segment.uri != f"{folder}/{DATA}"]
+        known = [segment for segment in known if segment.folder != folder]
         new = files_not_in(known, manifest.files)
-    uris = [segment.uri for segment in known]
+    uris = [uri for segment in known for uri in segment.data]
     if new:
         engine.read_lines([file.as_lines() for file in new])
-        local = work.scratch / DATA
-        engine.write(CURATED_LINES, local, Format.PARQUET)
         # What describes the segment goes first: no description may be of other rows than these.
         storage.delete(f"{folder}/{DESCRIPTION}")
-        storage.deliver(local, f"{folder}/{DATA}")
-        storage.write(f"{folder}/{DESCRIPTION}", describe_segment(new))
-        uris.append(f"{folder}/{DATA}")
+        data = _write_segment(work, engine, folder)
+        names = [uri.removeprefix(f"{folder}/") for uri in data]
+        storage.write(f"{folder}/{DESCRIPTION}", describe_segment(new, names))
+        uris += data
     return uris
+
+
+def _write_segment(work: Work, engine: Engine, folder: str) -> list[str]:
+    """Write the lines that were read to a segment's folder; returns the files' URIs."""
+    if parts := engine.unload(CURATED_LINES, f"{folder}/{work.attempt.number}", Format.PARQUET):
+        return sorted(parts)
+    local = work.scratch / DATA
+    engine.write(CURATED_LINES, local, Format.PARQUET)
+    work.root.storage.deliver(local, f"{folder}/{DATA}")
+    return [f"{folder}/{DATA}"]

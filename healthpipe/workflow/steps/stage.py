@@ -5,9 +5,10 @@ from typing import Any
 
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import open_records
+from healthpipe.stages.parts import ResultPlace
 from healthpipe.stages.writing import Writer
 from healthpipe.words import PublishedStage
-from healthpipe.workflow.results import provenance
+from healthpipe.workflow.results import deliver_results, provenance
 from healthpipe.workflow.steps.work import Work
 
 
@@ -20,12 +21,14 @@ def step_of(name: PublishedStage) -> Callable[[Work], dict[str, Any]]:
             work.progress.step("computing the results", engine.progress)
             in_order = open_records(engine, work.options, work.result("Curate")["segments"])
             origin = provenance(work.run.record, work.request.sources, work.root)
-            writer = Writer(engine, work.options, origin, in_order)
+            place = ResultPlace(work.root.storage, f"{work.run.uri}/{name}/{work.attempt.number}")
+            writer = Writer(engine, work.options, origin, in_order, place)
             local = work.scratch / "output"
             files = writer.write_all(stage.outputs(work.options, None), local)
-        uri = work.run.deliver_folder(name, local)
+        uris = deliver_results(work.run, name, local, files)
         written = [
-            {"stage": name.value, "uri": f"{uri}/{file.name}", **file.to_json()} for file in files
+            {"stage": name.value, "name": file.name, "uri": uri, **file.to_json()}
+            for file, uri in zip(files, uris, strict=True)
         ]
         return {"files": written}
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.engines import open_engine
-from healthpipe.engines.base import Engine
+from healthpipe.engines.base import Engine, Workplace
 from healthpipe.stages.options import StageOptions
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import Attempt, result_of
 from healthpipe.workflow.intake import Intake
+from healthpipe.workflow.journal import StepJournal
 from healthpipe.workflow.progress import Progress
 from healthpipe.workflow.record import Execution
 from healthpipe.workflow.request import RunRequest
@@ -23,7 +24,8 @@ from healthpipe.workflow.runs import Run
 class Work:
     """A step's work: the run, what was asked for, and the attempt.
 
-    `error` is what the failed state left, for the steps of the failure branch.
+    `error` is what the failed state left, for the steps of the failure branch. A query is waited
+    for at most `patience_s` seconds; None: to its end.
     """
 
     run: Run
@@ -32,6 +34,7 @@ class Work:
     attempt: Attempt
     progress: Progress
     error: dict[str, str] | None = None
+    patience_s: float | None = None
 
     @property
     def root(self) -> Root:
@@ -51,7 +54,7 @@ class Work:
     @cached_property
     def scratch(self) -> Path:
         """A folder of this attempt alone. Once the run is over, none can be made."""
-        folder = self.run.scratch / f"{self.attempt.step}-{self.attempt.number}"
+        folder = self.run.scratch / self._name
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -62,5 +65,18 @@ class Work:
     @contextmanager
     def engine(self) -> Iterator[Engine]:
         """The engine that was asked for, while the block runs."""
-        with open_engine(self.request.engine, self.scratch) as engine:
+        workplace = Workplace(
+            self.scratch,
+            f"{self.run.attempts}/{self._name}",
+            self.root.storage,
+            f"{self.run.run_id}/{self._name}",
+            StepJournal(self.attempt),
+            self.patience_s,
+        )
+        with open_engine(self.request.engine, workplace, self.request.athena()) as engine:
             yield engine
+
+    @property
+    def _name(self) -> str:
+        """The name of the attempt in the run."""
+        return f"{self.attempt.step}-{self.attempt.number}"
