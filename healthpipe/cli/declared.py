@@ -6,12 +6,19 @@ from typing import Any
 
 import typer
 
+from healthpipe.aws.access import DATABASE, WORKGROUP
 from healthpipe.cli.alert_options import (
     NotifySuccessOption,
     ProfileOption,
     RegionOption,
     SendTestOption,
     SnsTopicOption,
+)
+from healthpipe.cli.athena_options import (
+    AthenaOutputOption,
+    DatabaseOption,
+    MaxBytesScannedOption,
+    WorkgroupOption,
 )
 from healthpipe.cli.gate_options import (
     AcceptDropOption,
@@ -145,6 +152,10 @@ DECLARED: dict[str, Declared] = {
     "notify_success": (NotifySuccessOption, False),
     "region": (RegionOption, None),
     "profile": (ProfileOption, None),
+    "database": (DatabaseOption, DATABASE),
+    "workgroup": (WorkgroupOption, WORKGROUP),
+    "athena_output": (AthenaOutputOption, None),
+    "max_bytes_scanned": (MaxBytesScannedOption, None),
     "workflow": (WorkflowArgument, None),
     "drawing": (DrawingOption, Drawing.TEXT),
     "output": (OutputOption, None),
@@ -159,6 +170,7 @@ ROOT = ("sources", "root", "engine")
 RECORDS = ("as_of", "snapshot", "rule", "strict", "id_pattern")
 RESULT = ("spreadsheet_safe", "output", "format")
 ALERTS = ("sns_topic", "region", "profile", "notify_success")
+ATHENA = ("database", "workgroup", "athena_output", "max_bytes_scanned")
 CONDUCT = ("force", "lock_wait", "heartbeat_url")
 # What Gates.choose takes, and what else is about publishing.
 GATES = (
@@ -188,6 +200,7 @@ PANELS = {
     **dict.fromkeys((*GATES, *PUBLISHING), "What is published"),
     **dict.fromkeys(ALERTS, "Who is told"),
     **dict.fromkeys(CONDUCT, "When it runs"),
+    **dict.fromkeys(ATHENA, "With --engine athena"),
     **dict.fromkeys(MANNER, "Messages"),
 }
 
