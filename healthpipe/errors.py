@@ -4,7 +4,9 @@ An expected failure is shown as one line that says what happened and what to do 
 Anything that is not a `HealthpipeError` is a bug of ours.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 
 class HealthpipeError(Exception):
@@ -14,6 +16,8 @@ class HealthpipeError(Exception):
     exit_code: ClassVar[int] = 1
     retry_helps: ClassVar[bool] = False
     workflow_name: ClassVar[str] = "Bug"
+    # What else the document of the error tells.
+    details: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -99,6 +103,18 @@ class AlertNotSent(ServiceFailed):
     """The channel of the alerts did not take a message."""
 
     code = "alert_not_sent"
+
+
+class DoctorFailed(UsageError):
+    """Something is missing that a run needs."""
+
+    code = "doctor_failed"
+
+    def __init__(self, what: str, told: str, fix: str, checks: Sequence[Mapping[str, Any]]) -> None:
+        failed = sum(check["verdict"] == "failed" for check in checks)
+        more = f" (and {failed - 1} more)" if failed > 1 else ""
+        super().__init__(f"{what}: {told}{more}", fix)
+        self.details = {"checks": list(checks)}
 
 
 class StreamBroken(ServiceFailed):

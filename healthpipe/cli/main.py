@@ -13,6 +13,7 @@ from healthpipe.cli.alert import alert
 from healthpipe.cli.console import say_error, start_logging
 from healthpipe.cli.current import current
 from healthpipe.cli.describe import describe
+from healthpipe.cli.doctor import doctor
 from healthpipe.cli.generate import generate_data
 from healthpipe.cli.quarantine import quarantine
 from healthpipe.cli.runs import runs
@@ -60,6 +61,7 @@ app.command("orchestrate")(orchestrate)
 app.command("status")(status)
 app.command("current")(current)
 app.command("describe")(describe)
+app.command("doctor")(doctor)
 app.command("generate-data")(generate_data)
 app.command("alert")(alert)
 app.add_typer(quarantine, name="quarantine")
@@ -107,7 +109,8 @@ def _report(error: Exception) -> int:
     say_error(description)
     if manner.json:
         document = {"schema_version": 1, "command": _command(), "status": "failed"}
-        typer.echo(json.dumps(document | {"error": description}))
+        details = dict(getattr(error, "details", {}))
+        typer.echo(json.dumps(document | details | {"error": description}))
     return exit_code_of(error)
 
 

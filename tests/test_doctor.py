@@ -1,0 +1,54 @@
+"""`doctor` looks at what a run needs before the first one."""
+
+import pytest
+
+from healthpipe.doctor import local
+from healthpipe.doctor.checks import Check, Finding, Verdict, carry_out
+from healthpipe.errors import ServiceFailed
+
+
+def test_a_root_on_this_machine_is_looked_at(cli, tmp_path):
+    outcome = cli("doctor", "--root", "data")
+    assert outcome.code == 0
+    checks = {line.split("\t")[0]: line.split("\t")[1] for line in outcome.out.splitlines()}
+    assert checks == {"root": "ok", "room": "ok", "engine": "ok"}
+    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+
+
+def test_a_root_that_cannot_be_written_is_a_failed_doctor(cli):
+    outcome = cli("doctor", "--root", "/proc/nowhere/data", "--json")
+    assert outcome.code == 2
+    assert (outcome.document["status"], outcome.document["error"]["code"]) == (
+        "failed",
+        "doctor_failed",
+    )
+    assert outcome.document["checks"][0]["verdict"] == "failed"
+    assert "--root" in outcome.document["checks"][0]["fix"]
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_little_room_is_a_warning(cli, monkeypatch):
+    monkeypatch.setattr(local, "LITTLE_ROOM", 10**18)
+    outcome = cli("doctor")
+    assert outcome.code == 0
+    assert "room\twarning" in outcome.out
+
+
+def failing():
+    raise ServiceFailed("it does not answer", "wake it")
+
+
+@pytest.mark.parametrize("needs", [("a",), ("b",)])
+def test_what_rests_on_a_failed_check_is_not_looked_at(needs):
+    looked = []
+    checks = [
+        Check("a", failing),
+        Check("b", lambda: "fine", needs=("a",)),
+        Check("c", lambda: looked.append("c") or "fine", needs=needs),
+        Check("d", lambda: "fine"),
+    ]
+    found = list(carry_out(checks))
+    assert found[0] == Finding("a", Verdict.FAILED, "it does not answer", "wake it")
+    verdicts = [finding.verdict for finding in found]
+    assert verdicts == [Verdict.FAILED, Verdict.SKIPPED, Verdict.SKIPPED, Verdict.OK]
+    assert looked == []
