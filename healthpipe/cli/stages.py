@@ -7,6 +7,7 @@ import typer
 
 from healthpipe.cli.declared import (
     ALERTS,
+    ATHENA,
     CONDUCT,
     GATES,
     MANNER,
@@ -55,5 +56,16 @@ def orchestrate(context: typer.Context, **given: Any) -> None:
 
 
 declare(
-    orchestrate, (*ROOT, *RECORDS, *PUBLISHED_TAKE, *GATES, *PUBLISHING, *ALERTS, *CONDUCT, *MANNER)
+    orchestrate,
+    (
+        *ROOT,
+        *RECORDS,
+        *PUBLISHED_TAKE,
+        *GATES,
+        *PUBLISHING,
+        *ALERTS,
+        *ATHENA,
+        *CONDUCT,
+        *MANNER,
+    ),
 )
