@@ -147,6 +147,8 @@ Constant = str | int | list[str]
 
 # What the SQL compares with: patterns that mean the same to RE2 (DuckDB) and Java (Athena).
 CONSTANTS: dict[str, Constant] = {
+    "max_line_bytes": MAX_LINE_BYTES,
+    "max_depth": MAX_DEPTH,
     "outer_space": rf"^[{TEXT_SPACE}]+|[{TEXT_SPACE}]+\z",
     "whole_number": r"^[0-9]{1,18}\z",
     "calendar_day": r"^(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}\z",

@@ -67,11 +67,15 @@ def read_counts(path: str) -> list[tuple]:
 
 
 def read_annotated(path: str) -> list[tuple[bytes, list[dict]]]:
+    return taken_apart(Path(path).read_bytes().splitlines())
+
+
+def taken_apart(lines: list[bytes]) -> list[tuple[bytes, list[dict]]]:
     """The lines as they were before anything was added, and what was added."""
     found = []
-    for line in Path(path).read_bytes().splitlines(keepends=True):
+    for line in lines:
         before, _, added = line.rpartition(b', "expiring": ')
-        found.append((before, json.loads(added.removesuffix(b"}\n"))))
+        found.append((before, json.loads(added.removesuffix(b"}"))))
     return found
 
 
@@ -80,10 +84,14 @@ def before_the_end(lines: list[tuple[bytes, list[dict]]]) -> list[tuple[bytes, l
 
 
 def read_nested(folder: str) -> dict[str, dict]:
-    """The five tables joined: by facility id, what its record held."""
-    facilities, services, labs, certifications, accreditations = (
-        read_parquet(f"{folder}/{view.name}.parquet") for view in STAGES["normalize"].views
+    return nest(
+        [read_parquet(f"{folder}/{view.name}.parquet") for view in STAGES["normalize"].views]
     )
+
+
+def nest(tables: list[list[tuple]]) -> dict[str, dict]:
+    """The five tables joined: by facility id, what its record held."""
+    facilities, services, labs, certifications, accreditations = tables
     found = {
         facility_id: {"fields": fields, "services": [], "labs": {}, "accreditations": {}}
         for facility_id, *fields in facilities

@@ -11,12 +11,14 @@ from sqlglot import exp
 
 from healthpipe.contract import CONSTANTS, RULES, Reason, Severity
 from healthpipe.engines.query import Query
-from healthpipe.engines.sql import literal, sql_folder, statement
+from healthpipe.engines.sql import adapter_text, athena_source, literal, sql_folder, statement
 from healthpipe.stages.carried import Carried, carried_values
 from healthpipe.stages.options import options_from_words
 
 FILES = sorted(sql_folder().glob("*.sql"))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+ADAPTER = sql_folder() / "athena" / "source.sql"
+ADAPTER_FUNCTIONS = sorted({*sql_folder().glob("athena/*.sql")} - {ADAPTER})
 FUNCTIONS = sorted(sql_folder().glob("functions/*.sql"))
 VALUES = options_from_words("2026-01-05", {}).values() | carried_values(frozenset(Carried))
 
@@ -83,7 +85,8 @@ def test_a_file_is_a_comment_and_one_query_in_athenas_dialect(path):
 
 
 def test_the_placeholders_of_all_files_are_the_values_and_constants_that_there_are():
-    used = set().union(*(placeholders(parsed(path)[0]) for path in (*FILES, *FUNCTIONS)))
+    texts = (*FILES, *FUNCTIONS, ADAPTER, *ADAPTER_FUNCTIONS)
+    used = set().union(*(placeholders(parsed(path)[0]) for path in texts))
     assert used == {*CONSTANTS, *VALUES, "value"}
 
 
@@ -98,6 +101,27 @@ def test_a_statement_for_an_engine_has_no_placeholder_left(path, dialect):
     tree = sqlglot.parse_one(statement(Query(path.stem, VALUES), dialect), dialect=dialect)
     assert placeholders(tree) == set()
     assert not {path.stem for path in FUNCTIONS} & {f.name for f in tree.find_all(exp.Anonymous)}
+
+
+def test_athenas_adapter_gives_the_columns_of_duckdbs():
+    ours, duckdbs = (
+        sqlglot.parse_one(adapter_text(engine, "source"), dialect=engine)
+        for engine in ("athena", "duckdb")
+    )
+    assert ours.named_selects == duckdbs.named_selects
+
+
+def test_athenas_adapter_has_no_function_or_placeholder_left():
+    tree = sqlglot.parse_one(athena_source(), dialect="athena")
+    assert placeholders(tree) == set()
+    own = {path.stem for path in (*FUNCTIONS, *ADAPTER_FUNCTIONS)}
+    assert not own & {f.name for f in tree.find_all(exp.Anonymous)}
+
+
+def test_no_relation_of_one_file_has_the_name_of_another_file():
+    names = {"source", "rules", "answered", *(path.stem for path in FILES)}
+    for path in (*FILES, ADAPTER):
+        assert not names & {cte.alias for cte in parsed(path)[0].find_all(exp.CTE)}, path.stem
 
 
 KINDS = {"object", "array", "null", "absent"}

@@ -14,6 +14,8 @@ from healthpipe.contract import CONSTANTS, Constant
 from healthpipe.engines.query import Constants, IdPattern, Relation, Value
 
 FUNCTIONS = "functions"
+ATHENA = "athena"
+SOURCE = "source"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ def adapter_text(engine: str, name: str) -> str:
     return (sql_folder() / engine / f"{name}.sql").read_text(encoding="utf-8")
 
 
+def athena_source() -> str:
+    """The text of Athena's adapter, which makes `source` of `raw_lines` and `raw_files`."""
+    return _bind(_expand(_parse(f"{ATHENA}/{SOURCE}")), {}).sql(ATHENA, comments=False)
+
+
 def literal(value: Value) -> exp.Expr:
     """A value as a typed literal: a day, a truth, a whole number, words from closed lists, a
     pattern of a closed alphabet.
@@ -96,7 +103,7 @@ def literal(value: Value) -> exp.Expr:
 @cache
 def _parse(name: str) -> exp.Expr:
     text = (sql_folder() / f"{name}.sql").read_text(encoding="utf-8")
-    return sqlglot.parse_one(text, dialect="athena")
+    return sqlglot.parse_one(text, dialect=ATHENA)
 
 
 def _query(name: str) -> exp.Query:
@@ -111,21 +118,26 @@ def _told(node: exp.Expr) -> str:
 
 
 @cache
-def _function_names() -> frozenset[str]:
-    return frozenset(path.stem for path in (sql_folder() / FUNCTIONS).glob("*.sql"))
+def _functions() -> Mapping[str, str]:
+    """The functions by name, each with the name of its file; Athena's adapter has some more."""
+    folder = sql_folder()
+    files = {path.stem: f"{ATHENA}/{path.stem}" for path in (folder / ATHENA).glob("*.sql")}
+    files |= {path.stem: f"{FUNCTIONS}/{path.stem}" for path in (folder / FUNCTIONS).glob("*.sql")}
+    files.pop(SOURCE, None)
+    return files
 
 
 def _expand(tree: exp.Expr) -> exp.Expr:
-    """Put the body of `functions/<name>.sql` in the place of each call; `:value` is its argument.
+    """Put the body of a function's file in the place of each call; `:value` is its argument.
 
     Athena has no functions of one's own in SQL.
     """
 
     def replace(node: exp.Expr) -> exp.Expr:
-        if not isinstance(node, exp.Anonymous) or node.name not in _function_names():
+        if not isinstance(node, exp.Anonymous) or node.name not in _functions():
             return node
         (argument,) = node.expressions
-        return _fill(_parse(f"{FUNCTIONS}/{node.name}"), {"value": argument}).transform(replace)
+        return _fill(_parse(_functions()[node.name]), {"value": argument}).transform(replace)
 
     return tree.transform(replace)
 
