@@ -1,0 +1,131 @@
+"""The back end that runs on an embedded DuckDB."""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tests.local_aws.athena.backend import (
+    Column,
+    QueryFailed,
+    QueryStopped,
+    Result,
+    Stopping,
+    Written,
+)
+from tests.local_aws.athena.statement import Unload
+from tests.local_aws.duck import dialect, functions
+from tests.local_aws.duck.relations import Relations
+from tests.local_aws.duck.unloading import unloaded
+
+SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
+
+class DuckBackend:
+    """One database for all queries, a connection for each."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="local-aws-")
+        self._root = duckdb.connect(":memory:", config=SETTINGS)
+        functions.register(self._root)
+
+    def open(self, endpoint_url: str) -> None:
+        """Everything is in this process."""
+
+    def select(self, sql: str, database: str, stopping: Stopping) -> Result:
+        with _Run(self._root, Path(self._folder.name), stopping) as run:
+            found = run.executed(sql, database)
+            types = [str(kind) for _, kind, *_ in found.description]
+            columns = [
+                Column(name, athena_type(kind))
+                for (name, *_), kind in zip(found.description, types, strict=True)
+            ]
+            rows = [tuple(map(_restored, row)) for row in found.fetchall()]
+            return Result(columns, rows, run.bytes_scanned)
+
+    def unload(self, unload: Unload, database: str, query_id: str, stopping: Stopping) -> Written:
+        with _Run(self._root, Path(self._folder.name), stopping) as run:
+            found = run.executed(unload.select, database)
+            return Written(unloaded(found, unload, stopping), run.bytes_scanned)
+
+    def close(self) -> None:
+        self._root.close()
+        self._folder.cleanup()
+
+
+class _Run:
+    """One query on a connection of its own, which `stopping` interrupts."""
+
+    def __init__(self, root: Any, folder: Path, stopping: Stopping) -> None:
+        self._connection = root.cursor()
+        self._folder, self._stopping = folder, stopping
+        self.bytes_scanned = 0
+
+    def __enter__(self) -> "_Run":
+        self._stopping.act = self._connection.interrupt
+        self._connection.execute("set timezone = 'UTC'")
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._stopping.act = None
+        self._connection.close()
+        if isinstance(error, duckdb.InterruptException):
+            raise QueryStopped from error
+        if isinstance(error, duckdb.Error):
+            raise _failure(error) from error
+
+    def executed(self, sql: str, database: str) -> Any:
+        """The connection with a query's result to be fetched."""
+        tree = dialect.parsed(sql)
+        relations = Relations(self._connection, self._folder, self._stopping.raise_if_asked)
+        for place in dialect.tables(tree):
+            schema = place.db or database
+            relation = relations.named(schema, place.name)
+            place.set("alias", place.args.get("alias") or dialect.alias(place.name))
+            place.set("this", dialect.identifier(relation))
+            place.set("db", None)
+            place.set("catalog", None)
+        self.bytes_scanned = relations.bytes_scanned
+        self._stopping.raise_if_asked()
+        return self._connection.execute(dialect.translated(tree))
+
+
+
+def athena_type(duck: str) -> str:
+    """Athena's word for a type of DuckDB, without what is inside it."""
+    if duck.endswith("[]"):
+        return "array"
+    word = duck.partition("(")[0]
+    words = {
+        "STRUCT": "row", "MAP": "map", "BLOB": "varbinary", "HUGEINT": "bigint",
+        "FLOAT": "float", "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
+        '"NULL"': "unknown", "JSON": "json",
+    }  # fmt: skip
+    return duck.lower() if word == "DECIMAL" else words.get(word, word.lower())
+
+
+def _restored(value: Any) -> Any:
+    return functions.restored(value) if isinstance(value, str) else value
+
+
+def _failure(error: duckdb.Error) -> QueryFailed:
+    """A failure in Athena's words, as far as they can be told from DuckDB's."""
+    text = str(error).splitlines()[0]
+    column = re.search(r'(?:Referenced column|column named|does not have a column named) "?([^" ]+)"?', text)  # fmt: skip
+    if isinstance(error, duckdb.BinderException) and column:
+        reason = f"COLUMN_NOT_FOUND: line 1:8: Column '{column[1]}' cannot be resolved"
+        return QueryFailed(reason, type=1200)
+    if isinstance(error, duckdb.CatalogException):
+        found = re.search(r"Function with name \"?(\w+)", text)
+        if found:
+            reason = f"FUNCTION_NOT_FOUND: line 1:8: Function '{found[1]}' not registered"
+            return QueryFailed(reason)
+    if isinstance(error, duckdb.BinderException | duckdb.ParserException):
+        return QueryFailed(f"SYNTAX_ERROR: line 1:8: {text}")
+    if isinstance(error, duckdb.ConversionException):
+        return QueryFailed(f"INVALID_CAST_ARGUMENT: {text}")
+    if "Cannot cast to array(json)" in text:
+        return QueryFailed("INVALID_CAST_ARGUMENT: Cannot cast to array(json)")
+    return QueryFailed(f"GENERIC_USER_ERROR: {text}")

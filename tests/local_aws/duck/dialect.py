@@ -1,0 +1,152 @@
+"""Athena's text as DuckDB's: sqlglot's translation, after calls that DuckDB would read otherwise
+are given to functions of ours.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.optimizer.scope import traverse_scope
+
+
+def parsed(sql: str) -> exp.Query:
+    """The tree of a query of Athena."""
+    tree = sqlglot.parse_one(sql, dialect="athena")
+    assert isinstance(tree, exp.Query)
+    return tree
+
+
+def tables(tree: exp.Query) -> list[exp.Table]:
+    """The places where a query names tables of the catalog."""
+    return [
+        source
+        for scope in traverse_scope(tree)
+        for source in scope.sources.values()
+        if isinstance(source, exp.Table) and source.name
+    ]
+
+
+def translated(tree: exp.Query) -> str:
+    """The text for DuckDB."""
+    return tree.transform(_replaced).sql("duckdb", comments=False, unsupported_level=None)
+
+
+def _call(name: str, *arguments: Any) -> exp.Anonymous:
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def _replaced(node: exp.Expr) -> exp.Expr:
+    change = CHANGES.get(type(node))
+    return change(node) if change else node
+
+
+def _tried(node: Any) -> exp.Expr:
+    """try(json_parse(x)): DuckDB's own TRY goes row by row once a row fails."""
+    if isinstance(node.this, exp.ParseJSON):
+        return _call("trino_try_json_parse", node.this.this)
+    return node  # type: ignore[no-any-return]
+
+
+def _cast(node: Any) -> exp.Expr:
+    wanted = node.to.sql("trino").replace(" ", "").upper()
+    if wanted != "ARRAY(JSON)" or isinstance(node.this, exp.Null):
+        return node  # type: ignore[no-any-return]
+    forgiving = isinstance(node, exp.TryCast)
+    return _call("trino_try_json_items" if forgiving else "trino_json_items", node.this)
+
+
+def _from_utf8(node: Any) -> exp.Expr:
+    replacement = node.args.get("replace") or exp.Literal.string("\ufffd")
+    return _call("trino_from_utf8", node.this, replacement)
+
+
+def _length(node: Any) -> exp.Expr:
+    binary = (exp.Encode, exp.FromBase64, exp.Unhex)
+    return _call("trino_length", node.this) if isinstance(node.this, binary) else node
+
+
+def _reduced(node: Any) -> exp.Expr:
+    """reduce(list, start, step, end): DuckDB has no end."""
+    finish = node.args.get("finish")
+    if finish is None:
+        return node  # type: ignore[no-any-return]
+    bare = node.copy()
+    bare.set("finish", None)
+    (name,) = finish.expressions
+    return _put(finish.this.copy(), {name.name: bare})
+
+
+def _zipped(node: Any) -> exp.Expr:
+    """zip_with(a, b, (x, y) -> e), where the shorter list is filled up with NULLs."""
+    left, right, function = node.expressions
+    pair = exp.to_identifier("pair")
+    first, second = function.expressions
+    places = {
+        first.name: exp.Bracket(this=exp.column("pair"), expressions=[exp.Literal.number(1)]),
+        second.name: exp.Bracket(this=exp.column("pair"), expressions=[exp.Literal.number(2)]),
+    }
+    body = _put(function.this.copy(), places)
+    return exp.Transform(
+        this=_call("list_zip", left, right), expression=exp.Lambda(this=body, expressions=[pair])
+    )
+
+
+def _matched(comparison: type[exp.Binary]) -> Callable[[Any], exp.Expr]:
+    """any_match and none_match (without Trino's NULL for what is not known)."""
+
+    def replace(node: Any) -> exp.Expr:
+        kept = exp.Length(this=_call("list_filter", *node.expressions))
+        return exp.paren(comparison(this=kept, expression=exp.Literal.number(0)))
+
+    return replace
+
+
+def _named(node: Any) -> exp.Expr:
+    change = CHANGES_BY_NAME.get(node.name.lower())
+    return change(node) if change else node
+
+
+def _put(body: exp.Expr, values: dict[str, exp.Expr]) -> exp.Expr:
+    def replace(node: exp.Expr) -> exp.Expr:
+        plain = isinstance(node, exp.Identifier | exp.Column) and node.name in values
+        if isinstance(node, exp.Identifier) and isinstance(node.parent, exp.Column | exp.Dot):
+            plain = False
+        return values[node.name].copy() if plain else node
+
+    return body.transform(replace)
+
+
+def _path(node: Any) -> exp.Expr:
+    return node.expression.copy()  # type: ignore[no-any-return]
+
+
+CHANGES: dict[type, Callable[[Any], exp.Expr]] = {
+    exp.Try: _tried,
+    exp.ParseJSON: lambda node: _call("trino_json_parse", node.this),
+    exp.JSONExtract: lambda node: _call("trino_json_extract", node.this, _path(node)),
+    exp.JSONExtractScalar: lambda node: _call("trino_json_extract_scalar", node.this, _path(node)),
+    exp.Cast: _cast,
+    exp.TryCast: _cast,
+    exp.Encode: lambda node: _call("trino_to_utf8", node.this),
+    exp.Decode: _from_utf8,
+    exp.Length: _length,
+    exp.Reduce: _reduced,
+    exp.Anonymous: _named,
+}
+CHANGES_BY_NAME: dict[str, Callable[[Any], exp.Expr]] = {
+    "zip_with": _zipped,
+    "any_match": _matched(exp.GT),
+    "none_match": _matched(exp.EQ),
+    "json_array_length": lambda node: _call("trino_json_array_length", *node.expressions),
+}
+
+
+def identifier(name: str) -> exp.Identifier:
+    """A name in a tree."""
+    return exp.to_identifier(name)
+
+
+def alias(name: str) -> exp.TableAlias:
+    """The name under which a table is known to the rest of its query."""
+    return exp.TableAlias(this=exp.to_identifier(name))

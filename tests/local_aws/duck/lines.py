@@ -1,0 +1,73 @@
+"""Text files as Hive's LazySimpleSerDe reads them, as an Arrow table with a column `$path`.
+
+Lines end at LF, CR LF or CR; an empty one is a row. A file is gzip by its suffix alone.
+"""
+
+import gzip
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from tests.local_aws import stored
+from tests.local_aws.athena.backend import QueryFailed
+from tests.local_aws.duck import octets
+from tests.local_aws.duck.tables import Table
+from tests.local_aws.stored import StoredObject
+
+
+def read_lines(table: Table, raise_if_stopping: Callable[[], None]) -> pa.Table:
+    """The rows of a table of text, every column a text. Raises `QueryFailed`."""
+    properties = table.properties
+    delimiter = properties.get("field.delim", properties.get("serialization.format", "\x01"))
+    delimiter = "\x01" if delimiter == "1" else delimiter
+    null = properties.get("serialization.null.format", r"\N")
+    takes_rest = properties.get("serialization.last.column.takes.rest") == "true"
+    schema = pa.schema([(name, pa.large_string()) for name in [*table.columns, "$path"]])
+    batches = []
+    for item in table.files:
+        raise_if_stopping()
+        lines = _lines(_content(item))
+        columns = _columns(lines, len(table.columns), delimiter, takes_rest, null)
+        columns.append(pa.array([item.uri], pa.large_string()).take(pa.array([0] * len(lines))))
+        batches.append(pa.record_batch(columns, schema=schema))
+    return pa.Table.from_batches(batches, schema)
+
+
+def _content(item: StoredObject) -> bytes:
+    try:
+        content = stored.content(item.uri)
+    except KeyError:
+        raise QueryFailed(
+            f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {item.uri} (offset=0, "
+            f"length={item.size}): File does not exist",
+            type=1200,
+        ) from None
+    if not item.key.endswith(".gz"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise QueryFailed(
+            f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {item.uri} (offset=0, "
+            f"length={item.size}): {error}",
+            type=1200,
+        ) from error
+
+
+def _lines(content: bytes) -> list[str]:
+    lines = octets.text_of(content).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines[:-1] if not lines[-1] else lines
+
+
+def _columns(
+    lines: list[str], number: int, delimiter: str, takes_rest: bool, null: str
+) -> list[Any]:
+    columns: list[list[str | None]] = [[None] * len(lines) for _ in range(number)]
+    limit = number - 1 if takes_rest else -1
+    for row, line in enumerate(lines):
+        fields = line.split(delimiter, limit) if delimiter in line else (line,)
+        for column, field in zip(columns, fields, strict=False):
+            column[row] = None if field == null else field
+    return [pa.array(column, pa.large_string()) for column in columns]

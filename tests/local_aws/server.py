@@ -1,0 +1,150 @@
+"""The server of a local AWS, in a thread of this process."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from tests.local_aws.athena.api import Athena
+from tests.local_aws.calls import Call
+from tests.local_aws.control import control
+from tests.local_aws.faults import Faults
+from tests.local_aws.front import Front
+from tests.local_aws.stored import forget_everything
+
+REGION = "us-east-1"
+
+
+class _Handler(MotoRequestHandler):
+    """Says nothing, answers without delay, and knows its open connections."""
+
+    disable_nagle_algorithm = True
+    connections: ClassVar[set[socket.socket]] = set()
+
+    def setup(self) -> None:
+        super().setup()
+        self.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.connections.discard(self.connection)
+        with suppress(OSError):
+            super().finish()
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        pass
+
+
+class LocalAws:
+    """S3, Glue, SNS, SQS, STS and Athena at `endpoint_url`.
+
+    moto keeps one state for a process, so that only one may run in it at a time.
+    """
+
+    def __init__(self, sql: str = "duckdb", port: int = 0) -> None:
+        self.faults = Faults()
+        self._athena = Athena(sql, self.faults)
+        moto = DomainDispatcherApplication(create_backend_app)
+        self._front = Front(moto, self._athena, self.faults, self)
+        self._server: BaseWSGIServer = make_server(
+            "127.0.0.1", port, self._front, threaded=True, request_handler=_Handler
+        )
+        self.endpoint_url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which boto3 comes here and nowhere else."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call so far, in the order of arrival; `at` is a reading of time.monotonic()."""
+        return list(self._front.calls)
+
+    def count(self, service: str, action: str) -> int:
+        """How often an action was called."""
+        return sum((call.service, call.action) == (service, action) for call in self.calls)
+
+    def running_queries(self) -> list[str]:
+        """The ids of the queries that are queued or run."""
+        return self._athena.queries.running()
+
+    def queries(self) -> list[dict[str, Any]]:
+        """Every query so far as GetQueryExecution describes it, in the order of their starts."""
+        return self._athena.queries.described()
+
+    def client(self, service: str) -> Any:
+        """A boto3 client that comes here."""
+        import boto3
+
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+
+    def control(self, path: str, method: str, asked: dict[str, Any]) -> Any:
+        """Carry out what was asked over HTTP, below `/_`."""
+        return control(self, path, method, asked)
+
+    def reset(self) -> None:
+        """Stop all queries, and forget everything that was stored, called or asked to fail."""
+        self._athena.reset()
+        self.faults.clear()
+        self._front.calls.clear()
+        forget_everything()
+
+    def start(self) -> None:
+        """Begin to answer."""
+        forget_everything()
+        self._thread.start()
+        try:
+            self._athena.open(self.endpoint_url)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End every query and connection; leave nothing behind."""
+        self._athena.close()
+        self._server.shutdown()
+        self._thread.join()
+        for connection in list(_Handler.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._server.server_close()
+        forget_everything()
+
+
+@contextmanager
+def local_aws(sql: str = "duckdb", port: int = 0) -> Iterator[LocalAws]:
+    """A local AWS whose Athena runs on `duckdb` or `trino`, on a free port unless told."""
+    aws = LocalAws(sql, port)
+    aws.start()
+    try:
+        yield aws
+    finally:
+        aws.stop()
