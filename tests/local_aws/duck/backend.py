@@ -77,20 +77,22 @@ class _Run:
             raise _failure(error) from error
 
     def executed(self, sql: str, database: str) -> Any:
-        """The connection with a query's result to be fetched."""
+        """A query's result, to be fetched."""
         tree = dialect.parsed(sql)
-        relations = Relations(self._connection, self._folder, self._stopping.raise_if_asked)
-        for place in dialect.tables(tree):
-            schema = place.db or database
-            relation = relations.named(schema, place.name)
-            place.set("alias", place.args.get("alias") or dialect.alias(place.name))
-            place.set("this", dialect.identifier(relation))
-            place.set("db", None)
-            place.set("catalog", None)
+        places = dialect.tables(tree)
+        names = {place.alias_or_name for place in places}
+        relations = Relations(
+            self._connection,
+            self._folder,
+            dialect.without_paths(tree, names),
+            self._stopping.raise_if_asked,
+        )
+        for place in places:
+            relation = relations.named(place.db or database, place.name)
+            place.replace(dialect.table(relation, place))
         self.bytes_scanned = relations.bytes_scanned
         self._stopping.raise_if_asked()
-        return self._connection.execute(dialect.translated(tree))
-
+        return self._connection.sql(dialect.translated(tree))
 
 
 def athena_type(duck: str) -> str:

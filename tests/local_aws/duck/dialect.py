@@ -9,6 +9,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
+PATH = "$path"
+
 
 def parsed(sql: str) -> exp.Query:
     """The tree of a query of Athena."""
@@ -27,24 +29,50 @@ def tables(tree: exp.Query) -> list[exp.Table]:
     ]
 
 
+def table(relation: str, place: exp.Table) -> exp.Table:
+    """A relation in the place of a table, under the name that the query knows it by."""
+    named = place.args.get("alias") or exp.TableAlias(this=exp.to_identifier(place.name))
+    return exp.Table(this=exp.to_identifier(relation), alias=named.copy())
+
+
+def without_paths(tree: exp.Query, names: set[str]) -> bool:
+    """Whether a query nowhere names `$path`, which is hidden: where it does, it is taken out of
+    what a star over the tables of these names stands for.
+    """
+    if not any(node.name == PATH for node in tree.find_all(exp.Identifier)):
+        return True
+    hidden = [exp.to_identifier(PATH, quoted=True)]
+    for scope in traverse_scope(tree):
+        held = {name for name in scope.sources if name in names}
+        for star in scope.expression.find_all(exp.Star) if held else ():
+            column = star.parent if isinstance(star.parent, exp.Column) else None
+            of_scope = star.find_ancestor(exp.Select) is scope.expression
+            counted = isinstance(star.parent, exp.Count)
+            if of_scope and not counted and (column is None or column.table in held):
+                star.set("except_", hidden)
+    return False
+
+
 def translated(tree: exp.Query) -> str:
     """The text for DuckDB."""
-    return tree.transform(_replaced).sql("duckdb", comments=False, unsupported_level=None)
+    root = exp.Subquery(this=tree)
+    for node in reversed(list(tree.dfs())):
+        change = CHANGES.get(type(node))
+        if change:
+            replacement = change(node)
+            if replacement is not node:
+                node.replace(replacement)
+    return root.this.sql("duckdb", comments=False)
 
 
 def _call(name: str, *arguments: Any) -> exp.Anonymous:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def _replaced(node: exp.Expr) -> exp.Expr:
-    change = CHANGES.get(type(node))
-    return change(node) if change else node
-
-
 def _tried(node: Any) -> exp.Expr:
     """try(json_parse(x)): DuckDB's own TRY goes row by row once a row fails."""
-    if isinstance(node.this, exp.ParseJSON):
-        return _call("trino_try_json_parse", node.this.this)
+    if isinstance(node.this, exp.Anonymous) and node.this.name == "trino_json_parse":
+        return _call("trino_try_json_parse", *node.this.expressions)
     return node  # type: ignore[no-any-return]
 
 
@@ -62,8 +90,9 @@ def _from_utf8(node: Any) -> exp.Expr:
 
 
 def _length(node: Any) -> exp.Expr:
-    binary = (exp.Encode, exp.FromBase64, exp.Unhex)
-    return _call("trino_length", node.this) if isinstance(node.this, binary) else node
+    inner = node.this
+    binary = isinstance(inner, exp.FromBase64 | exp.Unhex) or inner.name == "trino_to_utf8"
+    return _call("octet_length", inner) if binary else node
 
 
 def _reduced(node: Any) -> exp.Expr:
@@ -140,13 +169,3 @@ CHANGES_BY_NAME: dict[str, Callable[[Any], exp.Expr]] = {
     "none_match": _matched(exp.EQ),
     "json_array_length": lambda node: _call("trino_json_array_length", *node.expressions),
 }
-
-
-def identifier(name: str) -> exp.Identifier:
-    """A name in a tree."""
-    return exp.to_identifier(name)
-
-
-def alias(name: str) -> exp.TableAlias:
-    """The name under which a table is known to the rest of its query."""
-    return exp.TableAlias(this=exp.to_identifier(name))

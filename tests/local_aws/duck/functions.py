@@ -15,7 +15,6 @@ MAX_NESTING = 3000
 MACROS = (
     # DuckDB's own functions wherever the text holds no private characters.
     f"trino_to_utf8(x) as if(regexp_matches(x, '{octets.PRIVATE}'), octets_of(x), encode(x))",
-    "trino_length(x) as octet_length(x)",
     "as_json(x) as if(typeof(x) = 'JSON', cast(x as json), trino_try_json_parse(cast(x as varchar)))",
     "trino_json_extract(x, path) as json_extract(as_json(x), path)",
     """scalar_text(x) as case

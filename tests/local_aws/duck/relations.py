@@ -19,9 +19,14 @@ class Relations:
     """Gives a query's connection the tables that it names; `bytes_scanned` counts their files."""
 
     def __init__(
-        self, connection: Any, folder: Path, raise_if_stopping: Callable[[], None]
+        self,
+        connection: Any,
+        folder: Path,
+        without_paths: bool,
+        raise_if_stopping: Callable[[], None],
     ) -> None:
         self._connection, self._folder = connection, folder
+        self._without_paths = without_paths
         self._raise_if_stopping = raise_if_stopping
         self._known: dict[tuple[str, str], str] = {}
         self.bytes_scanned = 0
@@ -86,7 +91,8 @@ class Relations:
         return path
 
     def _define(self, name: str, sql: str) -> None:
-        self._connection.execute(f"create temp view {name} as {sql}")
+        visible = '* exclude ("$path")' if self._without_paths else "*"
+        self._connection.execute(f"create temp view {name} as select {visible} from ({sql})")
 
 
 def _cast(value: str, column: str, kind: str) -> str:
