@@ -128,6 +128,7 @@ def _failure(error: duckdb.Error) -> QueryFailed:
         return QueryFailed(f"SYNTAX_ERROR: line 1:8: {text}")
     if isinstance(error, duckdb.ConversionException):
         return QueryFailed(f"INVALID_CAST_ARGUMENT: {text}")
-    if "Cannot cast to array(json)" in text:
-        return QueryFailed("INVALID_CAST_ARGUMENT: Cannot cast to array(json)")
+    cast = re.search(r"Cannot cast to [a-z(),]+", text)
+    if cast:
+        return QueryFailed(f"INVALID_CAST_ARGUMENT: {cast[0]}")
     return QueryFailed(f"GENERIC_USER_ERROR: {text}")

@@ -2,6 +2,7 @@
 are given to functions of ours.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,7 @@ def without_paths(tree: exp.Query, names: set[str]) -> bool:
 
 def translated(tree: exp.Query) -> str:
     """The text for DuckDB."""
+    _name_columns(tree)
     root = exp.Subquery(this=tree)
     for node in reversed(list(tree.dfs())):
         change = CHANGES.get(type(node))
@@ -63,6 +65,14 @@ def translated(tree: exp.Query) -> str:
             if replacement is not node:
                 node.replace(replacement)
     return root.this.sql("duckdb", comments=False)
+
+
+def _name_columns(tree: exp.Query) -> None:
+    """Call the columns of a result that have no name as Trino does, by their place."""
+    selects = tree.selects
+    for place, select in enumerate(selects):
+        if not select.alias_or_name and not select.is_star:
+            select.replace(exp.alias_(select.copy(), f"_col{place}"))
 
 
 def _call(name: str, *arguments: Any) -> exp.Anonymous:
@@ -78,14 +88,17 @@ def _tried(node: Any) -> exp.Expr:
 
 def _cast(node: Any) -> exp.Expr:
     wanted = node.to.sql("trino").replace(" ", "").upper()
-    if wanted != "ARRAY(JSON)" or isinstance(node.this, exp.Null):
+    function = {"ARRAY(JSON)": "json_items", "MAP(VARCHAR,JSON)": "json_members"}.get(wanted)
+    if function is None or isinstance(node.this, exp.Null):
         return node  # type: ignore[no-any-return]
     forgiving = isinstance(node, exp.TryCast)
-    return _call("trino_try_json_items" if forgiving else "trino_json_items", node.this)
+    return _call(f"trino_try_{function}" if forgiving else f"trino_{function}", node.this)
 
 
 def _from_utf8(node: Any) -> exp.Expr:
     replacement = node.args.get("replace") or exp.Literal.string("\ufffd")
+    if isinstance(node.this, exp.Anonymous) and node.this.name == "trino_to_utf8":
+        return _call("trino_valid_text", *node.this.expressions, replacement)
     return _call("trino_from_utf8", node.this, replacement)
 
 
@@ -136,6 +149,51 @@ def _named(node: Any) -> exp.Expr:
     return change(node) if change else node
 
 
+def _position(node: Any) -> exp.Expr:
+    occurrence = node.args.get("occurrence")
+    if occurrence is None:
+        return node  # type: ignore[no-any-return]
+    return _call("strpos_of", node.this, node.args["substr"], occurrence)
+
+
+def _divided(node: Any) -> exp.Expr:
+    """Whole numbers divide to a whole number; here only where they are written out."""
+    if not (node.this.is_int and node.expression.is_int):
+        return node  # type: ignore[no-any-return]
+    return exp.IntDiv(this=node.this, expression=node.expression)
+
+
+def _matches(node: Any) -> exp.Expr:
+    if not _is_java_only(node.expression):
+        return node  # type: ignore[no-any-return]
+    return _call("java_regexp_like", node.this, node.expression)
+
+
+def _regexp_replaced(node: Any) -> exp.Expr:
+    """regexp_replace with what DuckDB's patterns have not, or with a function of the groups."""
+    replacement = node.args.get("replacement") or exp.Literal.string("")
+    if not isinstance(replacement, exp.Lambda):
+        if not _is_java_only(node.expression):
+            return node  # type: ignore[no-any-return]
+        return _call("java_regexp_replace", node.this, node.expression, replacement)
+    (token,) = replacement.expressions
+    groups = exp.Dot(this=exp.column("part"), expression=exp.to_identifier("groups"))
+    before = exp.Dot(this=exp.column("part"), expression=exp.to_identifier("before"))
+    instead = _put(replacement.this.copy(), {token.name: groups})
+    body = _call("concat", before, _call("if", exp.Is(this=groups.copy(), expression=exp.null()),
+                                         exp.Literal.string(""), instead))  # fmt: skip
+    parts = _call("regexp_parts", node.this, node.expression)
+    changed = exp.Lambda(this=body, expressions=[exp.to_identifier("part")])
+    return _call(
+        "array_to_string", exp.Transform(this=parts, expression=changed), exp.Literal.string("")
+    )
+
+
+def _is_java_only(pattern: exp.Expr) -> bool:
+    """Whether a pattern has possessive quantifiers or looks around, which RE2 has not."""
+    return re.search(r"[+*?}]\+|\(\?(?:=|!|<=|<!|>)", pattern.name) is not None
+
+
 def _put(body: exp.Expr, values: dict[str, exp.Expr]) -> exp.Expr:
     def replace(node: exp.Expr) -> exp.Expr:
         plain = isinstance(node, exp.Identifier | exp.Column) and node.name in values
@@ -161,6 +219,10 @@ CHANGES: dict[type, Callable[[Any], exp.Expr]] = {
     exp.Decode: _from_utf8,
     exp.Length: _length,
     exp.Reduce: _reduced,
+    exp.StrPosition: _position,
+    exp.Div: _divided,
+    exp.RegexpLike: _matches,
+    exp.RegexpReplace: _regexp_replaced,
     exp.Anonymous: _named,
 }
 CHANGES_BY_NAME: dict[str, Callable[[Any], exp.Expr]] = {

@@ -8,9 +8,7 @@ from typing import Any
 
 import duckdb
 
-from tests.local_aws.duck import octets
-
-MAX_NESTING = 3000
+from tests.local_aws.duck import octets, patterns
 
 MACROS = (
     # DuckDB's own functions wherever the text holds no private characters.
@@ -36,6 +34,14 @@ MACROS = (
         else error('Cannot cast to array(json)') end""",
     """trino_try_json_items(x) as
         if(json_type(x) = 'ARRAY', json_extract(x, '$[*]'), null)""",
+    """trino_json_members(x) as case
+        when x is null or json_type(x) = 'NULL' then null
+        when json_type(x) = 'OBJECT' then map(json_keys(x), json_extract(x, '$.*'))
+        else error('Cannot cast to map(varchar,json)') end""",
+    """trino_try_json_members(x) as
+        if(json_type(x) = 'OBJECT', map(json_keys(x), json_extract(x, '$.*')), null)""",
+    f"""trino_valid_text(x, instead) as
+        if(regexp_matches(x, '{octets.PRIVATE}'), trino_from_utf8(octets_of(x), instead), x)""",
 )
 
 
@@ -49,6 +55,10 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
         ("octets_of", octets.bytes_of, ["VARCHAR"], "BLOB"),
         ("trino_from_utf8", from_utf8, ["BLOB", "VARCHAR"], "VARCHAR"),
         ("restored", restored, ["VARCHAR"], "VARCHAR"),
+        ("strpos_of", strpos, ["VARCHAR", "VARCHAR", "INTEGER"], "BIGINT"),
+        ("java_regexp_like", patterns.like, ["VARCHAR", "VARCHAR"], "BOOLEAN"),
+        ("java_regexp_replace", patterns.replaced, ["VARCHAR"] * 3, "VARCHAR"),
+        ("regexp_parts", patterns.parts, ["VARCHAR"] * 2, patterns.PARTS),
         ("json_parsed", json_parse, ["VARCHAR"], "VARCHAR"),
         ("json_parsed_or_null", try_json_parse, ["VARCHAR"], "VARCHAR"),
     ):
@@ -102,6 +112,18 @@ def try_json_parse(text: str | None) -> str | None:
         return json_parse(text)
     except ValueError:
         return None
+
+
+def strpos(text: str | None, sought: str | None, occurrence: int | None) -> int | None:
+    """Where a text is found for the n-th time, from 1; 0 if it is not that often there."""
+    if text is None or sought is None or occurrence is None:
+        return None
+    place = -1
+    for _ in range(occurrence):
+        place = text.find(sought, place + 1)
+        if place < 0:
+            return 0
+    return place + 1
 
 
 def _no_constant(word: str) -> Any:
