@@ -1,6 +1,7 @@
 """The back end that runs on a real Trino, the engine inside Athena."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -15,6 +16,7 @@ from tests.local_aws.athena.statement import Unload
 from tests.trino_server import CATALOG, TrinoServer, start_trino
 
 STOP_POLL_S = 0.05
+NODES_TIMEOUT_S = 30
 CATEGORIES = {"USER_ERROR": 2, "INTERNAL_ERROR": 1, "INSUFFICIENT_RESOURCES": 1}
 
 
@@ -31,7 +33,7 @@ class TrinoBackend:
 
     def select(self, sql: str, database: str, stopping: Stopping) -> Result:
         with self._cursor(database, stopping) as cursor:
-            cursor.execute(sql)
+            _execute(cursor, sql, stopping)
             rows = [tuple(map(_plain, row)) for row in cursor.fetchall()]
             columns = [Column(name, _athena_type(kind)) for name, kind, *_ in cursor.description]
             return Result(columns, rows, cursor.stats["physicalInputBytes"])
@@ -42,7 +44,8 @@ class TrinoBackend:
         codec = unload.properties.get("compression", "GZIP").upper()
         with self._cursor(database, stopping, codec) as cursor:
             try:
-                cursor.execute(f"create table {table} with ({_layout(unload)}) as {unload.select}")
+                made = f"create table {table} with ({_layout(unload)}) as {unload.select}"
+                _execute(cursor, made, stopping)
                 cursor.fetchall()
                 scanned = cursor.stats["physicalInputBytes"]
             finally:
@@ -90,6 +93,21 @@ class TrinoBackend:
     def _drop(self, table: str) -> None:
         with suppress(Error):
             self._connected("default", "GZIP").cursor().execute(f"drop table if exists {table}")
+
+
+def _execute(cursor: Cursor, sql: str, stopping: Stopping) -> None:
+    """Run a statement. A server that has only just started may have no node for it yet."""
+    deadline = time.monotonic() + NODES_TIMEOUT_S
+    while True:
+        try:
+            cursor.execute(sql)
+        except TrinoQueryError as error:
+            if error.error_name != "NO_NODES_AVAILABLE" or time.monotonic() > deadline:
+                raise
+            if stopping.asked.wait(STOP_POLL_S):
+                raise
+        else:
+            return
 
 
 def _watch(cursor: Cursor, stopping: Stopping, ended: threading.Event) -> None:
