@@ -123,10 +123,11 @@ def _zipped(node: Any) -> exp.Expr:
     """zip_with(a, b, (x, y) -> e), where the shorter list is filled up with NULLs."""
     left, right, function = node.expressions
     pair = exp.to_identifier("pair")
+    # Indices in a tree begin at 0.
     first, second = function.expressions
     places = {
-        first.name: exp.Bracket(this=exp.column("pair"), expressions=[exp.Literal.number(1)]),
-        second.name: exp.Bracket(this=exp.column("pair"), expressions=[exp.Literal.number(2)]),
+        first.name: exp.Bracket(this=exp.column("pair"), expressions=[exp.Literal.number(0)]),
+        second.name: exp.Bracket(this=exp.column("pair"), expressions=[exp.Literal.number(1)]),
     }
     body = _put(function.this.copy(), places)
     return exp.Transform(

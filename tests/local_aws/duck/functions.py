@@ -3,7 +3,9 @@
 A JSON value is its text as Trino's json_parse would write it: keys sorted, the last of equal keys.
 """
 
+import codecs
 import json
+import math
 from typing import Any
 
 import duckdb
@@ -31,18 +33,23 @@ MACROS = (
     """trino_json_items(x) as case
         when x is null or json_type(x) = 'NULL' then null
         when json_type(x) = 'ARRAY' then json_extract(x, '$[*]')
-        else error('Cannot cast to array(json)') end""",
+        else error('Cannot cast to array(json). Expected a json array, but got ' || x) end""",
     """trino_try_json_items(x) as
         if(json_type(x) = 'ARRAY', json_extract(x, '$[*]'), null)""",
     """trino_json_members(x) as case
         when x is null or json_type(x) = 'NULL' then null
         when json_type(x) = 'OBJECT' then map(json_keys(x), json_extract(x, '$.*'))
-        else error('Cannot cast to map(varchar,json)') end""",
+        else error('Cannot cast to map(varchar,json). Expected a json object, but got ' || x) end""",
     """trino_try_json_members(x) as
         if(json_type(x) = 'OBJECT', map(json_keys(x), json_extract(x, '$.*')), null)""",
     f"""trino_valid_text(x, instead) as
         if(regexp_matches(x, '{octets.PRIVATE}'), trino_from_utf8(octets_of(x), instead), x)""",
 )
+
+
+# No text holds half of a surrogate pair: this one stands for what could not be decoded.
+MARK = "\udc80"
+codecs.register_error("one-mark", lambda error: (MARK, error.end))  # type: ignore[attr-defined]
 
 
 class NotJson(ValueError):
@@ -78,8 +85,7 @@ def from_utf8(content: bytes | None, replacement: str | None) -> str | None:
     try:
         return octets.text_of(content.decode().encode())
     except UnicodeDecodeError:
-        pieces = content.decode("utf-8", "surrogateescape")
-        return "".join(replacement if "\udc80" <= c <= "\udcff" else c for c in pieces)
+        return content.decode("utf-8", "one-mark").replace(MARK, replacement)
 
 
 def restored(text: str | None) -> str | None:
@@ -99,7 +105,7 @@ def json_parse(text: str | None) -> str | None:
     if octets.is_private(text):
         text = octets.bytes_of(text).decode()
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_number)
     except RecursionError:
         raise MemoryError("JSON is nested too deeply") from None
     written = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -124,6 +130,12 @@ def strpos(text: str | None, sought: str | None, occurrence: int | None) -> int 
         if place < 0:
             return 0
     return place + 1
+
+
+def _number(digits: str) -> float | str:
+    """A number with a point or an exponent; one too large becomes a string, as Trino has it."""
+    value = float(digits)
+    return str(value).replace("inf", "Infinity") if math.isinf(value) else value
 
 
 def _no_constant(word: str) -> Any:

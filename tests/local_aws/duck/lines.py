@@ -1,9 +1,10 @@
 """Text files as Hive's LazySimpleSerDe reads them, as an Arrow table with a column `$path`.
 
-Lines end at LF, CR LF or CR; an empty one is a row. A file is gzip by its suffix alone.
+Lines end at LF, CR LF or CR; an empty one is a row; a byte order mark belongs to none. A file is
+gzip by its suffix alone. All this, and the wording of failures, is as Trino 476 was seen to do.
 """
 
-import gzip
+import codecs
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ from tests.local_aws.athena.backend import QueryFailed
 from tests.local_aws.duck import octets
 from tests.local_aws.duck.tables import Table
 from tests.local_aws.stored import StoredObject
+
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_lines(table: Table, raise_if_stopping: Callable[[], None]) -> pa.Table:
@@ -30,7 +33,7 @@ def read_lines(table: Table, raise_if_stopping: Callable[[], None]) -> pa.Table:
         raise_if_stopping()
         lines = _lines(_content(item))
         columns = _columns(lines, len(table.columns), delimiter, takes_rest, null)
-        columns.append(pa.array([item.uri], pa.large_string()).take(pa.array([0] * len(lines))))
+        columns.append(pa.repeat(pa.scalar(item.uri, pa.large_string()), len(lines)))
         batches.append(pa.record_batch(columns, schema=schema))
     return pa.Table.from_batches(batches, schema)
 
@@ -41,23 +44,42 @@ def _content(item: StoredObject) -> bytes:
     except KeyError:
         raise QueryFailed(
             f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {item.uri} (offset=0, "
-            f"length={item.size}): File does not exist",
-            type=1200,
+            f"length={item.size}): File does not exist"
         ) from None
     if not item.key.endswith(".gz"):
         return content
     try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+        return _unpacked(content)
+    except zlib.error as error:
         raise QueryFailed(
             f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {item.uri} (offset=0, "
-            f"length={item.size}): {error}",
-            type=1200,
+            f"length={item.size}): Not in GZIP format"
+        ) from error
+    except EOFError as error:
+        raise QueryFailed(
+            f"HIVE_CURSOR_ERROR: Failed to read file at {item.uri}", category=1
         ) from error
 
 
+def _unpacked(content: bytes) -> bytes:
+    """All members of a gzip file; what follows them and is none is passed over.
+
+    Raises zlib.error for no gzip, EOFError for one that breaks off.
+    """
+    parts = []
+    rest = content
+    while rest[:2] == GZIP_MAGIC or not parts:
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        parts.append(member.decompress(rest))
+        if not member.eof:
+            raise EOFError
+        rest = member.unused_data
+    return b"".join(parts)
+
+
 def _lines(content: bytes) -> list[str]:
-    lines = octets.text_of(content).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    text = octets.text_of(content.removeprefix(codecs.BOM_UTF8))
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return lines[:-1] if not lines[-1] else lines
 
 

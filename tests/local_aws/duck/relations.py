@@ -61,7 +61,7 @@ class Relations:
         local = {str(self._local(item)): item.uri for item in table.files}
         paths = ", ".join(_quoted(path) for path in local)
         read = f"read_parquet([{paths}], filename='$local', union_by_name=true)"
-        held = self._held(read, table)
+        held = self._held(read, local)
         columns = ", ".join(
             _cast(f'"{column}"' if column in held else "null", column, kind)
             for column, kind in table.columns.items()
@@ -69,14 +69,14 @@ class Relations:
         uris = ", ".join(f"{_quoted(path)}: {_quoted(uri)}" for path, uri in local.items())
         self._define(name, f'select {columns}, map {{{uris}}}["$local"] as "$path" from {read}')
 
-    def _held(self, read: str, table: Table) -> set[str]:
+    def _held(self, read: str, local: dict[str, str]) -> set[str]:
         """The names of the columns that the files have."""
         try:
             found = self._connection.execute(f"describe select * from {read}").fetchall()
         except duckdb.Error as error:
-            uri = table.files[0].uri
+            uri = next((uri for path, uri in local.items() if path in str(error)), "")
             raise QueryFailed(
-                f"HIVE_BAD_DATA: Not valid Parquet file: {uri}", type=1200
+                f"HIVE_BAD_DATA: Malformed Parquet file. {uri} is not a valid Parquet File [{uri}]"
             ) from error
         return {name.lower() for name, *_ in found}
 

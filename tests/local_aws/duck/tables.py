@@ -73,20 +73,24 @@ def _visible(location: str) -> Iterator[StoredObject]:
 def _listed(location: str) -> Iterator[StoredObject]:
     for manifest in _visible(location):
         for uri in stored.content(manifest.uri).decode().splitlines():
-            item = stored.found(uri.strip())
-            if item is None:
-                raise QueryFailed(
-                    f"HIVE_CANNOT_OPEN_SPLIT: Manifest file from the location [{location}] "
-                    f"contains non-existent path: {uri}",
-                    type=1200,
-                )
-            if item.key.rpartition("/")[2].startswith((".", "_")):
-                raise QueryFailed(
-                    f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {uri}: hidden file",
-                    type=1200,
-                )
+            item = _found(uri.strip())
             if item.size:
                 yield item
+
+
+def _found(uri: str) -> StoredObject:
+    folder, _, name = uri.rpartition("/")
+    if not name:
+        raise QueryFailed(f"HIVE_UNKNOWN_ERROR: File location cannot end with '/': {uri}")
+    if not stored.has_bucket(stored.split_uri(uri)[0]):
+        raise QueryFailed(f"HIVE_FILESYSTEM_ERROR: Failed to list directory: {folder}", category=1)
+    item = stored.found(uri)
+    if item is None or name.startswith((".", "_")):
+        raise QueryFailed(
+            f"HIVE_FILE_NOT_FOUND: Manifest file from the location [{folder}] contains "
+            f"non-existent path: {uri}"
+        )
+    return item
 
 
 def _split(inner: str) -> list[str]:
