@@ -21,8 +21,9 @@ SPOILED_EVERY = 20
 LAND = """
 import sys
 from pathlib import Path
+from healthpipe.ingest.content import Content
 from healthpipe.ingest.landing import land_container
-shape, records = land_container(sys.argv[1], Path(sys.argv[2]))
+shape, records = land_container(Content.of(sys.argv[1]), Path(sys.argv[2]))
 assert (shape, records) == ("array", int(sys.argv[3]))
 """
 PARSE = """

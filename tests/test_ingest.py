@@ -12,18 +12,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from healthpipe.engines.duckdb import DuckDBEngine
+from healthpipe.aws.access import AwsAccess
+from healthpipe.engines import open_embedded
 from healthpipe.engines.query import Query
 from healthpipe.errors import SourceNotFound
 from healthpipe.ingest import lines
+from healthpipe.ingest.content import Content
 from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.landing import land
+from healthpipe.ingest.landing_place import LandingPlace
 from healthpipe.ingest.manifest import Manifest
+from healthpipe.ingest.reads import ReadsHere
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.curate import judge_lines, keep_records
 from healthpipe.stages.options import options_from_words
 from healthpipe.storage.layout import Root
-from healthpipe.storage.local import LocalStorage
 
 BOM, RECORD, LARGEST = b"\xef\xbb\xbf", b'{"facility_id": "F1"}', 8_000_000
 
@@ -67,7 +70,7 @@ def test_lines_end_at_lf_crlf_or_cr_and_a_bom_at_the_start_belongs_to_none(
 
 def landed(content, folder):
     (folder / "in").write_bytes(content)
-    land(str(folder / "in"), folder / "landed" / "000007.ndjson")
+    land(Content.of(folder / "in"), folder / "landed" / "000007.ndjson")
     return (folder / "landed" / "000007.ndjson").read_bytes()
 
 
@@ -158,7 +161,9 @@ def find(folder, *sources):
 
 
 def take_in(folder, *sources):
-    return Lander(LocalStorage(), folder / "landed").take_in(find(folder, *sources))
+    return Lander(LandingPlace.here(folder / "landed"), ReadsHere(AwsAccess())).take_in(
+        find(folder, *sources)
+    )
 
 
 def names(found):
@@ -286,7 +291,7 @@ def test_odd_file_names_reach_the_engine(tmp_path):
     write(tmp_path / "in", "a.json", "ab.json", *map(os.fsdecode, ODD_NAMES))
     for sources in [[tmp_path / "in"], [tmp_path / "in" / os.fsdecode(n) for n in ODD_NAMES]]:
         manifest = take_in(tmp_path, *sources)
-        with DuckDBEngine(tmp_path) as engine:
+        with open_embedded(tmp_path) as engine:
             judge_lines(engine, [file.as_lines() for file in manifest.files])
             keep_records(engine, options_from_words("2026-01-05", {}), frozenset())
             balance = engine.rows(Query("balance"))[0]
@@ -317,7 +322,7 @@ def test_standard_input_is_read_once_and_kept(tmp_path, monkeypatch):
     first, again = take_in(tmp_path, "-"), take_in(tmp_path, "-")
     assert first == again
     assert (first.files[0].source, Path(first.files[0].uri).read_bytes()) == ("-", RECORD)
-    assert first.changed_files(LocalStorage()) == []
+    assert first.changed_files(AwsAccess()) == []
 
 
 def test_a_manifest_comes_back_from_its_document_as_it_was(tmp_path):
@@ -353,9 +358,9 @@ def test_a_file_that_changed_since_it_was_listed_is_noticed(change, tmp_path):
     write(tmp_path / "in", "a.json", "b.json")
     os.utime(tmp_path / "in" / "b.json", (1, 1))
     manifest = take_in(tmp_path, tmp_path / "in")
-    assert manifest.changed_files(LocalStorage()) == []
+    assert manifest.changed_files(AwsAccess()) == []
     change(tmp_path / "in" / "b.json")
-    assert manifest.changed_files(LocalStorage()) == [str(tmp_path / "in" / "b.json")]
+    assert manifest.changed_files(AwsAccess()) == [str(tmp_path / "in" / "b.json")]
 
 
 def test_a_glob_does_not_read_back_what_runs_have_written(tmp_path):

@@ -21,6 +21,7 @@ import duckdb
 import pyarrow.parquet
 import pytest
 
+from healthpipe.ingest.content import Content
 from healthpipe.ingest.landing import land
 from tests.conftest import AS_OF, tree
 
@@ -133,7 +134,7 @@ def test_a_packed_file_is_not_held_in_memory(tmp_path, content):
     size = len(content)
 
     tracemalloc.start()
-    land(str(tmp_path / "in.gz"), tmp_path / "landed" / "0.ndjson")
+    land(Content.of(tmp_path / "in.gz"), tmp_path / "landed" / "0.ndjson")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 

@@ -271,7 +271,7 @@ def test_the_record_of_a_dead_run_says_at_which_step_it_died(root, begun):
     run = begun()
     Attempt.begin(run, "Ingest").succeed({})
     Attempt.begin(run, "Curate")
-    Liveness.of(run.uri)._lock.release()  # as the kernel does for a dead process
+    Liveness.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
 
     assert swept(root) == [RUN]
     dead = Run(root, RUN).record
@@ -298,7 +298,7 @@ def test_a_step_that_was_killed_before_the_record_told_of_it_is_entered(begun):
 
 def test_what_a_dead_process_left_half_written_is_gone_once_its_run_goes_on(root, begun):
     run = begun()
-    Liveness.of(run.uri)._lock.release()  # as the kernel does for a dead process
+    Liveness.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
     left = Path(run.uri, "steps", ".tmp-1")
     left.parent.mkdir()
     left.write_text("half")
@@ -326,7 +326,7 @@ def test_stages_by_hand_clear_up_after_their_like_alone(root, holder):
 def test_a_run_killed_before_its_first_record_leaves_nothing(root, tmp_path):
     run = Run(root, RUN)
     run.hold()
-    Liveness.of(run.uri)._lock.release()  # as the kernel does for a dead process
+    Liveness.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
     assert swept(root) == []
     assert list((tmp_path / "data" / "runs").iterdir()) == []
 
@@ -397,7 +397,7 @@ def test_people_are_told_of_a_dead_run_before_it_is_closed(root, holder):
 
     with pytest.raises(SystemExit):
         sweep(root, killed)
-    Liveness.of(root.run(RUN)).give_back(is_over=False)  # as the kernel does for a dead process
+    Liveness.of(root, RUN).give_back(is_over=False)  # as the kernel does for a dead process
     assert swept(root) == [RUN]
 
 

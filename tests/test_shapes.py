@@ -12,14 +12,17 @@ import duckdb
 import pytest
 from hypothesis import example, given, settings
 
+from healthpipe.aws.access import AwsAccess
+from healthpipe.ingest.content import Content
 from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.landing import land_container
+from healthpipe.ingest.landing_place import LandingPlace
 from healthpipe.ingest.manifest import InputFile
 from healthpipe.ingest.raw_values import RawValues
+from healthpipe.ingest.reads import ReadsHere
 from healthpipe.ingest.shapes import Shape, records_in
 from healthpipe.ingest.sources import find_files
 from healthpipe.storage.layout import Root
-from healthpipe.storage.local import LocalStorage
 from tests.conftest import AS_OF
 from tests.container_oracle import lines_of
 from tests.odd_values import BROKEN_LINES
@@ -93,7 +96,9 @@ SHAPES = {
 def take_in(folder: Path, name: str, content: bytes) -> InputFile:
     (folder / name).write_bytes(content)
     found = find_files([str(folder / name)], Root(str(folder / "root")))
-    return Lander(LocalStorage(), folder / "landed").take_in(found).files[0]
+    return (
+        Lander(LandingPlace.here(folder / "landed"), ReadsHere(AwsAccess())).take_in(found).files[0]
+    )
 
 
 def landed_lines(file: InputFile, content: bytes) -> list[bytes] | None:
@@ -222,7 +227,7 @@ def test_one_endless_token_is_no_container_and_not_held_in_memory(tmp_path, star
         file.write(start + b"1" * 40_000_000)
 
     tracemalloc.start()
-    shape = land_container(str(path), tmp_path / "landed.ndjson")
+    shape = land_container(Content.of(path), tmp_path / "landed.ndjson")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 

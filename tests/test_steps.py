@@ -157,11 +157,11 @@ def test_ingest_near_its_deadline_goes_on_when_it_is_called_again(call, root, ex
     landed = []
     real = lander.land_container
 
-    def land_two(uri, target):
+    def land_two(content, target):
         if len(landed) == stop_after:
             raise errors.OutOfTime
-        landed.append(uri)
-        return real(uri, target)
+        landed.append(target)
+        return real(content, target)
 
     lander.land_container = land_two
     try:

@@ -127,11 +127,11 @@ def test_lines_of_csv_end_in_cr_lf_and_null_is_nothing(cli, tmp_path):
 
 
 def test_an_empty_text_in_csv_is_a_pair_of_quotes(tmp_path):
-    from healthpipe.engines.duckdb import DuckDBEngine
+    from healthpipe.engines import open_embedded
     from healthpipe.engines.query import Constants
 
     path = tmp_path / "x.csv"
-    with DuckDBEngine(tmp_path) as engine:
+    with open_embedded(tmp_path) as engine:
         engine.write(Constants(("a", "b"), (("", "x"),)), path, Format.CSV)
 
     assert path.read_bytes() == b'a,b\r\n"",x\r\n'

@@ -4,7 +4,8 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import MANNER, declare
+from healthpipe.cli.aws_options import root_of
+from healthpipe.cli.declared import AWS, MANNER, declare
 from healthpipe.cli.shared import Manner
 
 CHANNEL = ("sns_topic", "region", "profile")
@@ -19,7 +20,7 @@ def alert(context: typer.Context, **given: Any) -> None:
     from healthpipe.cli.run_alert import send_test
 
     channel = open_channel(*(given[name] for name in CHANNEL))
-    send_test(given["root"], channel, Manner.of(given), wanted=given["send_test"])
+    send_test(root_of(given), channel, Manner.of(given), wanted=given["send_test"])
 
 
-declare(alert, ("send_test", "root", *CHANNEL, *MANNER))
+declare(alert, ("send_test", "root", "sns_topic", *AWS, *MANNER))

@@ -27,24 +27,6 @@ SnsTopicOption = Annotated[
         show_default=False,
     ),
 ]
-RegionOption = Annotated[
-    str | None,
-    option(
-        "--region",
-        envvar=environment("REGION"),
-        help="AWS region.  (default: of an alert, its topic's)",
-        show_default=False,
-    ),
-]
-ProfileOption = Annotated[
-    str | None,
-    option(
-        "--profile",
-        envvar=environment("PROFILE"),
-        help="AWS profile.  (default: as the AWS command line chooses it)",
-        show_default=False,
-    ),
-]
 NotifySuccessOption = Annotated[
     bool,
     option(

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from healthpipe.cli.declared import MANNER, declare
+from healthpipe.cli.aws_options import root_of
+from healthpipe.cli.declared import AWS, MANNER, declare
 from healthpipe.cli.shared import Manner
 from healthpipe.words import PublishedStage
 
@@ -20,7 +21,7 @@ def current(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_workflow import show_current
 
-    show_current(given["stage"], given["root"], given["output"], Manner.of(given))
+    show_current(given["stage"], root_of(given), given["output"], Manner.of(given))
 
 
-declare(current, ("root", "output", *MANNER), {"stage": (StageArgument, None)})
+declare(current, ("root", "output", *AWS, *MANNER), {"stage": (StageArgument, None)})

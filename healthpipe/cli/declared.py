@@ -9,8 +9,6 @@ import typer
 from healthpipe.aws.access import DATABASE, WORKGROUP
 from healthpipe.cli.alert_options import (
     NotifySuccessOption,
-    ProfileOption,
-    RegionOption,
     SendTestOption,
     SnsTopicOption,
 )
@@ -19,6 +17,12 @@ from healthpipe.cli.athena_options import (
     DatabaseOption,
     MaxBytesScannedOption,
     WorkgroupOption,
+)
+from healthpipe.cli.aws_options import (
+    BucketOwnerOption,
+    KmsKeyOption,
+    ProfileOption,
+    RegionOption,
 )
 from healthpipe.cli.gate_options import (
     AcceptDropOption,
@@ -152,6 +156,8 @@ DECLARED: dict[str, Declared] = {
     "notify_success": (NotifySuccessOption, False),
     "region": (RegionOption, None),
     "profile": (ProfileOption, None),
+    "kms_key": (KmsKeyOption, None),
+    "bucket_owner": (BucketOwnerOption, None),
     "database": (DatabaseOption, DATABASE),
     "workgroup": (WorkgroupOption, WORKGROUP),
     "athena_output": (AthenaOutputOption, None),
@@ -169,7 +175,8 @@ DECLARED: dict[str, Declared] = {
 ROOT = ("sources", "root", "engine")
 RECORDS = ("as_of", "snapshot", "rule", "strict", "id_pattern")
 RESULT = ("spreadsheet_safe", "output", "format")
-ALERTS = ("sns_topic", "region", "profile", "notify_success")
+ALERTS = ("sns_topic", "notify_success")
+AWS = ("region", "profile", "kms_key", "bucket_owner")
 ATHENA = ("database", "workgroup", "athena_output", "max_bytes_scanned")
 CONDUCT = ("force", "lock_wait", "heartbeat_url")
 # What Gates.choose takes, and what else is about publishing.
@@ -200,6 +207,7 @@ PANELS = {
     **dict.fromkeys((*GATES, *PUBLISHING), "What is published"),
     **dict.fromkeys(ALERTS, "Who is told"),
     **dict.fromkeys(CONDUCT, "When it runs"),
+    **dict.fromkeys(AWS, "On AWS"),
     **dict.fromkeys(ATHENA, "With --engine athena"),
     **dict.fromkeys(MANNER, "Messages"),
 }

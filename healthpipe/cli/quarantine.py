@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import MANNER, declare
+from healthpipe.cli.declared import AWS, MANNER, declare
 from healthpipe.cli.shared import Manner, Place
 
 LINES = ("root", "reason", "source")
@@ -57,10 +57,10 @@ def replay(context: typer.Context, **given: Any) -> None:
     replay_file(Asked.of(given), given["mended"], Manner.of(given))
 
 
-declare(list_, ("run_id", "by", *LINES, *MANNER))
-declare(show, ("run_id", "limit", *LINES, *MANNER))
-declare(export, ("run_id", *LINES, "with_resolved", "output", *MANNER))
-declare(replay, ("mended", "run", *LINES, *MANNER))
+declare(list_, ("run_id", "by", *LINES, *AWS, *MANNER))
+declare(show, ("run_id", "limit", *LINES, *AWS, *MANNER))
+declare(export, ("run_id", *LINES, "with_resolved", "output", *AWS, *MANNER))
+declare(replay, ("mended", "run", *LINES, *AWS, *MANNER))
 quarantine.command("list")(list_)
 quarantine.command("show")(show)
 quarantine.command("export")(export)

@@ -8,14 +8,14 @@ from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_document
 from healthpipe.errors import AlertNotSent, UsageError
-from healthpipe.storage.layout import open_root
+from healthpipe.storage.layout import Root
 
 
-def send_test(root: str, channel: Channel, manner: Manner, *, wanted: bool) -> None:
+def send_test(root: Root, channel: Channel, manner: Manner, *, wanted: bool) -> None:
     """Send it and print where it went. Raises `AlertNotSent` if the channel did not take it."""
     if not wanted:
         raise UsageError("alert does nothing by itself", "give --test to send a test message")
-    desk = AlertDesk(open_root(root), channel, datetime.datetime.now(datetime.UTC))
+    desk = AlertDesk(root, channel, datetime.datetime.now(datetime.UTC))
     with manner.session() as progress:
         progress.step(f"sending to {channel.where}")
         delivery = desk.test()

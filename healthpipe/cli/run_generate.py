@@ -11,8 +11,8 @@ from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.generate.files import Generated, generate_files
 from healthpipe.generate.plan import Plan
 from healthpipe.stages.days import parse_day
-from healthpipe.storage import require_local
 from healthpipe.storage.layout import open_root
+from healthpipe.storage.uris import is_s3
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class GenerateCommand:
         )
 
     def _plan(self) -> Plan:
-        require_local(str(self.outdir or ""))
+        _require_here(self.outdir or self.root, "give --outdir a folder of this machine")
         records = self.records
         if records.snapshot is None:
             day = datetime.datetime.now(datetime.UTC).date()
@@ -82,7 +82,7 @@ class GenerateCommand:
             return outdir.with_name(f"{outdir.name}-answers.json") if self.defects else None
         if not self.defects:
             raise UsageError("--answers goes with --defects", "add --defects or drop --answers")
-        require_local(str(self.answers))
+        _require_here(self.answers, "give --answers a file of this machine")
         place = self.answers.resolve()
         if place.is_relative_to(plan.outdir.resolve()):
             raise OutputRefused(
@@ -96,3 +96,9 @@ class GenerateCommand:
                 f"the folder of --answers {self.answers} is not there", f"mkdir -p {place.parent}"
             )
         return self.answers
+
+
+def _require_here(place: Path | str, hint: str) -> None:
+    """Refuse a place on S3, which a path of this machine holds with one slash less."""
+    if is_s3(str(place)) or str(place).startswith("s3:/"):
+        raise UsageError("generate-data writes to this machine only", hint)

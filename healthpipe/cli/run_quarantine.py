@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from healthpipe.cli.aws_options import root_of
 from healthpipe.cli.console import log
 from healthpipe.cli.rejected import as_document, as_row
 from healthpipe.cli.shared import Manner, Place
@@ -15,8 +16,8 @@ from healthpipe.contract import RULES
 from healthpipe.errors import UsageError
 from healthpipe.stages.export import export_lines as write_lines
 from healthpipe.stages.quarantine import Selection, Tally, rejected_lines, tallies, tally
-from healthpipe.storage import open_storage, require_local
-from healthpipe.storage.layout import Root, open_root
+from healthpipe.storage import open_storage
+from healthpipe.storage.layout import Root
 from healthpipe.words import Format, QuarantineGroup
 from healthpipe.workflow.quarantine import Quarantine, open_quarantine
 from healthpipe.workflow.replay import replay
@@ -36,7 +37,7 @@ class Asked:
     def of(cls, given: Mapping[str, Any]) -> "Asked":
         """What a command was given: the run is an argument of most and an option of one."""
         run_id = given.get("run_id") or given.get("run")
-        return cls(open_root(given["root"]), run_id, Selection(given["reason"], given["source"]))
+        return cls(root_of(given), run_id, Selection(given["reason"], given["source"]))
 
     def open(self) -> AbstractContextManager[Quarantine]:
         """The quarantine of that run. Raises `RunNotFound`."""
@@ -92,8 +93,7 @@ def export_lines(asked: Asked, place: Place, manner: Manner, *, with_resolved: b
         raise UsageError("export needs -o", "name a file, or - for standard output")
     if place.is_standard_output and manner.json:
         raise UsageError("-o - and --json both want standard output", "drop one of them")
-    require_local(place.output)
-    place.require_writable([asked.root.raw])
+    place.require_writable([asked.root.raw], asked.root.access)
     with manner.session(), asked.open() as quarantine:
         chosen = rejected_lines(quarantine.engine, asked.selection)
         lines = (line for line in chosen if with_resolved or not line.is_resolved)
@@ -103,7 +103,7 @@ def export_lines(asked: Asked, place: Place, manner: Manner, *, with_resolved: b
         if place.path is None:
             print_data(local, Format.NDJSON)
         else:
-            open_storage(place.path).deliver(local, place.path)
+            open_storage(place.path, asked.root.access).deliver(local, place.path)
     show = f"`healthpipe quarantine show {quarantine.run_id}` names them"
     if exported.whole_files:
         log.warning(f"left out: {exported.whole_files:,} files rejected whole; {show}")

@@ -10,7 +10,7 @@ from healthpipe.cli.console import log
 from healthpipe.cli.run_workflow import show_result
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_document, print_table
-from healthpipe.storage.layout import open_root
+from healthpipe.storage.layout import Root
 from healthpipe.times import between, moment_text
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.orchestrate import Surroundings
@@ -23,11 +23,10 @@ BADLY = (RunStatus.FAILED, RunStatus.INTERRUPTED)
 LIST = ("run", "status", "as of", "took", "lines", "rejected")
 
 
-def list_runs(root: str, limit: int, manner: Manner, *, with_stages: bool) -> None:
+def list_runs(root: Root, limit: int, manner: Manner, *, with_stages: bool) -> None:
     """The newest runs of the workflow, a line each; or of stages by hand, too."""
     manner.start_logging()
-    opened = open_root(root)
-    found = (each for each in records_of(opened) if with_stages or each.command == ORCHESTRATE)
+    found = (each for each in records_of(root) if with_stages or each.command == ORCHESTRATE)
     wanted = list(itertools.islice(found, limit))
     if manner.json:
         print_document("runs list", {"runs": [_head(record) for record in wanted]})
@@ -38,11 +37,10 @@ def list_runs(root: str, limit: int, manner: Manner, *, with_stages: bool) -> No
     )
 
 
-def show_run(root: str, run_id: str | None, manner: Manner) -> None:
+def show_run(root: Root, run_id: str | None, manner: Manner) -> None:
     """What a run's record says."""
     manner.start_logging()
-    opened = open_root(root)
-    record = last_run(opened) if run_id is None else Run.named(opened, run_id).record
+    record = last_run(root) if run_id is None else Run.named(root, run_id).record
     if manner.json:
         print(json.dumps(record.to_json(), default=str))
         return
@@ -58,14 +56,12 @@ class Retrying:
     lock_wait_s: float
 
 
-def retry_run(root: str, retrying: Retrying, manner: Manner) -> None:
+def retry_run(root: Root, retrying: Retrying, manner: Manner) -> None:
     """Go on with a run that failed, and render what it published."""
     run_id = retrying.run_id
     with manner.session() as progress:
         around = Surroundings(progress, retrying.lock_wait_s)
-        result = retry(
-            open_root(root), run_id, accept_drop=retrying.accept_drop, surroundings=around
-        )
+        result = retry(root, run_id, accept_drop=retrying.accept_drop, surroundings=around)
     if result is None:
         log.info("this run has succeeded; there is nothing to go on with")
         if manner.json:

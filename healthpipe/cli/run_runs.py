@@ -11,7 +11,7 @@ from healthpipe.cli.views import print_document, print_table, size_text
 from healthpipe.stages.pointer import read_live
 from healthpipe.stages.prune import carry_out, plan_prune
 from healthpipe.stages.rollback import rollback
-from healthpipe.storage.layout import open_root
+from healthpipe.storage.layout import Root
 from healthpipe.workflow.lock import held
 
 
@@ -25,12 +25,11 @@ class Pruning:
     lock_wait_s: float
 
 
-def roll_back(root: str, run_id: str | None, lock_wait_s: float, manner: Manner) -> None:
+def roll_back(root: Root, run_id: str | None, lock_wait_s: float, manner: Manner) -> None:
     """Flip back, and print the paths of what is live now."""
-    opened = open_root(root)
-    with manner.session(), held(opened, "runs rollback", lock_wait_s):
-        was = read_live(opened).run_id
-        document = rollback(opened, run_id, uuid.uuid4().hex)
+    with manner.session(), held(root, "runs rollback", lock_wait_s):
+        was = read_live(root).run_id
+        document = rollback(root, run_id, uuid.uuid4().hex)
     log.info(
         f"run {document['run_id']} as of {document['as_of']} is live again"
         f" as generation {document['generation']}; run {was} was"
@@ -39,19 +38,18 @@ def roll_back(root: str, run_id: str | None, lock_wait_s: float, manner: Manner)
         print_document("runs rollback", {"run_id": document["run_id"], "production": document})
     elif not manner.quiet:
         for file in document["files"]:
-            print(f"{opened.uri}/{file['path']}")
+            print(f"{root.uri}/{file['path']}")
 
 
-def prune_root(root: str, pruning: Pruning, manner: Manner) -> None:
+def prune_root(root: Root, pruning: Pruning, manner: Manner) -> None:
     """A line for each thing removed, or in a dry run to be removed."""
     today = datetime.datetime.now(datetime.UTC).date()
-    opened = open_root(root)
     # Looking alone disturbs nobody.
-    lock = nullcontext() if pruning.dry_run else held(opened, "runs prune", pruning.lock_wait_s)
+    lock = nullcontext() if pruning.dry_run else held(root, "runs prune", pruning.lock_wait_s)
     with manner.session(), lock:
-        removals = plan_prune(opened, keep=pruning.keep, days=pruning.days, today=today)
+        removals = plan_prune(root, keep=pruning.keep, days=pruning.days, today=today)
         if not pruning.dry_run:
-            removals = carry_out(opened, removals)
+            removals = carry_out(root, removals)
     size = sum(removal.bytes for removal in removals)
     verb = "would be removed" if pruning.dry_run else "removed"
     log.info(f"{len(removals):,} folders and fragments {verb}, {size_text(size)}")

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.cli.outputs import names_in
 from healthpipe.cli.shared import Manner, Place
 from healthpipe.cli.views import print_data, show_preview, show_stage_summary
 from healthpipe.engines import require_supported
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.view import Stage
-from healthpipe.storage import require_local
-from healthpipe.storage.layout import open_root
+from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName, Format
 from healthpipe.workflow.one_pass import run_stage
 from healthpipe.workflow.results import Request, StageResult
@@ -24,7 +25,7 @@ class StageCommand:
     """A stage with what a command was given."""
 
     stage: Stage
-    root: str
+    root: Root
     engine: EngineName
     options: StageOptions
     place: Place
@@ -47,14 +48,14 @@ class StageCommand:
     def _request(self, sources: Sequence[str]) -> Request:
         """What is to be run. Everything that can be refused is refused here."""
         require_supported(self.engine)
-        require_local(self.place.path or "")
-        root, fmt = open_root(self.root), self.place.chosen_format()
-        self.place.require_writable(sources or [root.raw])
+        root, fmt = self.root, self.place.chosen_format()
+        self.place.require_writable(sources or [root.raw], root.access)
+        athena = AthenaSettings(root.access)
         request = Request(
-            self.stage, root, sources, self.options, fmt, self.place.path, self.engine
+            self.stage, root, sources, self.options, fmt, self.place.path, self.engine, athena
         )
         if self.place.path and self.stage.is_folder:
-            _require_own(Path(self.place.path), self.stage)
+            _require_own(self.place.path, self.stage, root.access)
         return request
 
     def _run(self, request: Request, manner: Manner) -> StageResult:
@@ -71,14 +72,10 @@ class StageCommand:
             show_preview(result.preview)
 
 
-def _require_own(folder: Path, stage: Stage) -> None:
+def _require_own(folder: str, stage: Stage, access: AwsAccess) -> None:
     """Refuse to replace a folder that holds anything but an earlier result of the stage."""
     own = {view.file_name(fmt) for view in stage.views for fmt in Format}
-    foreign = (
-        sorted(path.name for path in folder.iterdir() if path.name not in own)
-        if folder.is_dir()
-        else []
-    )
+    foreign = [name for name in names_in(folder, access) if name not in own]
     if foreign:
         raise OutputRefused(
             f"-o {folder} holds other files, {foreign[0]} for one", "name a new folder"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from healthpipe.cli.run_options import parse_age
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_table
-from healthpipe.storage.layout import open_root
+from healthpipe.storage.layout import Root
 from healthpipe.times import between, moment_text
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.health import Health, health_of
@@ -14,11 +14,11 @@ from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.words import RunStatus
 
 
-def show_status(root: str, max_age: str | None, manner: Manner) -> None:
+def show_status(root: Root, max_age: str | None, manner: Manner) -> None:
     """Print how it stands. Raises `Stale` where the last good run is older than `max_age`."""
     manner.start_logging()
     limit = parse_age(max_age)
-    health = health_of(open_root(root))
+    health = health_of(root)
     if not (manner.json or manner.quiet):
         print_table(("what", "how it stands"), list(_rows(health)))
     if limit is not None:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 
 from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner, Place
@@ -11,8 +11,8 @@ from healthpipe.engines import require_supported
 from healthpipe.errors import UsageError
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.pointer import published_files, read_live
-from healthpipe.storage import open_storage
-from healthpipe.storage.layout import open_root
+from healthpipe.storage.layout import Root
+from healthpipe.storage.transfer import copy_file
 from healthpipe.words import Format, PublishedStage
 from healthpipe.workflow.heartbeat import heartbeat, require_url
 from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
@@ -58,7 +58,7 @@ def show_result(result: WorkflowResult, manner: Manner) -> None:
 
 
 def show_current(
-    stage: PublishedStage | None, root: str, output: str | None, manner: Manner
+    stage: PublishedStage | None, root: Root, output: str | None, manner: Manner
 ) -> None:
     """The live files' paths, one of them, its data, or the pointer as JSON."""
     place = Place(output)
@@ -67,15 +67,15 @@ def show_current(
     if manner.json and output is not None:
         raise UsageError("-o and --json exclude each other", "drop one of them")
     with manner.session():
-        opened = open_root(root)
-        files = published_files(opened, stage)
+        files = published_files(root, stage)
         if manner.json:
-            print(json.dumps(read_live(opened).document))
+            print(json.dumps(read_live(root).document))
         elif place.is_standard_output:
-            print_data(Path(files[0]), Format(Path(files[0]).suffix[1:]))
+            fmt = Format(PurePath(files[0]).suffix[1:])
+            print_data(root.storage.local_copy(files[0]), fmt)
         elif place.path:
-            place.require_writable([])
-            open_storage(place.path).copy(files[0], place.path)
+            place.require_writable([], root.access)
+            copy_file(files[0], place.path, root.access)
         else:
             print("\n".join(files[:1] if stage else files))
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import MANNER, declare
+from healthpipe.cli.aws_options import root_of
+from healthpipe.cli.declared import AWS, MANNER, declare
 from healthpipe.cli.shared import Manner
 
 runs = typer.Typer(
@@ -21,7 +22,7 @@ def list_(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_records import list_runs
 
-    list_runs(given["root"], given["limit"], Manner.of(given), with_stages=given["all_"])
+    list_runs(root_of(given), given["limit"], Manner.of(given), with_stages=given["all_"])
 
 
 def show(context: typer.Context, **given: Any) -> None:
@@ -31,7 +32,7 @@ def show(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_records import show_run
 
-    show_run(given["root"], given["any_run"], Manner.of(given))
+    show_run(root_of(given), given["any_run"], Manner.of(given))
 
 
 def retry(context: typer.Context, **given: Any) -> None:
@@ -42,7 +43,7 @@ def retry(context: typer.Context, **given: Any) -> None:
     from healthpipe.cli.run_records import Retrying, retry_run
 
     retrying = Retrying(given["any_run"], given["accept_drop"], given["lock_wait"])
-    retry_run(given["root"], retrying, Manner.of(given))
+    retry_run(root_of(given), retrying, Manner.of(given))
 
 
 def rollback(context: typer.Context, **given: Any) -> None:
@@ -52,7 +53,7 @@ def rollback(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_runs import roll_back
 
-    roll_back(given["root"], given["published_run"], given["lock_wait"], Manner.of(given))
+    roll_back(root_of(given), given["published_run"], given["lock_wait"], Manner.of(given))
 
 
 def prune(context: typer.Context, **given: Any) -> None:
@@ -64,14 +65,14 @@ def prune(context: typer.Context, **given: Any) -> None:
 
     kept = (given["keep"], given["prune_days"])
     pruning = Pruning(*kept, given["dry_run"], given["lock_wait"])
-    prune_root(given["root"], pruning, Manner.of(given))
+    prune_root(root_of(given), pruning, Manner.of(given))
 
 
-declare(list_, ("root", "limit", "all_", *MANNER))
-declare(show, ("any_run", "root", *MANNER))
-declare(retry, ("any_run", "root", "accept_drop", "lock_wait", *MANNER))
-declare(rollback, ("published_run", "root", "lock_wait", *MANNER))
-declare(prune, ("dry_run", "keep", "prune_days", "root", "lock_wait", *MANNER))
+declare(list_, ("root", "limit", "all_", *AWS, *MANNER))
+declare(show, ("any_run", "root", *AWS, *MANNER))
+declare(retry, ("any_run", "root", "accept_drop", "lock_wait", *AWS, *MANNER))
+declare(rollback, ("published_run", "root", "lock_wait", *AWS, *MANNER))
+declare(prune, ("dry_run", "keep", "prune_days", "root", "lock_wait", *AWS, *MANNER))
 runs.command("list")(list_)
 runs.command("show")(show)
 runs.command("retry")(retry)

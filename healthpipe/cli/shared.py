@@ -1,7 +1,5 @@
 """What the shared options of a command come to: checked, and typed."""
 
-import fnmatch
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from healthpipe.aws.access import AwsAccess
 from healthpipe.cli.console import shown_progress, start_logging
-from healthpipe.errors import OutputRefused, UsageError
+from healthpipe.cli.outputs import require_writable
+from healthpipe.errors import UsageError
 from healthpipe.stopping import stopped_by_signals
 from healthpipe.words import Format, LogFormat
 from healthpipe.workflow.progress import Progress
@@ -109,34 +109,9 @@ class Place:
             raise UsageError(f"-o has the unknown suffix {suffix}", f"use one of {known}")
         return self.format or promised
 
-    def require_writable(self, sources: Sequence[str]) -> None:
-        """Refuse an output that is a folder where a file belongs, or the other way round, that
-        lies in none, or lies inside a SOURCE.
-        """
+    def require_writable(self, sources: Sequence[str], access: AwsAccess) -> None:
+        """Refuse an output that cannot be written, or must not: see `outputs`."""
         if self.is_standard_output and self.is_folder:
             raise UsageError("the result is several files", "give -o a folder")
-        if self.path is None:
-            return
-        path = Path(self.path)
-        folder = path.resolve().parent
-        if path.is_dir() and not self.is_folder:
-            raise OutputRefused(f"-o {path} is a folder", "name a file in it")
-        if path.exists() and not path.is_dir() and self.is_folder:
-            raise OutputRefused(
-                f"-o {path} is a file", "name a folder: the result is several files"
-            )
-        if not folder.is_dir():
-            raise OutputRefused(f"the folder of -o {path} is not there", f"mkdir -p {folder}")
-        if not os.access(folder, os.W_OK):
-            raise OutputRefused(f"the folder of -o {path} cannot be written", "choose another")
-        for source in sources:
-            if _is_inside(path.resolve(), source):
-                raise OutputRefused(
-                    f"-o {path} lies inside the SOURCE {source}",
-                    "a later run would read it as input; choose a place outside",
-                )
-
-
-def _is_inside(path: Path, source: str) -> bool:
-    whole = Path(source).resolve()
-    return path.is_relative_to(whole) or fnmatch.fnmatch(str(path), str(Path(source).absolute()))
+        if self.path is not None:
+            require_writable(self.path, sources, access, is_folder=self.is_folder)

@@ -5,9 +5,11 @@ from typing import Any
 
 import typer
 
+from healthpipe.cli.aws_options import root_of
 from healthpipe.cli.declared import (
     ALERTS,
     ATHENA,
+    AWS,
     CONDUCT,
     GATES,
     MANNER,
@@ -33,12 +35,12 @@ def stage_command(stage: Stage) -> Callable[..., None]:
 
         manner, place = Manner.of(given), Place(given["output"], given["format"], stage.is_folder)
         options = stage_options(context, given)
-        StageCommand(stage, given["root"], given["engine"], options, place).run(
+        StageCommand(stage, root_of(given), given["engine"], options, place).run(
             given["sources"] or [], manner
         )
 
     command.__doc__ = f"{stage.summary}\n\nFor example: {stage.example}"
-    declare(command, (*ROOT, *RECORDS, *stage.takes, *RESULT, *MANNER))
+    declare(command, (*ROOT, *RECORDS, *stage.takes, *RESULT, *AWS, *MANNER))
     return command
 
 
@@ -58,14 +60,7 @@ def orchestrate(context: typer.Context, **given: Any) -> None:
 declare(
     orchestrate,
     (
-        *ROOT,
-        *RECORDS,
-        *PUBLISHED_TAKE,
-        *GATES,
-        *PUBLISHING,
-        *ALERTS,
-        *ATHENA,
-        *CONDUCT,
+        *ROOT, *RECORDS, *PUBLISHED_TAKE, *GATES, *PUBLISHING, *ALERTS, *CONDUCT, *AWS, *ATHENA,
         *MANNER,
     ),
-)
+)  # fmt: skip

@@ -4,7 +4,8 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import MANNER, declare
+from healthpipe.cli.aws_options import root_of
+from healthpipe.cli.declared import AWS, MANNER, declare
 from healthpipe.cli.shared import Manner
 
 
@@ -15,7 +16,7 @@ def status(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_status import show_status
 
-    show_status(given["root"], given["max_age"], Manner.of(given))
+    show_status(root_of(given), given["max_age"], Manner.of(given))
 
 
-declare(status, ("root", "max_age", *MANNER))
+declare(status, ("root", "max_age", *AWS, *MANNER))

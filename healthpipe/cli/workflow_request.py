@@ -12,6 +12,7 @@ from healthpipe.workflow.request import RunRequest
 
 AS_THEY_ARE = (
     "root", "engine", "as_of", "accept_drop", "force", "keep", "sns_topic", "region", "profile",
+    "kms_key", "bucket_owner",
     "database", "workgroup", "athena_output", "max_bytes_scanned", "notify_success",
 )  # fmt: skip
 

@@ -1,9 +1,10 @@
 """The engines that run the SQL, each imported only when it is asked for."""
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.access import AthenaSettings, AwsAccess
 from healthpipe.errors import NotSupportedYet
 from healthpipe.stopping import cancelled_when_stopping
 from healthpipe.words import EngineName
@@ -25,21 +26,25 @@ def require_supported(name: EngineName) -> None:
 def open_engine(
     name: EngineName,
     workplace: "Workplace",
-    settings: AthenaSettings | None = None,  # noqa: ARG001
+    settings: AthenaSettings | None = None,
 ) -> "Iterator[Engine]":
     """The engine of that name while the block runs; what it runs ends when the process stops."""
     require_supported(name)
     from healthpipe.engines.duckdb import DuckDBEngine
+    from healthpipe.storage.fetching import local_copies
 
-    with DuckDBEngine(workplace.scratch) as engine, cancelled_when_stopping(engine.cancel):
+    fetch = partial(local_copies, access=(settings or AthenaSettings()).access)
+    with DuckDBEngine(workplace.scratch, fetch) as engine, cancelled_when_stopping(engine.cancel):
         yield engine
 
 
 @contextmanager
-def open_embedded(scratch: "Path") -> "Iterator[Engine]":
-    """The embedded engine, for local files whichever engine a run has; it spills to `scratch`."""
+def open_embedded(scratch: "Path", access: AwsAccess | None = None) -> "Iterator[Engine]":
+    """The embedded engine, whichever engine a run has; it spills to `scratch`."""
     from healthpipe.engines.base import Workplace
     from healthpipe.storage.local import LocalStorage
 
-    with open_engine(EngineName.DUCKDB, Workplace(scratch, str(scratch), LocalStorage())) as engine:
+    workplace = Workplace(scratch, str(scratch), LocalStorage())
+    settings = AthenaSettings(access or AwsAccess())
+    with open_engine(EngineName.DUCKDB, workplace, settings) as engine:
         yield engine

@@ -1,4 +1,4 @@
-"""The embedded engine: DuckDB, in the process, on local files."""
+"""The embedded engine: DuckDB, in the process, on local files and copies of others."""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,9 @@ from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row
 from healthpipe.engines.query import Relation
 from healthpipe.engines.sampling import FIND_MALFORMED, SAMPLED_FILES, first_lines
 from healthpipe.engines.sql import adapter_text, statement
-from healthpipe.errors import ServiceFailed
+from healthpipe.errors import InputChanged, ObjectMissing, ServiceFailed
 from healthpipe.stopping import raise_if_stopping
+from healthpipe.storage.fetching import Fetch
 from healthpipe.words import Format
 
 MEMORY_LIMIT = "1GB"
@@ -76,11 +77,14 @@ LINE_OPTIONS = f"format csv, header false, delimiter '{SEPARATOR}', quote '', es
 
 
 class DuckDBEngine(Engine):
-    """One connection to a database in memory that spills to `scratch`."""
+    """One connection to a database in memory that spills to `scratch`.
+
+    Files are read as `fetch` brings them to this machine.
+    """
 
     name: ClassVar[str] = "duckdb"
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, fetch: Fetch) -> None:
         # Extensions are never installed or loaded behind the user's back.
         self._connection = duckdb.connect(
             config={
@@ -90,10 +94,13 @@ class DuckDBEngine(Engine):
                 "autoload_known_extensions": "false",
             }
         )
-        self._paths: list[str] = []
+        self._fetch = fetch
+        # The lines' files of this machine, each with the URI that it was fetched from.
+        self._files: list[tuple[str, str]] = []
 
     def read_lines(self, files: Sequence[LineFile]) -> None:
-        self._set_paths([file.path for file in files])
+        paths = self._fetched([file.path for file in files])
+        self._set("paths", [glob.escape(path) for path in paths])
         self._set("sources", [file.source for file in files])
         self._set("landed", [file.landed for file in files])
         dates = [str(file.folder_date) if file.folder_date else None for file in files]
@@ -109,11 +116,11 @@ class DuckDBEngine(Engine):
             self._set(name, value)
         for macro in MACROS:
             self._execute(adapter_text("duckdb", macro))
-        self._sample(files[:SAMPLED_FILES])
+        self._sample(paths[:SAMPLED_FILES])
         self._execute(f"create or replace temp view source as {adapter_text('duckdb', 'source')}")
 
     def read_table(self, name: str, paths: Sequence[str]) -> None:
-        self._set(f"{name}_files", [glob.escape(path) for path in paths])
+        self._set(f"{name}_files", [glob.escape(str(path)) for path in self._fetch(paths)])
         self._execute(
             f"create or replace temp view {name} as"
             " select columns(lambda c: c not in ('position', 'file_row_number')),"
@@ -181,9 +188,9 @@ class DuckDBEngine(Engine):
         except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
             raise _translated(error) from error
         except duckdb.Error as error:
-            refused = [path for path in self._paths if not self._readable(path)]
+            refused = [uri for path, uri in self._files if not self._readable(path)]
             if not refused and "CSV" in str(error):
-                refused = self._paths
+                refused = [uri for _, uri in self._files]
             if refused:
                 raise LinesRefused(refused) from error
             raise _translated(error) from error
@@ -196,20 +203,26 @@ class DuckDBEngine(Engine):
             raise_if_stopping()
             raise
 
-    def _sample(self, files: Sequence[LineFile]) -> None:
+    def _sample(self, paths: Sequence[str]) -> None:
         """Look for malformed lines at the beginning of files.
 
         Where there are any, all lines are looked at before they are parsed. Only the speed hangs
         on this.
         """
-        lines = [line for file in files for line in first_lines(file.path)]
+        lines = [line for path in paths for line in first_lines(path)]
         found = self._execute(FIND_MALFORMED, [lines]).fetchone() or (False, False)
         self._set("has_wrong_escapes", found[0])
         self._set("has_malformed", found[1])
 
-    def _set_paths(self, paths: Sequence[str]) -> None:
-        self._paths = list(paths)
-        self._set("paths", [glob.escape(path) for path in paths])
+    def _fetched(self, uris: Sequence[str]) -> list[str]:
+        """Paths on this machine of the lines' files. Those that are gone are refused."""
+        self._files = []
+        try:
+            paths = [str(path) for path in self._fetch(uris)]
+        except (ObjectMissing, InputChanged) as error:
+            raise LinesRefused(uris) from error
+        self._files = list(zip(paths, uris, strict=True))
+        return paths
 
     def _set(self, variable: str, value: Any) -> None:
         self._execute(f"set variable {variable} = $1", [value])

@@ -2,31 +2,31 @@
 
 import errno
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 
 from healthpipe.contract import Reason
-from healthpipe.errors import HealthpipeError, OutOfTime
-from healthpipe.ingest.landing import (
-    gzip_is_whole,
-    is_container,
-    is_gzip,
-    land,
-    land_container,
-    land_rejected,
-)
+from healthpipe.errors import HealthpipeError, InputChanged, ObjectMissing, OutOfTime
+from healthpipe.ingest.found import Found, FoundFile
+from healthpipe.ingest.landing import is_container, land, land_container, land_rejected
+from healthpipe.ingest.landing_place import LandingPlace
 from healthpipe.ingest.manifest import InputFile, Manifest
-from healthpipe.ingest.sources import Found, FoundFile
+from healthpipe.ingest.reads import Reads
 from healthpipe.ingest.spooling import spool
 from healthpipe.stopping import raise_if_stopping
-from healthpipe.storage.base import Storage
+from healthpipe.storage.local import LocalStorage
 
 NAME_DIGITS = 24
 # What writing fails with: the file that is read is not to blame.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+# What a storage says of a file that is not what was listed: the run looks at all files again.
+NOT_AS_LISTED = (ObjectMissing, InputChanged)
+# So many files, and bytes that are fetched, are taken in before the next ones are begun.
+BATCH_FILES, BATCH_BYTES = 1_000, 1 << 30
 
 
 class TakingInPaused(OutOfTime):
@@ -40,9 +40,14 @@ class TakingInPaused(OutOfTime):
 class Lander:
     """Decides for each file whether it is read where it lies, and rewrites those that are not."""
 
-    def __init__(self, storage: Storage, folder: Path) -> None:
-        self._storage = storage
-        self._folder = folder
+    def __init__(self, place: LandingPlace, reads: Reads) -> None:
+        self._place = place
+        self._reads = reads
+        self._fetched = self._to_fetch = 0
+
+    def progress(self) -> float | None:
+        """How much of what has to be fetched is here, from 0 to 1. Any thread."""
+        return min(1.0, self._fetched / self._to_fetch) if self._to_fetch else None
 
     def take_in(self, found: Found, known: Iterable[InputFile] = ()) -> Manifest:
         """The manifest of files just found. Standard input and pipes are kept in the run.
@@ -53,16 +58,14 @@ class Lander:
         ready = {(file.uri, file.version): file for file in known}
         for file in found.files:
             # Here and not in a thread: reading may wait for ever, and a signal has to end it.
-            if file.is_stream and not self._kept(file).exists():
-                spool(file.uri, self._kept(file))
-        with ThreadPoolExecutor() as pool:
-            # Each in the context of this thread, for the limit of its work.
-            calls = [
-                pool.submit(copy_context().run, self._take_in, file, ready) for file in found.files
-            ]
-        if any(isinstance(call.exception(), OutOfTime) for call in calls):
-            raise TakingInPaused([call.result() for call in calls if not call.exception()])
-        return Manifest(tuple(call.result() for call in calls), found.skipped)
+            if file.is_stream and not self._place.stat(_stream_name(file)):
+                spool(file.uri, self._place.folder / _stream_name(file))
+                self._place.keep(self._place.folder / _stream_name(file))
+        self._to_fetch = sum(file.listed.size for file in found.files if file.listed)
+        taken: list[InputFile] = []
+        for batch in _batches(found.files):
+            self._take_in_batch(batch, ready, taken)
+        return Manifest(tuple(taken), found.skipped)
 
     def land(self, manifest: Manifest, refused: Iterable[str]) -> Manifest:
         """The manifest with the files that the engine's reader refused rewritten."""
@@ -75,18 +78,42 @@ class Lander:
             ),
         )
 
-    def _kept(self, stream: FoundFile) -> Path:
-        """Where a stream is kept: it is read once, while the manifest may be made anew."""
-        return self._folder / f"{hashlib.sha256(stream.uri.encode()).hexdigest()}.stream"
+    def _take_in_batch(
+        self,
+        batch: Sequence[FoundFile],
+        ready: Mapping[tuple[str, str], InputFile],
+        taken: list[InputFile],
+    ) -> None:
+        """Add the files of a batch, in their order, to those that are `taken` in."""
+        wanted = [
+            file.uri
+            for file in batch
+            if file.listed and (file.uri, file.listed.version) not in ready
+        ]
+        try:
+            with suppress(*NOT_AS_LISTED):  # each is told apart below
+                self._reads.fetch(wanted, self._count)
+        except OutOfTime:
+            raise TakingInPaused(taken) from None
+        with ThreadPoolExecutor(self._reads.threads) as pool:
+            # Each in the context of this thread, for the limit of its work.
+            calls = [pool.submit(copy_context().run, self._take_in, file, ready) for file in batch]
+        if any(isinstance(call.exception(), OutOfTime) for call in calls):
+            done = [call.result() for call in calls if not call.exception()]
+            raise TakingInPaused([*taken, *done])
+        taken.extend(call.result() for call in calls)
+
+    def _count(self, number: int) -> None:
+        self._fetched += number
 
     def _take_in(self, found: FoundFile, ready: Mapping[tuple[str, str], InputFile]) -> InputFile:
         raise_if_stopping()
         date = found.folder_date.isoformat() if found.folder_date else None
         if found.is_stream:
-            kept = self._kept(found)
-            size = kept.stat().st_size
-            return self._judged(InputFile(str(kept), found.source, size, "", "none", date))
-        status = self._storage.stat(found.uri)
+            kept = self._place.stat(_stream_name(found))
+            uri, size = (kept.uri, kept.size) if kept else (found.uri, 0)
+            return self._judged(InputFile(uri, found.source, size, "", "none", date))
+        status = found.listed or LocalStorage().stat(found.uri)
         size, version = (status.size, status.version) if status else (0, "gone")
         if known := ready.get((found.uri, version)):
             return known
@@ -94,44 +121,58 @@ class Lander:
 
     def _judged(self, file: InputFile) -> InputFile:
         try:
-            packed = is_gzip(file.uri)
+            content = self._reads.content(file.uri)
+            packed = content.is_gzip
             file = replace(file, compression="gzip" if packed else "none")
-            if packed and not gzip_is_whole(file.uri):
+            if packed and not content.is_whole():
                 return self._rejected(file, Reason.FILE_TRUNCATED)
             target = self._target(file)
-            if is_container(file.uri) and (found := land_container(file.uri, target)):
+            if is_container(content) and (found := land_container(content, target)):
                 shape, lines = found
-                return replace(file, landed=str(target), shape=shape, landed_lines=lines)
+                return replace(
+                    file, landed=self._place.keep(target), shape=shape, landed_lines=lines
+                )
+            if self._reads.is_in_place(file.uri, content):
+                return file
+        except NOT_AS_LISTED:
+            return self._rejected(file, Reason.FILE_UNREADABLE)
         except HealthpipeError:
             raise
         except OSError as error:
             if error.errno in NO_ROOM:
                 raise
             return self._rejected(file, Reason.FILE_UNREADABLE)
-        # An engine's reader trusts the suffix, and knows names in UTF-8 only.
-        if packed != file.uri.lower().endswith(".gz") or not _is_utf8(file.uri):
-            return self._landed(file)
-        return file
+        return self._landed(file)
 
     def _landed(self, file: InputFile) -> InputFile:
         target = self._target(file)
-        lines = land(file.uri, target)
-        return replace(file, landed=str(target), landed_lines=lines)
+        lines = land(self._reads.content(file.uri), target)
+        return replace(file, landed=self._place.keep(target), landed_lines=lines)
 
     def _rejected(self, file: InputFile, reason: Reason) -> InputFile:
         target = self._target(file)
         land_rejected(target, reason)
-        return replace(file, landed=str(target), landed_lines=1)
+        return replace(file, landed=self._place.keep(target), landed_lines=1)
 
     def _target(self, file: InputFile) -> Path:
         """The same for the same file, whatever is found beside it."""
         name = hashlib.sha256(f"{file.uri}\0{file.source}".encode(errors="surrogateescape"))
-        return self._folder / f"{name.hexdigest()[:NAME_DIGITS]}.ndjson"
+        return self._place.folder / f"{name.hexdigest()[:NAME_DIGITS]}.ndjson"
 
 
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _stream_name(stream: FoundFile) -> str:
+    """What a stream is kept as: it is read once, while the manifest may be made anew."""
+    return f"{hashlib.sha256(stream.uri.encode()).hexdigest()}.stream"
+
+
+def _batches(files: Sequence[FoundFile]) -> Iterator[Sequence[FoundFile]]:
+    batch: list[FoundFile] = []
+    size = 0
+    for file in files:
+        batch.append(file)
+        size += file.listed.size if file.listed else 0
+        if len(batch) >= BATCH_FILES or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

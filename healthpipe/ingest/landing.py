@@ -7,63 +7,42 @@ becomes one such line.
 
 import base64
 import contextlib
-import gzip
 import itertools
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from healthpipe.contract import MAX_LINE_BYTES, Reason
-from healthpipe.ingest.lines import BLANK, CHUNK_BYTES, Piece, Reader, copy_line, pieces
+from healthpipe.ingest.content import DAMAGED_GZIP, Content
+from healthpipe.ingest.lines import BLANK, Piece, copy_line, pieces
 from healthpipe.ingest.raw_values import BreaksOff, NotJson, RawValues
 from healthpipe.ingest.shapes import Shape, may_be_container, records_in
-from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.private import make_private
 
-GZIP_MAGIC = b"\x1f\x8b"
-DAMAGED_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
 SET_ASIDE = b"\x01"
 
 
-def is_gzip(uri: str) -> bool:
-    """Whether a file is gzip, by its content. Raises OSError where it cannot be opened."""
-    with Path(uri).open("rb") as file:
-        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-
-
-def gzip_is_whole(uri: str) -> bool:
-    """Whether a gzip file decompresses to its end with the right checksums."""
-    try:
-        with gzip.open(uri) as file:
-            while file.read(CHUNK_BYTES):
-                raise_if_stopping()
-    except DAMAGED_GZIP:
-        return False
-    return True
-
-
-def land(uri: str, target: Path) -> int:
+def land(content: Content, target: Path) -> int:
     """Rewrite a file, plain or gzip, to `target`; lines of more than 8 MB go beside it.
 
     Returns how many lines it has.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with decompressed(uri) as reader, target.open("wb") as writer:
+        with content.decompressed() as reader, target.open("wb") as writer:
             return _write_lines(pieces(reader), writer, target)
     except DAMAGED_GZIP:
         land_rejected(target, Reason.FILE_TRUNCATED)
         return 1
 
 
-def is_container(uri: str) -> bool:
+def is_container(content: Content) -> bool:
     """Whether the first lines of a file, plain or gzip, leave open that it is a container."""
-    with decompressed(uri) as reader:
+    with content.decompressed() as reader:
         return may_be_container(reader)
 
 
-def land_container(uri: str, target: Path) -> tuple[Shape, int] | None:
+def land_container(content: Content, target: Path) -> tuple[Shape, int] | None:
     """Rewrite a container, plain or gzip, to `target`, a record a line; None if it is none.
 
     Returns its shape and how many records it has.
@@ -76,7 +55,7 @@ def land_container(uri: str, target: Path) -> tuple[Shape, int] | None:
         with contextlib.ExitStack() as stack:
 
             def open_values() -> RawValues:
-                return RawValues(stack.enter_context(decompressed(uri)), spill)
+                return RawValues(stack.enter_context(content.decompressed()), spill)
 
             shape, records = records_in(open_values)
             with target.open("wb") as writer:
@@ -100,13 +79,13 @@ def land_rejected(target: Path, reason: Reason) -> None:
     target.write_bytes(SET_ASIDE + reason.encode() + b"\n")
 
 
-def decompressed(uri: str) -> contextlib.AbstractContextManager[Reader]:
-    """The bytes of a file, plain or gzip by its content. Raises OSError."""
-    return gzip.open(uri) if is_gzip(uri) else Path(uri).open("rb")
+def large_lines(target: Path) -> list[Path]:
+    """The files beside a landed one that keep its lines of more than 8 MB."""
+    return sorted(target.parent.glob(f"{target.stem}-*.bin"))
 
 
 def _remove_large(target: Path) -> None:
-    for path in target.parent.glob(f"{target.stem}-*.bin"):
+    for path in large_lines(target):
         path.unlink()
 
 

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from healthpipe.ingest.landing import DAMAGED_GZIP, decompressed
+from healthpipe.ingest.content import DAMAGED_GZIP, Content
 from healthpipe.ingest.lines import BLANK, Reader, pieces
 
 # The bytes of a line, and which of the equal lines of its file it is, from 1.
 Occurrence = tuple[bytes, int]
 
 
-def line_numbers(path: str, wanted: Collection[Occurrence]) -> dict[Occurrence, int]:
+def line_numbers(content: Content, wanted: Collection[Occurrence]) -> dict[Occurrence, int]:
     """The numbers, from 1, of lines of a file, plain or gzip; those that it lacks have none.
 
     Lines are cut as ingest cuts them, and blank ones are counted, as an editor does.
@@ -20,7 +20,7 @@ def line_numbers(path: str, wanted: Collection[Occurrence]) -> dict[Occurrence, 
     seen: Counter[bytes] = Counter()
     found: dict[Occurrence, int] = {}
     try:
-        with decompressed(path) as reader:
+        with content.decompressed() as reader:
             for number, line in enumerate(_lines(reader, longest), 1):
                 if line not in sought:
                     continue
@@ -34,12 +34,12 @@ def line_numbers(path: str, wanted: Collection[Occurrence]) -> dict[Occurrence, 
     return found
 
 
-def lines_of(path: str) -> Iterator[tuple[int, bytes]]:
+def lines_of(content: Content) -> Iterator[tuple[int, bytes]]:
     """The lines of a file, plain or gzip, with their numbers from 1, but for blank ones."""
-    with decompressed(path) as reader:
-        for number, content in enumerate(_lines(reader), 1):
-            if content.strip(BLANK):
-                yield number, content
+    with content.decompressed() as reader:
+        for number, line in enumerate(_lines(reader), 1):
+            if line.strip(BLANK):
+                yield number, line
 
 
 def _lines(reader: Reader, longest: int | None = None) -> Iterator[bytes]:

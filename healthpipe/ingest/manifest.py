@@ -4,9 +4,10 @@ import datetime
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from healthpipe.aws.access import AwsAccess
 from healthpipe.engines.base import LineFile
 from healthpipe.ingest.shapes import Shape
-from healthpipe.storage.base import Storage
+from healthpipe.storage.fetching import versions
 
 SCHEMA_VERSION = 1
 
@@ -75,15 +76,8 @@ class Manifest:
         files = tuple(InputFile.from_json(file) for file in document["files"])
         return cls(files, tuple(document["skipped"]))
 
-    def changed_files(self, storage: Storage) -> list[str]:
+    def changed_files(self, access: AwsAccess) -> list[str]:
         """The files that are no longer as they were listed. A stream has nothing to compare."""
-        return [
-            file.uri
-            for file in self.files
-            if file.version and _version(storage, file.uri) != file.version
-        ]
-
-
-def _version(storage: Storage, uri: str) -> str | None:
-    status = storage.stat(uri)
-    return status.version if status else None
+        listed = {file.uri: file.version for file in self.files if file.version}
+        now = versions(listed, access)
+        return [uri for uri, version in listed.items() if now.get(uri) != version]

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from healthpipe.errors import StreamBroken
+from healthpipe.ingest.found import STANDARD_INPUT
 from healthpipe.ingest.lines import CHUNK_BYTES, Reader
-from healthpipe.ingest.sources import STANDARD_INPUT
 from healthpipe.stopping import raise_if_stopping, wait_for_bytes
 
 

@@ -1,7 +1,7 @@
 """What the project needs of a storage."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,16 @@ class Storage(ABC):
     @abstractmethod
     def local_copy(self, uri: str) -> Path:
         """A local file with the content of `uri`, for an engine to read."""
+
+    @abstractmethod
+    def local_copies(
+        self, uris: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> Sequence[Path]:
+        """Local files with the contents of `uris`, in their order, for an engine to read."""
+
+    @abstractmethod
+    def age(self, uri: str) -> float | None:
+        """How many seconds ago a file was written, by the storage's own clock; None of none."""
 
     @abstractmethod
     def deliver(self, local: Path, uri: str) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from healthpipe.aws.access import AwsAccess
-from healthpipe.storage import open_storage, require_local
+from healthpipe.storage import open_storage
 from healthpipe.storage.base import Storage
+from healthpipe.storage.uris import is_s3, s3_folder
 
 RECORD = "run.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -30,7 +31,12 @@ class Root:
     @property
     def place(self) -> str:
         """The root as somebody elsewhere knows it: an absolute path or an s3:// URI."""
-        return self.uri if "://" in self.uri else str(Path(self.uri).resolve())
+        return self.uri if self.is_remote else str(Path(self.uri).resolve())
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies elsewhere than in a file system of this machine."""
+        return is_s3(self.uri)
 
     @property
     def raw(self) -> str:
@@ -86,8 +92,13 @@ class Root:
 
     @property
     def lock_holder(self) -> str:
-        """Who locked it last."""
+        """Who locked it last; of a root elsewhere the lease itself."""
         return f"{self.state}/lock.json"
+
+    @property
+    def at_work(self) -> str:
+        """The leases of runs that are at work, where no lock of a file can tell."""
+        return f"{self.state}/at-work"
 
     @property
     def alerts(self) -> str:
@@ -104,9 +115,9 @@ class Root:
 
 
 def open_root(text: str, access: AwsAccess | None = None) -> Root:
-    """The root that a user names. Raises `NotSupportedYet`."""
-    require_local(text)
-    return Root(Path(text).as_posix(), access or AwsAccess())
+    """The root that a user names. Raises `UsageError`."""
+    uri = s3_folder(text) if is_s3(text) else Path(text).as_posix()
+    return Root(uri, access or AwsAccess())
 
 
 def second_of_run(run_id: str) -> str:

@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -73,6 +73,17 @@ class LocalStorage(Storage):
 
     def local_copy(self, uri: str) -> Path:
         return Path(uri)
+
+    def local_copies(
+        self,
+        uris: Sequence[str],
+        progress: Callable[[int], None] | None = None,  # noqa: ARG002 - nothing is fetched
+    ) -> Sequence[Path]:
+        return [Path(uri) for uri in uris]
+
+    def age(self, uri: str) -> float | None:
+        found = self.stat(uri)
+        return None if found is None else max(0.0, time.time() - found.modified)
 
     def deliver(self, local: Path, uri: str) -> None:
         target = Path(uri).resolve()

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import healthpipe
+from healthpipe.ingest.found import Found
 from healthpipe.ingest.manifest import Manifest
-from healthpipe.ingest.sources import Found
 from healthpipe.stages import segments
 from healthpipe.stages.options import StageOptions
-from healthpipe.storage.base import Storage
+from healthpipe.storage.local import LocalStorage
 
 Fingerprint = dict[str, str]
 ALL_SQL = ("**/*.sql",)
@@ -31,10 +31,10 @@ def code_fingerprint() -> Fingerprint:
     return {"sql": segments.fingerprint(ALL_SQL), "version": healthpipe.__version__}
 
 
-def found_inputs(found: Found, storage: Storage) -> Iterator[InputIdentity]:
+def found_inputs(found: Found) -> Iterator[InputIdentity]:
     """The files that were found, as they are now. A stream is like no other, and left unnamed."""
     for file in found.files:
-        status = None if file.is_stream else storage.stat(file.uri)
+        status = file.listed or (None if file.is_stream else LocalStorage().stat(file.uri))
         date = file.folder_date.isoformat() if file.folder_date else None
         yield (file.uri, file.source, status.version if status else "", date)
 

@@ -1,13 +1,17 @@
 """From SOURCEs to curated lines, over again when files change or the reader refuses them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from healthpipe.engines.base import LinesRefused
 from healthpipe.errors import InputChanged
+from healthpipe.ingest.found import Found
 from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.manifest import InputFile, Manifest
-from healthpipe.ingest.sources import Found, find_files
+from healthpipe.ingest.reads import reads_of
+from healthpipe.ingest.sources import find_files
+from healthpipe.words import EngineName
+from healthpipe.workflow.progress import NoProgress, Progress
 from healthpipe.workflow.runs import Run
 
 MANIFEST = "inputs.json"
@@ -20,6 +24,8 @@ class Intake:
 
     run: Run
     sources: Sequence[str]
+    engine: EngineName
+    progress: Progress = field(default_factory=NoProgress)
 
     def take_in(self, found: Found | None = None, known: Iterable[InputFile] = ()) -> Manifest:
         """Land the files that need it, and keep the manifest; without `found`, list them now.
@@ -27,7 +33,9 @@ class Intake:
         Files that are `known` are not landed again. Raises `TakingInPaused`.
         """
         found = found or find_files(self.sources, self.run.root)
-        return self._keep(self._lander.take_in(found, known))
+        lander = self._lander
+        self.progress.step(f"looking at {len(found.files)} files", lander.progress)
+        return self._keep(lander.take_in(found, known))
 
     def read(self, manifest: Manifest, curate: Callable[[Manifest], None]) -> Manifest:
         """Curate the files as the manifest lists them; returns the manifest that held.
@@ -51,7 +59,7 @@ class Intake:
         )
 
     def _changed(self, manifest: Manifest) -> bool:
-        return bool(manifest.changed_files(self.run.root.storage))
+        return bool(manifest.changed_files(self.run.root.access))
 
     def _keep(self, manifest: Manifest) -> Manifest:
         self.run.write_json(MANIFEST, manifest.to_json())
@@ -59,4 +67,4 @@ class Intake:
 
     @property
     def _lander(self) -> Lander:
-        return Lander(self.run.root.storage, self.run.landed)
+        return Lander(self.run.landed, reads_of(self.engine, self.run.root.access))

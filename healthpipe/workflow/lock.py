@@ -1,99 +1,57 @@
-"""One run of the workflow per root: a lock that the kernel gives back when its holder dies.
+"""One run of the workflow per root.
 
-It saves work; what protects production is the conditional flip of the pointer alone.
+The lock saves work; what protects production is the conditional flip of the pointer alone.
 """
 
-import fcntl
-import json
-import os
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from filelock import FileLock, Timeout
-
-from healthpipe.errors import LockHeld, RunNotFound, ServiceFailed
+from healthpipe.errors import LockHeld, RunNotFound
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.record import utc_now
-
-# Whoever looks whether it is held may stand in the way for a moment.
-PATIENCE_S = 1
+from healthpipe.workflow.grips import Grip, grip_of
 
 
 class RootLock:
     """The lock of a root. One for each root in this process, for the steps of a run share it."""
 
-    _known: ClassVar[dict[Path, "RootLock"]] = {}
+    _known: ClassVar[dict[str, "RootLock"]] = {}
 
     def __init__(self, root: Root) -> None:
         self._root = root
-        self._path = Path(root.lock)
-        self._lock = FileLock(self._path.resolve(), thread_local=False)
+        self._grip: Grip = grip_of(root)
         self._holder: str | None = None
 
     @classmethod
     def of(cls, root: Root) -> "RootLock":
         """That of a root."""
-        return cls._known.setdefault(Path(root.lock).resolve(), cls(root))
+        return cls._known.setdefault(root.place, cls(root))
 
-    def take(self, holder: str, wait: float = 0) -> None:
-        """Take it for a holder, a run's id for instance, unless that one has it already.
+    def take(self, holder: str, wait: float = 0, *, is_shared: bool = False) -> None:
+        """Take it for a holder, a run's id for instance; one that has it already keeps it.
 
-        Raises `LockHeld`, which names who has it, after `wait` seconds.
+        One that is shared may be kept by whatever process works for that holder. Raises
+        `LockHeld`, which names who has it, after `wait` seconds; or where it was lost meanwhile.
         """
-        if self._holder == holder:
+        if self._holder == holder and self._grip.keep():
             return
-        if self._holder is not None:
+        if self._holder is not None or not self._grip.acquire(holder, wait, is_shared=is_shared):
             raise self._held()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(timeout=max(wait, PATIENCE_S))
-        except Timeout:
-            raise self._held() from None
         self._holder = holder
-        document = {
-            "holder": holder,
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": utc_now(),
-        }
-        with suppress(ServiceFailed):  # it only tells: the run has its own way to say what failed
-            self._root.storage.write(self._root.lock_holder, json.dumps(document).encode())
 
     def give_back(self, holder: str) -> None:
         """Give it back if the holder has it."""
         if self._holder == holder:
             self._holder = None
-            self._lock.release()
-            self._known.pop(self._path.resolve(), None)
+            self._grip.release()
+            self._known.pop(self._root.place, None)
 
     def holder(self) -> dict[str, Any] | None:
         """Who has it now, as it was written down; None if nobody has."""
-        return self._noted() if self._holder or self._is_held_elsewhere() else None
-
-    def _is_held_elsewhere(self) -> bool:
-        """Whether another process has it. Looking does not need the right to write."""
-        try:
-            handle = os.open(self._path, os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
-
-    def _noted(self) -> dict[str, Any]:
-        found = self._root.storage.read(self._root.lock_holder)
-        document: dict[str, Any] = json.loads(found[0]) if found else {}
-        return document
+        return self._grip.noted() if self._holder or self._grip.is_held() else None
 
     def _held(self) -> LockHeld:
-        noted = self._noted()
+        noted = self._grip.noted()
         who = noted.get("holder", "another run")
         where = f"process {noted.get('pid')} on {noted.get('host')}, since {noted.get('since')}"
         return LockHeld(

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import Workplace
+from healthpipe.ingest.found import Found
 from healthpipe.ingest.manifest import Manifest
-from healthpipe.ingest.sources import Found, find_files
+from healthpipe.ingest.sources import find_files
 from healthpipe.stages.answers import answered_by
 from healthpipe.stages.curate import (
     BALANCE,
@@ -71,9 +72,8 @@ def _record(request: Request) -> RunRecord:
 def _result(request: Request, run: Run, found: Found) -> StageResult:
     began = time.monotonic()
     stage, options, progress = request.stage, request.options, request.progress
-    intake = Intake(run, request.sources)
+    intake = Intake(run, request.sources, request.engine, progress)
     carried = frozenset().union(*(view.carries for view, _ in request.outputs))
-    progress.step(f"looking at {len(found.files)} files")
     manifest = intake.take_in(found)
     with open_engine(request.engine, _workplace(run), request.athena) as engine:
         progress.step(f"reading {len(manifest.files)} files", engine.progress)

@@ -5,14 +5,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path, PurePath
 from typing import Any
 
 from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Engine
-from healthpipe.errors import RunNotFound
+from healthpipe.errors import ObjectMissing, RunNotFound
 from healthpipe.ingest.line_numbers import Occurrence, line_numbers
 from healthpipe.ingest.manifest import InputFile, Manifest
+from healthpipe.ingest.reads import ReadsHere
 from healthpipe.stages.answers import answered_by
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.quarantine import RejectedLine, define_quarantine
@@ -66,10 +68,14 @@ class Quarantine:
         return [found.get((line.source, line.line, line.occurrence)) for line in lines]
 
     def _numbers_in(self, file: InputFile, wanted: set[Occurrence]) -> dict[Occurrence, int]:
-        if file.landed is None or not file.shape.has_items:
-            return line_numbers(file.uri, wanted)
-        # Below this root, wherever it lay seen from where the run was started.
-        return line_numbers(f"{self.uri}/landed/{PurePath(file.landed).name}", wanted)
+        uri = file.uri
+        if file.landed is not None and file.shape.has_items:
+            # Below this root, wherever it lay seen from where the run was started.
+            uri = f"{self.uri}/landed/{PurePath(file.landed).name}"
+        try:
+            return line_numbers(ReadsHere(self.root.access).content(uri), wanted)
+        except ObjectMissing:
+            return {}
 
 
 @contextmanager
@@ -85,24 +91,24 @@ def open_quarantine(root: Root, run_id: str | None) -> Iterator[Quarantine]:
     answered = answered_by(root, (file.uri for file in root.storage.list(root.raw)))
     with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
         scratch = Path(folder)
-        with open_embedded(scratch) as engine:
+        with open_embedded(scratch, root.access) as engine:
             define_quarantine(engine, root.storage.local_copy(uri), answered)
             yield Quarantine(root, run_id, engine, scratch)
 
 
 def _newest_run(root: Root) -> str:
     """The run that kept rejects last. Ids tell seconds only, so of two the later file decides."""
-    kept = (
-        (second_of_run(run.run_id), rejects.modified, run.run_id)
-        for run in runs_of(root)
-        if (rejects := root.storage.stat(f"{run.uri}/{REJECTS}"))
+    for _, runs in groupby(runs_of(root), key=lambda run: second_of_run(run.run_id)):
+        kept = [
+            (rejects.modified, run.run_id)
+            for run in runs
+            if (rejects := root.storage.stat(f"{run.uri}/{REJECTS}"))
+        ]
+        if kept:
+            return max(kept)[1]
+    raise RunNotFound(
+        f"{root.uri} has no run that kept rejects", "run a stage first, or give its --root"
     )
-    newest = max(kept, default=None)
-    if newest is None:
-        raise RunNotFound(
-            f"{root.uri} has no run that kept rejects", "run a stage first, or give its --root"
-        )
-    return newest[2]
 
 
 def _not_found(root: Root, run_id: str, name: str) -> RunNotFound:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from healthpipe.engines.base import LinesRefused
 from healthpipe.engines.query import Query
 from healthpipe.errors import ReplayRefused, UsageError
+from healthpipe.ingest.content import DAMAGED_GZIP
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.landing import DAMAGED_GZIP
+from healthpipe.ingest.landing_place import LandingPlace
 from healthpipe.ingest.line_numbers import lines_of
 from healthpipe.ingest.manifest import Manifest
+from healthpipe.ingest.reads import ReadsHere
 from healthpipe.ingest.shapes import Shape
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.answers import Answer, Answers, content_of, record_answers, replayed_name
@@ -72,7 +74,8 @@ def _judged(quarantine: Quarantine, file: str) -> list[MendedLine]:
     if len(found.files) > 1:
         raise UsageError(f"{file} is more than one file", "name the file of mended lines")
     options = StageOptions.from_json(quarantine.document(RECORD)["options"])
-    lander = Lander(quarantine.root.storage, quarantine.scratch / "landed")
+    reads = ReadsHere(quarantine.root.access)
+    lander = Lander(LandingPlace.here(quarantine.scratch / "landed"), reads)
     engine = quarantine.engine
 
     def judge(manifest: Manifest) -> None:
@@ -89,7 +92,8 @@ def _judged(quarantine: Quarantine, file: str) -> list[MendedLine]:
         judge(lander.land(manifest, refused.paths))
     judged = engine.rows(Query("mended"))
     try:
-        given = list(lines_of((mended.shape.has_items and mended.landed) or mended.uri))
+        uri = (mended.shape.has_items and mended.landed) or mended.uri
+        given = list(lines_of(reads.content(uri)))
     except (OSError, *DAMAGED_GZIP) as error:
         raise ReplayRefused(f"{file} cannot be read to its end", "write it anew") from error
     return [

@@ -35,6 +35,8 @@ class RunRequest:
     sns_topic: str | None = None
     region: str | None = None
     profile: str | None = None
+    kms_key: str | None = None
+    bucket_owner: str | None = None
     database: str = DATABASE
     workgroup: str = WORKGROUP
     athena_output: str | None = None
@@ -83,7 +85,7 @@ class RunRequest:
 
     def access(self) -> AwsAccess:
         """How AWS is reached."""
-        return AwsAccess(self.region, self.profile)
+        return AwsAccess(self.region, self.profile, self.kms_key, self.bucket_owner)
 
     def athena(self) -> AthenaSettings:
         """What Athena is told."""

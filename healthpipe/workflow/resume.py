@@ -1,10 +1,10 @@
 """Going on with a run that failed, from the step that failed, if that is still the same run."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from healthpipe.errors import RetryRefused, RunNotFound
+from healthpipe.ingest.found import STANDARD_INPUT
 from healthpipe.ingest.manifest import Manifest
-from healthpipe.ingest.sources import STANDARD_INPUT
 from healthpipe.stages.pointer import read_live
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import Attempt
@@ -36,7 +36,8 @@ def retry(
     if record.status in GOOD:
         return None
     _require_same(run, record)
-    request = RunRequest.from_json({**record.details["request"], "root": root.uri})
+    given = {name: value for name, value in asdict(root.access).items() if value is not None}
+    request = RunRequest.from_json({**record.details["request"], **given, "root": root.uri})
     if accept_drop:
         request = replace(request, accept_drop=True)
     return orchestrate(request, Execution.from_json(record.details["execution"]), surroundings)
@@ -64,7 +65,7 @@ def _require_same(run: Run, record: RunRecord) -> None:
             raise RetryRefused("standard input cannot be read again", RUN_ANEW)
     else:
         manifest = Manifest.from_json(run.read_json(MANIFEST))
-        changed = manifest.changed_files(run.root.storage)
+        changed = manifest.changed_files(run.root.access)
         if changed:
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
             raise RetryRefused(

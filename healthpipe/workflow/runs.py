@@ -1,14 +1,17 @@
 """A run's folder: its record and documents, and who works on it."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
+from healthpipe.ingest.landing_place import LandingPlace
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import RECORD, RUN_ID, Root, second_of_run
+from healthpipe.storage.scratch import make_scratch, scratch_for
 from healthpipe.workflow.liveness import Liveness
 from healthpipe.workflow.record import RunRecord, describe, utc_now
 from healthpipe.workflow.words import RunStatus
@@ -23,9 +26,10 @@ class Run:
         self.root = root
         self.run_id = run_id
         self.uri = root.run(run_id)
-        self.scratch = Path(self.uri, ".attempt")
+        self.scratch = scratch_for(self.uri) if root.is_remote else Path(self.uri, ".attempt")
         self.attempts = f"{self.uri}/attempts"
-        self.landed = Path(self.uri, "landed")
+        landed = (self.scratch if root.is_remote else Path(self.uri)) / "landed"
+        self.landed = LandingPlace(landed, f"{self.uri}/landed", root.storage)
 
     @classmethod
     def named(cls, root: Root, text: str) -> "Run":
@@ -54,6 +58,11 @@ class Run:
         except (RunNotFound, ServiceFailed):
             return None
 
+    @property
+    def liveness(self) -> Liveness:
+        """The mark that a process works on it."""
+        return Liveness.of(self.root, self.run_id)
+
     def begin(self, record: RunRecord) -> None:
         """Make the run's folder and its first record, and hold the run."""
         self.hold()
@@ -62,11 +71,13 @@ class Run:
 
     def hold(self) -> None:
         """Say that this process works on the run, until it lets go or ends. Raises `LockHeld`."""
-        Path(self.uri).mkdir(parents=True, exist_ok=True)
-        if Liveness.of(self.uri).take():
+        if self.liveness.take():
             self.root.storage.delete_temporary(self.uri)  # a dead process may have left some
-        # With its parents: whoever clears up may have taken the empty folder for a dead run's.
-        self.scratch.mkdir(parents=True, exist_ok=True)
+        if self.root.is_remote:
+            make_scratch(self.scratch)
+        else:
+            # With its parents: whoever clears up may have taken the empty folder for a dead run's.
+            self.scratch.mkdir(parents=True, exist_ok=True)
 
     def change(self, change: Callable[[RunRecord], None]) -> RunRecord:
         """Change the record, over again if another step did so meanwhile."""
@@ -91,7 +102,7 @@ class Run:
             record.status, record.error, record.finished_at = status.value, error, utc_now()
 
         # Before the record: on a full disk this makes the room for it.
-        self.root.storage.delete_folder(str(self.scratch))
+        self._remove_scratch()
         self.root.storage.delete_folder(self.attempts)
         return self.change(close)
 
@@ -109,8 +120,8 @@ class Run:
         record = self.find_record()
         is_open = record is not None and record.status == RunStatus.RUNNING
         if not is_open:
-            self.root.storage.delete_folder(str(self.scratch))
-        Liveness.of(self.uri).give_back(is_over=not is_open)
+            self._remove_scratch()
+        self.liveness.give_back(is_over=not is_open)
 
     def write_json(self, name: str, document: dict[str, Any]) -> None:
         """Put a document into the run's folder."""
@@ -151,6 +162,9 @@ class Run:
         uri = f"{self.uri}/{name}"
         self.root.storage.deliver_folder(local, uri)
         return uri
+
+    def _remove_scratch(self) -> None:
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _read_record(self) -> tuple[RunRecord, str]:
         document, etag = self._require_json(RECORD)

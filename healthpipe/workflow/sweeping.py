@@ -7,9 +7,9 @@ from healthpipe.stages.history import history
 from healthpipe.stages.segments import DESCRIPTION
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import abandon_unfinished
-from healthpipe.workflow.liveness import Liveness
+from healthpipe.workflow.liveness import marked_runs
 from healthpipe.workflow.record import RunRecord, utc_now
-from healthpipe.workflow.runs import Run, runs_of
+from healthpipe.workflow.runs import Run
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 DIED = {
@@ -27,8 +27,12 @@ def sweep(root: Root, tell: Callable[[Run], None]) -> None:
     `tell` is called for each run of the workflow that had been at work, before it is closed: killed
     in between, it is called again. To be called by who holds the root's lock.
     """
-    for run in _dead_runs(root):
-        _close(run, run.find_record(), tell)
+    for run in _marked_runs(root):
+        record = run.find_record()
+        # Whoever works on a run of the workflow holds the lock, and that are we.
+        is_certain = record is not None and record.command == ORCHESTRATE
+        if run.liveness.take_if_dead(is_certain=is_certain):
+            _close(run, run.find_record(), tell)
     for folder in (root.production, root.curated):
         root.storage.delete_temporary(folder)
     root.storage.delete_temporary(root.state, idle_s=UNLOCKED_WRITER_S)
@@ -36,17 +40,15 @@ def sweep(root: Root, tell: Callable[[Run], None]) -> None:
 
 def sweep_stages(root: Root) -> None:
     """The same for stages that were run by hand, which take no lock."""
-    for run in _dead_runs(root):
+    for run in _marked_runs(root):
         record = run.find_record()
-        if record and record.command != ORCHESTRATE:
-            _close(run, record)
-        else:
-            Liveness.of(run.uri).give_back(is_over=False)
+        if record and record.command != ORCHESTRATE and run.liveness.take_if_dead():
+            _close(run, run.find_record())
 
 
-def _dead_runs(root: Root) -> Iterator[Run]:
-    """The runs whose process died, each taken over."""
-    return (run for run in runs_of(root) if Liveness.of(run.uri).take_if_dead())
+def _marked_runs(root: Root) -> Iterator[Run]:
+    """The runs that a process works on, or did when it died."""
+    return (Run(root, run_id) for run_id in marked_runs(root))
 
 
 def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | None = None) -> None:

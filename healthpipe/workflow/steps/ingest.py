@@ -25,7 +25,7 @@ def ingest(work: Work) -> dict[str, Any]:
     _tell_of_dead_runs(work)
     work.progress.step("looking for files")
     found = find_files(work.request.sources, work.root)
-    inputs = found_inputs(found, work.root.storage)
+    inputs = found_inputs(found)
     own = fingerprint(inputs, work.options)
     live = _record_of_live(work)
     if live and not work.request.force and own == live.details.get("fingerprint"):

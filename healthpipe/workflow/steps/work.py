@@ -44,7 +44,7 @@ class Work:
     @property
     def intake(self) -> Intake:
         """What takes in the files of the run."""
-        return Intake(self.run, self.request.sources)
+        return Intake(self.run, self.request.sources, self.request.engine, self.progress)
 
     @cached_property
     def options(self) -> StageOptions:

@@ -1,0 +1,56 @@
+"""Files of whatever storage, several at once: as local copies, and as they are now."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from healthpipe.aws.access import AwsAccess
+from healthpipe.storage import open_storage
+from healthpipe.storage.base import Storage
+from healthpipe.storage.uris import is_s3
+
+# A folder with as many wanted files is listed; fewer are looked at one by one.
+WORTH_A_LISTING = 20
+Fetch = Callable[[Sequence[str]], Sequence[Path]]
+
+
+def local_copies(
+    uris: Sequence[str], access: AwsAccess, progress: Callable[[int], None] | None = None
+) -> list[Path]:
+    """Local files with the contents of `uris`, in their order; `progress` is told of bytes."""
+    found: dict[str, Path] = {}
+    for remote in (False, True):
+        wanted = [uri for uri in dict.fromkeys(uris) if is_s3(uri) is remote]
+        if wanted:
+            copies = open_storage(wanted[0], access).local_copies(wanted, progress)
+            found |= dict(zip(wanted, copies, strict=True))
+    return [found[uri] for uri in uris]
+
+
+def versions(uris: Iterable[str], access: AwsAccess) -> dict[str, str]:
+    """The versions of files as they are now; those that are not there have none.
+
+    On S3 a folder that holds many of them is listed, which takes a request for a thousand.
+    """
+    found: dict[str, str] = {}
+    folders: dict[str, set[str]] = {}
+    for uri in uris:
+        folders.setdefault(uri.rpartition("/")[0] if is_s3(uri) else "", set()).add(uri)
+    for folder, wanted in folders.items():
+        storage = open_storage(min(wanted), access)
+        if folder and len(wanted) >= WORTH_A_LISTING:
+            found |= _listed(storage, folder, wanted)
+            continue
+        stats = (storage.stat(uri) for uri in sorted(wanted))
+        found |= {each.uri: each.version for each in stats if each}
+    return found
+
+
+def _listed(storage: Storage, folder: str, wanted: set[str]) -> dict[str, str]:
+    last = max(uri.encode() for uri in wanted)
+    found: dict[str, str] = {}
+    for file in storage.list(folder):
+        if file.uri in wanted:
+            found[file.uri] = file.version
+        if file.uri.encode() >= last:  # S3 lists by the bytes of the keys
+            break
+    return found

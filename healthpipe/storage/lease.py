@@ -1,0 +1,211 @@
+"""A lease: an object that one holder at a time keeps renewing, for as long as it is at work.
+
+It is taken, renewed and given back by conditional writes, and is over when it was not written for
+its validity, by the storage's own clock. A holder that dies without a word loses it by that; if
+it died on this machine, at once.
+"""
+
+import datetime
+import json
+import os
+import socket
+import threading
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from healthpipe.errors import Interrupted, ServiceFailed, UsageError
+from healthpipe.storage.base import PreconditionFailed, Storage
+
+SCHEMA_VERSION = 1
+# A step on AWS Lambda, whose process sleeps between two steps, takes 15 minutes at most.
+VALID_S = 20 * 60
+RENEWALS_IN_VALIDITY = 3
+Document = dict[str, Any]
+
+
+class Lost(Exception):
+    """Somebody else has the lease: it was not renewed in time."""
+
+
+class _Tenure(Enum):
+    FREE = auto()
+    OURS = auto()
+    LOST = auto()
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a lease is of: the object `uri`, valid for `valid_s` seconds from each write."""
+
+    storage: Storage
+    uri: str
+    valid_s: float = VALID_S
+
+    def noted(self) -> Document:
+        """What its last holder wrote."""
+        found = self._read()
+        return found[0] if found else {}
+
+    def read(self) -> Document | None:
+        """What its holder wrote, if it is held now."""
+        found = self._read()
+        return found[0] if found and self._is_held(found[0]) else None
+
+    def take(
+        self, holder: str, *, is_shared: bool = False, is_certain: bool = False
+    ) -> "Tenure | None":
+        """Hold it; None while somebody else does.
+
+        One that is shared may be taken over by whoever works for the same holder, in a process
+        of its own. Who `is_certain` that nobody is at work any more takes any.
+        """
+        found = self._read()
+        document, etag = found or ({}, None)
+        is_same = document.get("is_shared") and document.get("holder") == holder
+        if not (is_same or is_certain) and self._is_held(document):
+            return None
+        tenure = Tenure(self, holder, etag, is_shared=is_shared)
+        return tenure if tenure.begin() else None
+
+    def _read(self) -> tuple[Document, str] | None:
+        found = self.storage.read(self.uri)
+        if found is None:
+            return None
+        try:
+            document = json.loads(found[0])
+        except ValueError:  # nobody's: it may be taken
+            document = {}
+        return (document if isinstance(document, dict) else {}), found[1]
+
+    def _is_held(self, document: Document) -> bool:
+        if not document.get("holder") or document.get("is_free") or _died_here(document):
+            return False
+        # After the document was read: one that was renewed in between only looks younger.
+        age = self.storage.age(self.uri)
+        return age is not None and age < float(document.get("valid_s", self.valid_s))
+
+
+class Tenure:
+    """A lease while this process holds it. A thread renews it until it is given back."""
+
+    def __init__(self, lease: Lease, holder: str, etag: str | None, *, is_shared: bool) -> None:
+        self._lease = lease
+        self._etag = etag
+        self._writes = 0
+        self._state = _Tenure.FREE
+        self._writing = threading.Lock()
+        self._is_over = threading.Event()
+        self._holder = holder
+        self._is_shared = is_shared
+        self._document = {
+            "schema_version": SCHEMA_VERSION,
+            "holder": holder,
+            "nonce": uuid.uuid4().hex,
+            "since": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "machine": this_machine(),
+            "valid_s": lease.valid_s,
+            "is_shared": is_shared,
+        }
+
+    def begin(self) -> bool:
+        """Write it for the first time, and renew it from now on; whether that was in time."""
+        try:
+            with self._writing:
+                self._write()
+                self._state = _Tenure.OURS
+        except PreconditionFailed:
+            return False
+        except Interrupted:
+            self._state = _Tenure.OURS  # it may have been written
+            self.give_back()
+            raise
+        # Not one that ends the process has to wait for.
+        threading.Thread(target=self._keep, name="lease", daemon=True).start()
+        return True
+
+    def renew(self) -> None:
+        """Write it anew. Raises `Lost`, and `ServiceFailed`."""
+        with self._writing:
+            if self._state is _Tenure.OURS:
+                try:
+                    self._write()
+                except PreconditionFailed:
+                    self._state = _Tenure.LOST
+            if self._state is not _Tenure.OURS:
+                raise Lost(self._lease.uri)
+
+    def taken_again(self) -> "Tenure | None":
+        """A new tenure of one that was lost, if it is shared and went to the same holder."""
+        if not self._is_shared:
+            return None
+        return self._lease.take(self._holder, is_shared=True)
+
+    def give_back(self, *, remove: bool = False) -> None:
+        """Let others have it at once; if that cannot be written, they have it in time."""
+        self._is_over.set()
+        with self._writing, suppress(PreconditionFailed, ServiceFailed, UsageError):
+            if self._state is _Tenure.OURS:
+                self._state = _Tenure.FREE
+                self._write(is_free=True)
+                if remove:
+                    self._lease.storage.delete(self._lease.uri)
+
+    def _write(self, **more: Any) -> None:
+        """Write it in place of what this tenure wrote last, or found."""
+        self._writes += 1
+        document = self._document | {"writes": self._writes} | more
+        content = json.dumps(document, indent=1).encode()
+        try:
+            self._etag = self._lease.storage.put_if(self._lease.uri, content, self._etag)
+        except PreconditionFailed:
+            self._etag = self._own_etag()
+            self._etag = self._lease.storage.put_if(self._lease.uri, content, self._etag)
+
+    def _own_etag(self) -> str:
+        """The ETag of what we wrote, if an answer was lost or a signal came before it was kept."""
+        found = self._lease._read()
+        if found is None or found[0].get("nonce") != self._document["nonce"]:
+            raise PreconditionFailed(self._lease.uri)
+        return found[1]
+
+    def _keep(self) -> None:
+        while not self._is_over.wait(self._lease.valid_s / RENEWALS_IN_VALIDITY):
+            try:
+                self.renew()
+            except Lost:
+                return
+            except ServiceFailed:
+                continue  # there is time for another try
+
+
+@cache
+def this_machine() -> str | None:
+    """What tells this machine, since it was started, from others with the same name; None where
+    that is not known.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return None
+
+
+def _died_here(document: Document) -> bool:
+    """Whether the holder was a process of this machine that is there no more."""
+    machine, pid = document.get("machine"), document.get("pid")
+    if machine is None or machine != this_machine() or not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

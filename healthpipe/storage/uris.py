@@ -1,0 +1,34 @@
+"""What a URI is: a path of this machine, or s3://bucket/key."""
+
+import re
+
+from healthpipe.errors import UsageError
+
+S3 = "s3://"
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def is_s3(uri: str) -> bool:
+    """Whether a URI is one of S3."""
+    return uri.startswith(S3)
+
+
+def split_s3(uri: str) -> tuple[str, str]:
+    """Bucket and key of a URI of S3. Raises `UsageError` where no bucket can have that name."""
+    bucket, _, key = uri.removeprefix(S3).partition("/")
+    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+        raise UsageError(
+            f"{uri} names no bucket" if not bucket else f"{bucket!r} is no name of a bucket",
+            "give s3://bucket/prefix: 3 to 63 lower-case letters, digits, dots and hyphens",
+        )
+    return bucket, key
+
+
+def s3_folder(uri: str) -> str:
+    """A bucket, or a place in one, without a slash at its end. Raises `UsageError`."""
+    bucket, key = split_s3(uri)
+    prefix = key.strip("/")
+    if any(part in ("", ".", "..") for part in prefix.split("/")) and prefix:
+        raise UsageError(f"{uri} is no prefix to work in", "give it without empty parts and dots")
+    return f"{S3}{bucket}/{prefix}" if prefix else f"{S3}{bucket}"
