@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
+from healthpipe.aws.access import AthenaSettings, AwsAccess
 from healthpipe.cli.options import environment, option
 from healthpipe.errors import UsageError
 
 if TYPE_CHECKING:
-    from healthpipe.aws.access import AwsAccess
     from healthpipe.storage.layout import Root
 
 
@@ -60,11 +60,20 @@ BucketOwnerOption = Annotated[
 ]
 
 
-def access_of(given: Mapping[str, Any]) -> "AwsAccess":
+def access_of(given: Mapping[str, Any]) -> AwsAccess:
     """How AWS is reached, by what a command was given."""
-    from healthpipe.aws.access import AwsAccess
-
     return AwsAccess(*(given[name] for name in ("region", "profile", "kms_key", "bucket_owner")))
+
+
+def athena_of(given: Mapping[str, Any]) -> AthenaSettings:
+    """What Athena is told, as a command was given it."""
+    return AthenaSettings(
+        access_of(given),
+        given["database"],
+        given["workgroup"],
+        given["athena_output"],
+        given["max_bytes_scanned"],
+    )
 
 
 def root_of(given: Mapping[str, Any]) -> "Root":

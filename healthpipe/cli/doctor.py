@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import ATHENA, MANNER, declare
+from healthpipe.cli.declared import ATHENA, AWS, MANNER, declare
 from healthpipe.cli.shared import Manner
 
 
@@ -18,4 +18,4 @@ def doctor(context: typer.Context, **given: Any) -> None:
     examine(Patient.of(given), Manner.of(given))
 
 
-declare(doctor, ("root", "engine", "sns_topic", "region", "profile", *ATHENA, *MANNER))
+declare(doctor, ("root", "engine", "sns_topic", *AWS, *ATHENA, *MANNER))

@@ -92,7 +92,7 @@ PruneDaysOption = Annotated[
 ]
 DryRunOption = Annotated[
     bool,
-    option("--dry-run", help="Only say what would be removed."),
+    option("--dry-run", help="Only say what would be done."),
 ]
 PublishedRunArgument = Annotated[
     str | None,

@@ -18,6 +18,7 @@ from healthpipe.cli.generate import generate_data
 from healthpipe.cli.quarantine import quarantine
 from healthpipe.cli.runs import runs
 from healthpipe.cli.shared import forget_manner, manner_in_use
+from healthpipe.cli.sql import sql
 from healthpipe.cli.stages import orchestrate, stage_command
 from healthpipe.cli.status import status
 from healthpipe.cli.streams import drop_unwritten, occupy_standard_streams
@@ -64,6 +65,7 @@ app.command("describe")(describe)
 app.command("doctor")(doctor)
 app.command("generate-data")(generate_data)
 app.command("alert")(alert)
+app.add_typer(sql, name="sql")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(runs, name="runs")
 app.add_typer(workflow, name="workflow")

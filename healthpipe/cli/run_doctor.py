@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.aws.access import AthenaSettings
+from healthpipe.cli.aws_options import athena_of, root_of
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.views import print_document, print_table
 from healthpipe.doctor.checks import Check, Finding, Verdict, carry_out
 from healthpipe.errors import DoctorFailed
-from healthpipe.storage.layout import Root, open_root
+from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName
 
 
@@ -25,12 +26,7 @@ class Patient:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Patient":
         """What a command was given. Raises `UsageError`."""
-        access = AwsAccess(given["region"], given["profile"])
-        settings = AthenaSettings(
-            access, given["database"], given["workgroup"], given["athena_output"]
-        )
-        root = open_root(given["root"], access)
-        return cls(root, given["engine"], settings, given["sns_topic"])
+        return cls(root_of(given), given["engine"], athena_of(given), given["sns_topic"])
 
     def checks(self) -> Iterator[Check]:
         """What to look at, in an order in which one rests on another."""

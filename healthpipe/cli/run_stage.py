@@ -2,13 +2,18 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import typer
 
 from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.cli.aws_options import athena_of, root_of
 from healthpipe.cli.outputs import names_in
 from healthpipe.cli.shared import Manner, Place
+from healthpipe.cli.stage_options import stage_options
 from healthpipe.cli.views import print_data, show_preview, show_stage_summary
 from healthpipe.engines import require_supported
 from healthpipe.errors import OutputRefused, UsageError
@@ -27,12 +32,25 @@ class StageCommand:
     stage: Stage
     root: Root
     engine: EngineName
+    athena: AthenaSettings
     options: StageOptions
     place: Place
 
+    @classmethod
+    def of(cls, stage: Stage, context: typer.Context, given: Mapping[str, Any]) -> "StageCommand":
+        """A stage with what its command was given. Raises `UsageError`."""
+        return cls(
+            stage,
+            root_of(given),
+            given["engine"],
+            athena_of(given),
+            stage_options(context, given),
+            Place(given["output"], given["format"], stage.is_folder),
+        )
+
     def run(self, sources: Sequence[str], manner: Manner) -> None:
         """Run it and render its result."""
-        request = self._request(sources)
+        request = self.request(sources)
         if self.place.is_standard_output:
             if manner.json:
                 raise UsageError("-o - and --json both want standard output", "drop one of them")
@@ -45,14 +63,13 @@ class StageCommand:
         else:
             self._show(self._run(request, manner), manner)
 
-    def _request(self, sources: Sequence[str]) -> Request:
+    def request(self, sources: Sequence[str]) -> Request:
         """What is to be run. Everything that can be refused is refused here."""
         require_supported(self.engine)
         root, fmt = self.root, self.place.chosen_format()
         self.place.require_writable(sources or [root.raw], root.access)
-        athena = AthenaSettings(root.access)
         request = Request(
-            self.stage, root, sources, self.options, fmt, self.place.path, self.engine, athena
+            self.stage, root, sources, self.options, fmt, self.place.path, self.engine, self.athena
         )
         if self.place.path and self.stage.is_folder:
             _require_own(self.place.path, self.stage, root.access)

@@ -5,7 +5,6 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.aws_options import root_of
 from healthpipe.cli.declared import (
     ALERTS,
     ATHENA,
@@ -20,7 +19,7 @@ from healthpipe.cli.declared import (
     ROOT,
     declare,
 )
-from healthpipe.cli.shared import Manner, Place
+from healthpipe.cli.shared import Manner
 from healthpipe.stages.view import Stage
 
 PUBLISHED_TAKE = (*MEANING, "include_zero", "spreadsheet_safe")
@@ -30,17 +29,18 @@ def stage_command(stage: Stage) -> Callable[..., None]:
     """The command of a stage: the options of all stages, and those that it takes."""
 
     def command(context: typer.Context, **given: Any) -> None:
+        from healthpipe.cli.run_rehearsal import show_stage_plan
         from healthpipe.cli.run_stage import StageCommand
-        from healthpipe.cli.stage_options import stage_options
 
-        manner, place = Manner.of(given), Place(given["output"], given["format"], stage.is_folder)
-        options = stage_options(context, given)
-        StageCommand(stage, root_of(given), given["engine"], options, place).run(
-            given["sources"] or [], manner
-        )
+        manner, sources = Manner.of(given), given["sources"] or []
+        chosen = StageCommand.of(stage, context, given)
+        if given["dry_run"]:
+            show_stage_plan(chosen.request(sources), manner)
+        else:
+            chosen.run(sources, manner)
 
     command.__doc__ = f"{stage.summary}\n\nFor example: {stage.example}"
-    declare(command, (*ROOT, *RECORDS, *stage.takes, *RESULT, *AWS, *MANNER))
+    declare(command, (*ROOT, *RECORDS, *stage.takes, *RESULT, "dry_run", *AWS, *ATHENA, *MANNER))
     return command
 
 
@@ -49,10 +49,14 @@ def orchestrate(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe orchestrate --quiet
     """
+    from healthpipe.cli.run_rehearsal import show_workflow_plan
     from healthpipe.cli.run_workflow import Conduct, run_workflow
     from healthpipe.cli.workflow_request import workflow_request
 
     request, execution = workflow_request(context, given)
+    if given["dry_run"]:
+        show_workflow_plan(request, execution, Manner.of(given))
+        return
     conduct = Conduct(given["lock_wait"], given["heartbeat_url"])
     run_workflow(request, execution, conduct, Manner.of(given))
 
@@ -60,7 +64,7 @@ def orchestrate(context: typer.Context, **given: Any) -> None:
 declare(
     orchestrate,
     (
-        *ROOT, *RECORDS, *PUBLISHED_TAKE, *GATES, *PUBLISHING, *ALERTS, *CONDUCT, *AWS, *ATHENA,
-        *MANNER,
+        *ROOT, *RECORDS, *PUBLISHED_TAKE, *GATES, *PUBLISHING, *ALERTS, *CONDUCT, "dry_run",
+        *AWS, *ATHENA, *MANNER,
     ),
 )  # fmt: skip

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from healthpipe.engines.base import Engine, Workplace
+    from healthpipe.engines.rehearsal import Rehearsal
 
 
 def require_supported(name: EngineName) -> None:
@@ -35,6 +36,24 @@ def open_engine(
 
     fetch = partial(local_copies, access=(settings or AthenaSettings()).access)
     with DuckDBEngine(workplace.scratch, fetch) as engine, cancelled_when_stopping(engine.cancel):
+        yield engine
+
+
+@contextmanager
+def open_rehearsal(
+    name: EngineName,
+    scratch: "Path",
+    settings: AthenaSettings,  # noqa: ARG001
+    run: str,  # noqa: ARG001
+) -> "Iterator[Rehearsal]":
+    """An engine of that name that only says what it would do, for a run of which `run` is the URI.
+
+    Results are empty files in `scratch`.
+    """
+    require_supported(name)
+    from healthpipe.engines.rehearsal import RehearsedDuckDB
+
+    with RehearsedDuckDB(scratch) as engine:
         yield engine
 
 

@@ -1,0 +1,108 @@
+"""What a run would read, ask and write, told without touching anything."""
+
+import datetime
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from healthpipe.aws.access import AthenaSettings
+from healthpipe.engines import open_rehearsal
+from healthpipe.engines.base import LineFile
+from healthpipe.engines.rehearsal import Rehearsal
+from healthpipe.ingest.found import Found, FoundFile
+from healthpipe.ingest.sources import find_files
+from healthpipe.stages.catalog import STAGES
+from healthpipe.stages.curate import (
+    CURATED_LINES,
+    ISSUES,
+    REJECTS,
+    account,
+    judge_lines,
+    keep_records,
+    open_records,
+)
+from healthpipe.stages.segments import DATA
+from healthpipe.stages.writing import Writer
+from healthpipe.words import EngineName, Format, PublishedStage
+from healthpipe.workflow.request import RunRequest
+from healthpipe.workflow.results import Request
+
+RUN = "RUN_ID"  # stands for the id of a run that there is none of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do: the files it reads, its statements, and where its results would lie."""
+
+    inputs: Found
+    statements: list[str]
+    destinations: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As documents show it."""
+        return {
+            "inputs": [file.uri for file in self.inputs.files],
+            "skipped": list(self.inputs.skipped),
+            "statements": self.statements,
+            "destinations": self.destinations,
+        }
+
+
+def plan_stage(request: Request) -> Plan:
+    """The plan of a stage that is run by hand. Raises `SourceNotFound`."""
+    found = find_files(request.sources, request.root)
+    run = request.root.run(RUN)
+    with _rehearsed(request.engine, request.athena, run) as (engine, folder):
+        judge_lines(engine, _lines(found.files))
+        carried = frozenset().union(*(view.carries for view, _ in request.outputs))
+        keep_records(engine, request.options, carried)
+        account(engine, request.options, folder, landed={})
+        Writer(engine, request.options, {}).write_all(request.outputs, folder / request.stage.name)
+    place = request.output or f"{run}/{request.stage.name}"
+    is_file = request.output is not None and not request.stage.is_folder
+    names = [view.file_name(fmt) for view, fmt in request.outputs]
+    results = [place] if is_file else [f"{place}/{name}" for name in names]
+    return Plan(found, engine.script, [f"{run}/{REJECTS}", f"{run}/{ISSUES}", *results])
+
+
+def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
+    """The plan of a run of the workflow that has no earlier segments to use."""
+    root, options = request.opened_root(), request.options(today)
+    found = find_files(request.sources, root)
+    run, segment = root.run(RUN), f"{root.curated}/{RUN}/{DATA}"
+    results = []
+    with _rehearsed(request.engine, request.athena(), run) as (engine, folder):
+        engine.read_lines(_lines(found.files))
+        engine.write(CURATED_LINES, folder / DATA, Format.PARQUET)
+        open_records(engine, options, [segment])
+        account(engine, options, folder, landed={})
+        for name in PublishedStage:
+            open_records(engine, options, [segment])
+            outputs = STAGES[name].outputs(options, None)
+            Writer(engine, options, {}).write_all(outputs, folder / name)
+            results += [f"{name}/{view.file_name(fmt)}" for view, fmt in outputs]
+    kept = [segment, f"{run}/{REJECTS}", f"{run}/{ISSUES}", *(f"{run}/{each}" for each in results)]
+    published = [f"{root.published(RUN)}/{each.partition('/')[2]}" for each in results]
+    return Plan(found, engine.script, [*kept, *published, root.pointer])
+
+
+def _lines(files: Sequence[FoundFile]) -> list[LineFile]:
+    """Files as an engine reads them, none of them landed: nobody has looked into them."""
+    return [LineFile(file.uri, file.source, file.folder_date, False, 0) for file in files]
+
+
+@contextmanager
+def _rehearsed(
+    name: EngineName, settings: AthenaSettings, run: str
+) -> Iterator[tuple[Rehearsal, Path]]:
+    """An engine that only says its statements, and a folder; both are gone after the block.
+
+    In the statements the run's place stands for the folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
+        with open_rehearsal(name, Path(folder), settings, run) as engine:
+            yield engine, Path(folder)
+        engine.script[:] = [text.replace(folder, run) for text in engine.script]
