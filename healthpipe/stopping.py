@@ -76,11 +76,26 @@ def limited(limit: Limit) -> Iterator[None]:
         _limit.reset(token)
 
 
+_winds_up: ContextVar[bool] = ContextVar("winds_up", default=False)
+
+
+@contextmanager
+def winding_up() -> Iterator[None]:
+    """Let the block go on though the work was told to end: for writing down how it ended."""
+    token = _winds_up.set(True)
+    try:
+        yield
+    finally:
+        _winds_up.reset(token)
+
+
 def raise_if_stopping() -> None:
     """Raise `Interrupted` once a signal came, `OutOfTime` once the limit of this work is reached.
 
     To be called between pieces of long work.
     """
+    if _winds_up.get():
+        return
     if _received:
         raise Interrupted(_received[0])
     limit = _limit.get()

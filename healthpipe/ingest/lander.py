@@ -43,11 +43,13 @@ class Lander:
     def __init__(self, place: LandingPlace, reads: Reads) -> None:
         self._place = place
         self._reads = reads
-        self._fetched = self._to_fetch = 0
+        self._fetched = self._fetching = self._to_fetch = 0
 
     def progress(self) -> float | None:
         """How much of what has to be fetched is here, from 0 to 1. Any thread."""
-        return min(1.0, self._fetched / self._to_fetch) if self._to_fetch else None
+        if not self._to_fetch:
+            return None
+        return min(1.0, (self._fetched + self._fetching) / self._to_fetch)
 
     def take_in(self, found: Found, known: Iterable[InputFile] = ()) -> Manifest:
         """The manifest of files just found. Standard input and pipes are kept in the run.
@@ -102,9 +104,11 @@ class Lander:
             done = [call.result() for call in calls if not call.exception()]
             raise TakingInPaused([*taken, *done])
         taken.extend(call.result() for call in calls)
+        self._fetched += sum(file.listed.size for file in batch if file.listed)
+        self._fetching = 0
 
-    def _count(self, number: int) -> None:
-        self._fetched += number
+    def _count(self, came: int, _: int) -> None:
+        self._fetching = came
 
     def _take_in(self, found: FoundFile, ready: Mapping[tuple[str, str], InputFile]) -> InputFile:
         raise_if_stopping()

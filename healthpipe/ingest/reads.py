@@ -1,7 +1,7 @@
 """Which files an engine reads where they lie, and how ingest itself looks at them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from healthpipe.ingest.content import Content
 from healthpipe.ingest.found import is_visible
 from healthpipe.ingest.lines import BYTE_ORDER_MARK
 from healthpipe.storage import open_storage
+from healthpipe.storage.base import Progress
 from healthpipe.storage.fetching import local_copies
 from healthpipe.storage.uris import is_s3
 from healthpipe.words import EngineName
@@ -31,8 +32,8 @@ class Reads(ABC):
         self._access = access
 
     @abstractmethod
-    def fetch(self, uris: Sequence[str], told: Callable[[int], None]) -> None:
-        """Bring files to this machine if the engine needs them here; `told` hears of bytes."""
+    def fetch(self, uris: Sequence[str], told: Progress) -> None:
+        """Bring files to this machine if the engine needs them here; `told` hears how far it is."""
 
     @abstractmethod
     def content(self, uri: str) -> Content:
@@ -50,7 +51,7 @@ class ReadsHere(Reads):
         super().__init__(access)
         self._copies = dict[str, Path]()
 
-    def fetch(self, uris: Sequence[str], told: Callable[[int], None]) -> None:
+    def fetch(self, uris: Sequence[str], told: Progress) -> None:
         self._copies |= zip(uris, local_copies(uris, self._access, told), strict=True)
 
     def content(self, uri: str) -> Content:
@@ -66,7 +67,7 @@ class ReadsThere(Reads):
 
     threads = 16
 
-    def fetch(self, uris: Sequence[str], told: Callable[[int], None]) -> None:
+    def fetch(self, uris: Sequence[str], told: Progress) -> None:
         """Nothing: they are read where they lie."""
 
     def content(self, uri: str) -> Content:

@@ -7,6 +7,8 @@ import glob
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
+from healthpipe.aws.failures import Kind, kind_of
+from healthpipe.errors import SourceNotFound, UsageError
 from healthpipe.ingest.found import FoundFile, folder_date, is_own_folder, is_read, is_visible
 from healthpipe.storage import open_storage
 from healthpipe.storage.base import Storage, StoredFile
@@ -21,26 +23,33 @@ def files_of(source: str, root: Root, skipped: list[str]) -> Iterator[FoundFile]
     them is added to `skipped`. Raises `UsageError`.
     """
     _, key = split_s3(source)
-    storage = open_storage(source, root.access)
+    try:
+        return _files(open_storage(source, root.access), source, key, root, skipped)
+    except UsageError as error:
+        if isinstance(error.__cause__, Exception) and kind_of(error.__cause__) is Kind.NO_BUCKET:
+            raise SourceNotFound(
+                f"{source} is not there: no such bucket", "check the SOURCE's spelling"
+            ) from error
+        raise
+
+
+def _files(
+    storage: Storage, source: str, key: str, root: Root, skipped: list[str]
+) -> Iterator[FoundFile] | None:
     if key and not key.endswith("/") and (listed := storage.stat(source)):
         return iter([_found(listed, key.rpartition("/")[2])])
     folder = source.rstrip("/")
-    if any(True for _ in _listed(storage, folder)):
+    if any(True for _ in storage.list(folder)):
         return _files_below(storage, folder, root, skipped)
     if glob.has_magic(key):
         return _matching_files(storage, source, root, skipped)
     return None
 
 
-def _listed(storage: Storage, folder: str) -> Iterator[StoredFile]:
-    """The objects below a prefix, but for the empty ones that consoles make to show a folder."""
-    return (file for file in storage.list(folder) if not file.uri.endswith("/"))
-
-
 def _files_below(
     storage: Storage, folder: str, root: Root, skipped: list[str]
 ) -> Iterator[FoundFile]:
-    for listed in _listed(storage, folder):
+    for listed in storage.list(folder):
         name = listed.uri.removeprefix(f"{folder}/")
         if not _is_own(listed.uri, root):
             yield from _read(listed, name, name, skipped)
@@ -53,7 +62,7 @@ def _matching_files(
     parts = pattern.removeprefix(f"{fixed}/").split("/")
     found: list[FoundFile] = []
     is_there = False
-    for listed in _listed(storage, fixed):
+    for listed in storage.list(fixed):
         name = listed.uri.removeprefix(f"{fixed}/")
         own = name.split("/")
         depth = next((n for n in range(len(own), -1, -1) if _matches(own[:n], parts)), None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from healthpipe.aws.access import AwsAccess
 from healthpipe.storage import open_storage
-from healthpipe.storage.base import Storage
+from healthpipe.storage.base import Progress, Storage
 from healthpipe.storage.uris import is_s3
 
 # A folder with as many wanted files is listed; fewer are looked at one by one.
@@ -14,9 +14,9 @@ Fetch = Callable[[Sequence[str]], Sequence[Path]]
 
 
 def local_copies(
-    uris: Sequence[str], access: AwsAccess, progress: Callable[[int], None] | None = None
+    uris: Sequence[str], access: AwsAccess, progress: Progress | None = None
 ) -> list[Path]:
-    """Local files with the contents of `uris`, in their order; `progress` is told of bytes."""
+    """Local files with the contents of `uris`, in their order."""
     found: dict[str, Path] = {}
     for remote in (False, True):
         wanted = [uri for uri in dict.fromkeys(uris) if is_s3(uri) is remote]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.errors import Interrupted, ServiceFailed, UsageError
+from healthpipe.stopping import winding_up
 from healthpipe.storage.base import PreconditionFailed, Storage
 
 SCHEMA_VERSION = 1
@@ -150,7 +151,8 @@ class Tenure:
     def give_back(self, *, remove: bool = False) -> None:
         """Let others have it at once; if that cannot be written, they have it in time."""
         self._is_over.set()
-        with self._writing, suppress(PreconditionFailed, ServiceFailed, UsageError):
+        not_done = (PreconditionFailed, ServiceFailed, UsageError)
+        with winding_up(), self._writing, suppress(*not_done):
             if self._state is _Tenure.OURS:
                 self._state = _Tenure.FREE
                 self._write(is_free=True)

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from healthpipe.errors import ServiceFailed
+from healthpipe.stopping import winding_up
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.workflow.queries import QUERIES, shown
 from healthpipe.workflow.record import describe, utc_now
@@ -112,11 +113,12 @@ class Attempt:
             "notes": self.notes,
             "result": self.result,
         }
-        try:
-            self.etag = self.run.put_json_if(_name(self.step), document, self.etag)
-        except PreconditionFailed:
-            raise GivenUp(self.step) from None
-        self.run.change(lambda record: _enter(record.steps, document))
+        with winding_up():  # an attempt that was told to end is written down as well
+            try:
+                self.etag = self.run.put_json_if(_name(self.step), document, self.etag)
+            except PreconditionFailed:
+                raise GivenUp(self.step) from None
+            self.run.change(lambda record: _enter(record.steps, document))
 
 
 def result_of(run: Run, step: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
 from healthpipe.stages.pointer import read_live
+from healthpipe.stopping import winding_up
 from healthpipe.workflow.announcing import desk_of, record_delivery
 from healthpipe.workflow.attempts import abandon_unfinished
 from healthpipe.workflow.failures import failure_of
@@ -106,8 +107,10 @@ def orchestrate(
         _give_up(run, error)
         raise
     finally:
-        run.let_go()
-        lock.give_back(run.run_id)
+        try:
+            run.let_go()
+        finally:
+            lock.give_back(run.run_id)
     return WorkflowResult(run, run.record, time.monotonic() - began)
 
 
@@ -148,7 +151,7 @@ def _cause(tasks: LocalTasks, run: Run, failure: StateFailed) -> BaseException:
 
 def _close_if_open(run: Run, error: BaseException | None = None) -> None:
     """Close the record if the step failed that should have; where it cannot be, the sweep does."""
-    with suppress(HealthpipeError, OSError):
+    with suppress(HealthpipeError, OSError), winding_up():
         if not run.exists or run.record.status != RunStatus.RUNNING:
             return
         abandon_unfinished(run)
@@ -160,7 +163,7 @@ def _close_if_open(run: Run, error: BaseException | None = None) -> None:
 
 def _give_up(run: Run, error: BaseException) -> None:
     """Close the record of a run that was interrupted, and say whether it had published."""
-    with suppress(HealthpipeError):
+    with suppress(HealthpipeError), winding_up():
         if isinstance(error, Interrupted):
             is_live = read_live(run.root).run_id == run.run_id
             error.hint = PUBLISHED if is_live else UNPUBLISHED

@@ -7,6 +7,7 @@ from typing import Any
 
 from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, StillRunning, UsageError
 from healthpipe.stages.pointer import read_live
+from healthpipe.stopping import raise_if_stopping
 from healthpipe.workflow.attempts import Attempt, make_known
 from healthpipe.workflow.call_context import LambdaContext, LocalContext, within_time
 from healthpipe.workflow.fingerprint import code_fingerprint
@@ -57,6 +58,7 @@ def perform(call: StepCall, context: LambdaContext) -> CallStatus:
     Raises `HealthpipeError`; `OutOfTime` where the step would come no further if called again.
     """
     step, run = STEPS[call.step], Run(call.request.opened_root(), call.execution.run_id)
+    raise_if_stopping()
     with within_time(context):
         if step.after_failure:
             return _perform_after_failure(step, run, call)

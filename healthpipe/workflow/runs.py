@@ -9,6 +9,7 @@ from typing import Any
 
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
 from healthpipe.ingest.landing_place import LandingPlace
+from healthpipe.stopping import winding_up
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import RECORD, RUN_ID, Root, second_of_run
 from healthpipe.storage.scratch import make_scratch, scratch_for
@@ -110,18 +111,20 @@ class Run:
         """Close the record of a run that did not do what it was to do."""
         interrupted = isinstance(error, Interrupted)
         status = RunStatus.INTERRUPTED if interrupted else RunStatus.FAILED
-        self.finish(status, describe(error))
+        with winding_up():
+            self.finish(status, describe(error))
 
     def let_go(self) -> None:
         """Remove what only attempts needed; this process no longer works on the run.
 
         A run whose record could not be closed is left as one of a dead process.
         """
-        record = self.find_record()
-        is_open = record is not None and record.status == RunStatus.RUNNING
-        if not is_open:
-            self._remove_scratch()
-        self.liveness.give_back(is_over=not is_open)
+        with winding_up():
+            record = self.find_record()
+            is_open = record is not None and record.status == RunStatus.RUNNING
+            if not is_open:
+                self._remove_scratch()
+            self.liveness.give_back(is_over=not is_open)
 
     def write_json(self, name: str, document: dict[str, Any]) -> None:
         """Put a document into the run's folder."""
