@@ -44,6 +44,8 @@ def _rows(health: Health) -> Iterator[tuple[str, str]]:
     if health.holder:
         since = moment_text(health.holder["since"]) if "since" in health.holder else "some time"
         yield "at work", f"{health.holder.get('holder')}, since {since}"
+    if health.lagging_tables:
+        yield "tables in Glue", f"{', '.join(health.lagging_tables)} lag; the next run mends that"
     if health.open_failure:
         failure = health.open_failure
         first = moment_text(failure["first"])

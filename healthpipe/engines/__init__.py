@@ -11,7 +11,7 @@ from healthpipe.storage.uris import is_s3
 from healthpipe.words import EngineName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from healthpipe.engines.base import Engine, Workplace
@@ -65,6 +65,25 @@ def open_embedded(scratch: "Path", access: AwsAccess | None = None) -> "Iterator
     settings = AthenaSettings(access or AwsAccess())
     with open_engine(EngineName.DUCKDB, workplace, settings) as engine:
         yield engine
+
+
+def stop_queries(settings: AthenaSettings, ids: "Sequence[str]") -> list[tuple[str, str, int]]:
+    """Stop queries that somebody else started elsewhere, and wait for their end: the id, the state
+    and the bytes scanned of each that is still known. Raises `UsageError` or `ServiceFailed`.
+    """
+    if not ids:
+        return []
+    from healthpipe.engines.athena import queries
+
+    ended = queries.stop_queries(settings, ids)
+    return [(each.id, each.state, each.bytes_scanned) for each in ended]
+
+
+def forget_run(settings: AthenaSettings, run_id: str) -> None:
+    """Drop the tables that a run has left elsewhere. Raises `UsageError` or `ServiceFailed`."""
+    from healthpipe.engines.athena.naming import drop_tables
+
+    drop_tables(settings, run_id)
 
 
 def _made(name: EngineName, workplace: "Workplace", settings: AthenaSettings) -> "Engine":

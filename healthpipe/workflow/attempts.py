@@ -32,7 +32,10 @@ class StepStatus(StrEnum):
 
 @dataclass
 class Attempt:
-    """An attempt at a step. `notes` are what a later call needs to go on where this one ended."""
+    """An attempt at a step. `notes` are what a later call needs to go on where this one ended.
+
+    One that `goes_on` was paused by an earlier call.
+    """
 
     run: Run
     step: str
@@ -42,6 +45,7 @@ class Attempt:
     result: dict[str, Any] | None = None
     etag: str | None = None
     status: StepStatus = StepStatus.RUNNING
+    goes_on: bool = False
 
     @classmethod
     def last(cls, run: Run, step: str) -> "Attempt | None":
@@ -64,8 +68,9 @@ class Attempt:
         last = cls.last(run, step)
         if last is None:
             return cls(run, step, 1, utc_now())
-        number = last.number + (last.status is not StepStatus.PAUSED)
-        return cls(run, step, number, last.started_at, last.notes, etag=last.etag)
+        goes_on = last.status is StepStatus.PAUSED
+        number = last.number if goes_on else last.number + 1
+        return cls(run, step, number, last.started_at, last.notes, etag=last.etag, goes_on=goes_on)
 
     @classmethod
     def begin(cls, run: Run, step: str) -> "Attempt":
@@ -133,7 +138,7 @@ def abandon_unfinished(run: Run, but: str | None = None) -> list[str]:
     What a kill kept the run's record from saying of the others is entered there.
     """
     abandoned = []
-    for step in (step for step in _begun(run) if step != but):
+    for step in (step for step in begun_steps(run) if step != but):
         attempt = Attempt.last(run, step)
         if attempt is None or attempt.status not in (StepStatus.RUNNING, StepStatus.PAUSED):
             make_known(run, step)
@@ -146,7 +151,7 @@ def abandon_unfinished(run: Run, but: str | None = None) -> list[str]:
     return abandoned
 
 
-def _begun(run: Run) -> list[str]:
+def begun_steps(run: Run) -> list[str]:
     """The steps that have a document, in the order in which they were begun."""
     named = [step["name"] for step in run.record.steps]
     files = run.root.storage.list(f"{run.uri}/{FOLDER}")

@@ -1,7 +1,7 @@
 """How a root stands: what is live, how old the last good run is, what is open."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from healthpipe.alerts.desk import open_failure
@@ -9,6 +9,8 @@ from healthpipe.errors import Stale
 from healthpipe.stages.pointer import read_live
 from healthpipe.storage.layout import Root
 from healthpipe.times import span_text
+from healthpipe.words import EngineName
+from healthpipe.workflow.ending import settings_of
 from healthpipe.workflow.failures import failed_step
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.record import RunRecord
@@ -21,7 +23,7 @@ SCHEMA_VERSION = 1
 @dataclass(frozen=True)
 class Health:
     """What is live, the last run of the workflow and the last good one, who is at work, and the
-    failure that nobody recovered from yet.
+    failure that nobody recovered from yet; and the tables in Glue that do not show what is live.
     """
 
     live: dict[str, Any]
@@ -29,6 +31,7 @@ class Health:
     last_good: RunRecord | None
     holder: dict[str, Any] | None
     open_failure: dict[str, Any] | None
+    lagging_tables: list[str]
     now: datetime.datetime
 
     @property
@@ -68,6 +71,7 @@ class Health:
             "age_s": round(self.age.total_seconds()) if self.age is not None else None,
             "at_work": self.holder,
             "open_failure": self.open_failure,
+            "lagging_tables": self.lagging_tables,
         }
 
 
@@ -83,7 +87,18 @@ def health_of(root: Root) -> Health:
             break
     live = read_live(root).document
     now = datetime.datetime.now(datetime.UTC)
-    return Health(live, last, last_good, RootLock.of(root).holder(), open_failure(root), now)
+    holder, failure = RootLock.of(root).holder(), open_failure(root)
+    return Health(live, last, last_good, holder, failure, _lagging(root, live, last_good), now)
+
+
+def _lagging(root: Root, live: dict[str, Any], last_good: RunRecord | None) -> list[str]:
+    """The tables of the last good run's settings that lag behind the pointer."""
+    if not live or last_good is None or last_good.engine != EngineName.ATHENA:
+        return []
+    from healthpipe.engines.athena.published_tables import lagging
+
+    settings = replace(settings_of(last_good), access=root.access)
+    return lagging(settings, root, live)
 
 
 def _summary(record: RunRecord | None) -> dict[str, Any] | None:

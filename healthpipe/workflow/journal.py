@@ -25,8 +25,12 @@ class StepJournal:
         notes[QUERIES] = with_ended(notes, query_id, state, bytes_scanned)
 
     def scanned(self) -> int:
-        """The bytes that the step's queries have scanned."""
-        return scanned(self.attempt.notes)
+        """The bytes that the queries of the run have scanned, those of other steps as the record
+        tells.
+        """
+        steps = self.attempt.run.record.steps
+        others = [step for step in steps if step["name"] != self.attempt.step]
+        return scanned(self.attempt.notes) + sum(map(scanned, others))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import Workplace
@@ -22,6 +22,8 @@ from healthpipe.stages.parts import ResultPlace
 from healthpipe.stages.preview import facts_of, preview_of
 from healthpipe.stages.writing import Writer, Written
 from healthpipe.storage import open_storage
+from healthpipe.words import EngineName
+from healthpipe.workflow.ending import ATHENA, end_what_can_be
 from healthpipe.workflow.intake import Intake
 from healthpipe.workflow.journal import RunJournal
 from healthpipe.workflow.record import Execution, RunRecord
@@ -52,6 +54,7 @@ def run_stage(request: Request) -> StageResult:
         run.note(**{key: document[key] for key in ("input", "records", "issues", "output")})
         run.finish(RunStatus.SUCCEEDED)
     except BaseException as error:
+        end_what_can_be(run)
         run.fail(error)
         raise
     finally:
@@ -66,6 +69,7 @@ def _record(request: Request) -> RunRecord:
         engine=request.engine.value,
         as_of=request.options.as_of,
         options=request.options.to_json(),
+        details={ATHENA: asdict(request.athena)} if request.engine is EngineName.ATHENA else {},
     )
 
 
@@ -105,7 +109,18 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
     files = _deliver(request, run, files)
     path = _path(request, run, files)
     elapsed = time.monotonic() - began
-    return StageResult(request, run.run_id, manifest, counted, path, files, facts, preview, elapsed)
+    return StageResult(
+        request,
+        run.run_id,
+        manifest,
+        counted,
+        path,
+        files,
+        facts,
+        preview,
+        run.record.queries,
+        elapsed,
+    )
 
 
 def _workplace(run: Run) -> Workplace:

@@ -12,6 +12,7 @@ from healthpipe.stages.pointer import read_live
 from healthpipe.stopping import winding_up
 from healthpipe.workflow.announcing import desk_of, record_delivery
 from healthpipe.workflow.attempts import abandon_unfinished
+from healthpipe.workflow.ending import end_what_can_be
 from healthpipe.workflow.failures import failure_of
 from healthpipe.workflow.language.clock import Clock
 from healthpipe.workflow.language.definition import load
@@ -21,6 +22,7 @@ from healthpipe.workflow.local_tasks import LocalTasks
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.pipeline import pipeline_path
 from healthpipe.workflow.progress import NoProgress, Progress
+from healthpipe.workflow.queries import summed
 from healthpipe.workflow.record import Execution, RunRecord, describe
 from healthpipe.workflow.request import RunRequest
 from healthpipe.workflow.runs import Run
@@ -74,7 +76,8 @@ class WorkflowResult:
             **{key: details.get(key) for key in ("input", "records", "issues", "audit", "alerts")},
             "steps": record.steps,
             "production": self.production,
-            "queries": [],
+            "queries": record.queries,
+            **summed(record.steps),
             "elapsed_s": round(self.elapsed_s, 3),
         }
 
@@ -155,6 +158,7 @@ def _close_if_open(run: Run, error: BaseException | None = None) -> None:
         if not run.exists or run.record.status != RunStatus.RUNNING:
             return
         abandon_unfinished(run)
+        end_what_can_be(run)
         if error:
             run.fail(error)
         else:

@@ -10,6 +10,7 @@ from healthpipe.stages.pointer import read_live
 from healthpipe.stopping import raise_if_stopping
 from healthpipe.workflow.attempts import Attempt, make_known
 from healthpipe.workflow.call_context import LambdaContext, LocalContext, within_time
+from healthpipe.workflow.ending import end_earlier
 from healthpipe.workflow.fingerprint import code_fingerprint
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.progress import NoProgress
@@ -111,6 +112,8 @@ def _perform(step: Step, run: Run, call: StepCall, context: LambdaContext) -> Ca
     else:
         progress, patience = NoProgress(), PATIENCE_S
     attempt = Attempt.begin(run, call.step)
+    if not attempt.goes_on:
+        end_earlier(attempt, call.request.athena())
     known = _without_queries(attempt.notes)
     try:
         work = Work(run, call.execution, call.request, attempt, progress, patience_s=patience)

@@ -1,6 +1,9 @@
 """The queries that a run has started elsewhere, as notes that somebody else can end and sum."""
 
+from collections.abc import Iterable
 from typing import Any
+
+from healthpipe.engines.athena.scanning import estimated_usd
 
 QUERIES = "queries"
 STARTED = "STARTED"  # until it is known how a query ended
@@ -35,6 +38,15 @@ def unended(notes: Notes) -> list[str]:
 def scanned(notes: Notes) -> int:
     """The bytes that the queries have scanned, as far as their end was seen."""
     return sum(query["bytes_scanned"] for query in noted(notes))
+
+
+def summed(notes: Iterable[Notes]) -> dict[str, Any]:
+    """What all queries together have scanned, and about what they cost; nothing without any."""
+    bytes_scanned = [query["bytes_scanned"] for each in notes for query in noted(each)]
+    if not bytes_scanned:
+        return {}
+    cost = round(estimated_usd(bytes_scanned), 6)
+    return {"scanned": {"bytes": sum(bytes_scanned), "estimated_usd": cost}}
 
 
 def shown(notes: Notes) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import healthpipe
 from healthpipe.errors import HealthpipeError, expected
+from healthpipe.workflow.queries import shown, summed
 from healthpipe.workflow.words import RunStatus
 
 SCHEMA_VERSION = 1
@@ -63,7 +64,13 @@ class RunRecord:
         """The document as it is written."""
         named = {name: getattr(self, name) for name in _NAMED}
         head = {"schema_version": SCHEMA_VERSION, **named, "as_of": self.as_of.isoformat()}
-        return {**head, **self.details, "error": self.error}
+        cost = summed([*self.steps, self.details])
+        return {**head, **self.details, **cost, "error": self.error}
+
+    @property
+    def queries(self) -> list[dict[str, Any]]:
+        """The queries that were started elsewhere, of all steps and attempts."""
+        return [query for notes in (*self.steps, self.details) for query in shown(notes)]
 
     @property
     def good_end(self) -> RunStatus:

@@ -15,6 +15,7 @@ from healthpipe.stages.writing import Written
 from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName, Format
 from healthpipe.workflow.progress import NoProgress, Progress
+from healthpipe.workflow.queries import QUERIES, summed
 from healthpipe.workflow.record import RunRecord, utc_now
 from healthpipe.workflow.runs import Run
 
@@ -61,6 +62,7 @@ class StageResult:
     files: list[Written]
     facts: dict[str, int]
     preview: PreviewTable | None
+    queries: list[dict[str, Any]]
     elapsed_s: float
 
     @property
@@ -79,7 +81,8 @@ class StageResult:
             "as_of": self.request.options.as_of.isoformat(),
             **accounted(self.manifest, self.account),
             "output": self._output(),
-            "queries": [],
+            "queries": self.queries,
+            **summed([{QUERIES: self.queries}]),
             "elapsed_s": round(self.elapsed_s, 3),
         }
 
@@ -120,7 +123,7 @@ def provenance(record: RunRecord, sources: Sequence[str], root: Root) -> dict[st
         "generated_at": utc_now(),
         "sources": list(sources) or [root.raw],
         "engine": record.engine,
-        "query_ids": [],
+        "query_ids": [query["id"] for query in record.queries],
     }
 
 

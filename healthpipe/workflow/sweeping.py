@@ -7,6 +7,7 @@ from healthpipe.stages.history import history
 from healthpipe.stages.segments import DESCRIPTION
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.attempts import abandon_unfinished
+from healthpipe.workflow.ending import end_everything
 from healthpipe.workflow.liveness import marked_runs
 from healthpipe.workflow.record import RunRecord, utc_now
 from healthpipe.workflow.runs import Run
@@ -59,6 +60,7 @@ def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | Non
     storage = run.root.storage
     if record:
         abandon_unfinished(run)
+        end_everything(run)
         published = _published(run)
         if record.status == RunStatus.RUNNING:
             if tell and record.command == ORCHESTRATE and not published:

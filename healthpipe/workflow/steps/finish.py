@@ -5,6 +5,7 @@ from typing import Any
 
 from healthpipe.stages.prune import prune_published
 from healthpipe.workflow.attempts import abandon_unfinished
+from healthpipe.workflow.ending import end_what_can_be
 from healthpipe.workflow.failures import reason_of
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.steps.work import Work
@@ -23,16 +24,20 @@ def finish(work: Work) -> dict[str, Any]:
         except OSError as error:  # those of the outside are; it is tried again by the next run
             log.warning("old published runs were not removed: %s", error)
     abandon_unfinished(work.run, but=work.attempt.step)
+    end_what_can_be(work.run)
     work.run.finish(end)
     RootLock.of(work.root).give_back(work.run.run_id)
     return {"removed": removed}
 
 
 def cleanup(work: Work) -> dict[str, Any]:
-    """Give up what still runs, close the run's record as failed, and give back the lock."""
-    abandoned: list[str] = []
+    """Give up what still runs here and elsewhere, close the run's record as failed, and give back
+    the lock.
+    """
+    abandoned, stopped = [], []
     if work.run.exists:
         abandoned = abandon_unfinished(work.run)
+        stopped = end_what_can_be(work.run)
         work.run.finish(RunStatus.FAILED, reason_of(work.error))
     RootLock.of(work.root).give_back(work.run.run_id)
-    return {"abandoned": abandoned}
+    return {"abandoned": abandoned, "stopped": stopped}

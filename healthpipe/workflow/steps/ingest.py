@@ -7,6 +7,7 @@ from healthpipe.ingest.lander import TakingInPaused
 from healthpipe.ingest.manifest import InputFile
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.pointer import read_live
+from healthpipe.words import EngineName
 from healthpipe.workflow.announcing import desk_of, record_delivery
 from healthpipe.workflow.failures import failure_of
 from healthpipe.workflow.fingerprint import fingerprint, found_inputs
@@ -14,6 +15,7 @@ from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.runs import Run
 from healthpipe.workflow.steps.work import Work
 from healthpipe.workflow.sweeping import DIED, sweep
+from healthpipe.workflow.tables import let_tables_follow
 from healthpipe.workflow.words import CallStatus
 
 # What a run that found nothing to do has in common with the live one.
@@ -23,6 +25,8 @@ SAME = ("input", "records", "issues")
 def ingest(work: Work) -> dict[str, Any]:
     """Make the input manifest, unless the live run is what this one would come to."""
     _tell_of_dead_runs(work)
+    if work.request.engine is EngineName.ATHENA:
+        let_tables_follow(work.request.athena(), work.root, read_live(work.root).document)
     work.progress.step("looking for files")
     found = find_files(work.request.sources, work.root)
     inputs = found_inputs(found)

@@ -7,7 +7,9 @@ from healthpipe.stages.pointer import Live
 from healthpipe.stages.publish import Publication
 from healthpipe.stages.publish import publish as publish_outputs
 from healthpipe.stopping import raise_if_stopping
+from healthpipe.words import EngineName
 from healthpipe.workflow.steps.work import Work
+from healthpipe.workflow.tables import let_tables_follow
 
 STAGES = ("Extract", "FilterExpiring", "StateCounts")
 
@@ -34,4 +36,6 @@ def publish(work: Work) -> dict[str, Any]:
     live = Live(seen["live"], seen["etag"])
     document = publish_outputs(work.root, publication, live, nonce, pause=pause)
     work.run.note(production=document)
+    if work.request.engine is EngineName.ATHENA:
+        let_tables_follow(work.request.athena(), work.root, document)
     return document
