@@ -19,7 +19,7 @@ def current(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe current state-counts -o -
     """
-    from healthpipe.cli.run_workflow import show_current
+    from healthpipe.cli.run_current import show_current
 
     show_current(given["stage"], root_of(given), given["output"], Manner.of(given))
 

@@ -1,19 +1,13 @@
-"""Running the workflow for a command, and showing what is live."""
+"""Running the workflow for a command, and showing what it published."""
 
 import json
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from healthpipe.cli.console import log
-from healthpipe.cli.shared import Manner, Place
-from healthpipe.cli.views import print_data, rejected_count, show_issues
+from healthpipe.cli.shared import Manner
+from healthpipe.cli.views import rejected_count, show_issues, sums
 from healthpipe.engines import require_reach
-from healthpipe.errors import UsageError
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.pointer import published_files, read_live
-from healthpipe.storage.layout import Root
-from healthpipe.storage.transfer import copy_file
-from healthpipe.words import Format, PublishedStage
 from healthpipe.workflow.heartbeat import heartbeat, require_url
 from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
 from healthpipe.workflow.record import Execution
@@ -57,35 +51,11 @@ def show_result(result: WorkflowResult, manner: Manner) -> None:
             print(f"{result.run.root.uri}/{file['path']}")
 
 
-def show_current(
-    stage: PublishedStage | None, root: Root, output: str | None, manner: Manner
-) -> None:
-    """The live files' paths, one of them, its data, or the pointer as JSON."""
-    place = Place(output)
-    if stage is None and output is not None:
-        raise UsageError("-o needs a stage", f"name one of {', '.join(PublishedStage)}")
-    if manner.json and output is not None:
-        raise UsageError("-o and --json exclude each other", "drop one of them")
-    with manner.session():
-        files = published_files(root, stage)
-        if manner.json:
-            print(json.dumps(read_live(root).document))
-        elif place.is_standard_output:
-            fmt = Format(PurePath(files[0]).suffix[1:])
-            print_data(root.storage.local_copy(files[0]), fmt)
-        elif place.path:
-            place.require_writable([], root.access)
-            copy_file(files[0], place.path, root.access)
-        else:
-            print("\n".join(files[:1] if stage else files))
-
-
 def _show_summary(result: WorkflowResult) -> None:
     document = result.to_json()
     records = document["records"]
-    rows: dict[str, int] = {}
-    for file in result.production["files"]:
-        rows.setdefault(file["stage"], file["rows"])
+    files = result.production["files"]
+    rows = sums((file["stage"], file["format"], file["rows"]) for file in files)
     counts = ", ".join(f"{stage} {count:,} rows" for stage, count in rows.items())
     log.info(
         f"published run {document['run_id']} as of {document['as_of']}: "

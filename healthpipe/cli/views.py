@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,21 @@ def _warn_by_hand(result: StageResult) -> None:
 
 def _written(result: StageResult) -> Iterator[str]:
     """What was written, one text a view; a file that is a twin of another is not told apart."""
-    files = {file.view: file for file in reversed(result.files)}
-    for view, file in reversed(files.items()):
-        what = f"{view} " if len(files) > 1 else ""
-        yield f"{what}{file.rows:,} rows ({size_text(file.bytes)})"
+    rows = sums((file.view, file.format, file.rows) for file in result.files)
+    sizes = sums((file.view, file.format, file.bytes) for file in result.files)
+    for view, count in rows.items():
+        what = f"{view} " if len(rows) > 1 else ""
+        yield f"{what}{count:,} rows ({size_text(sizes[view])})"
+
+
+def sums(files: Iterable[tuple[str, str, int]]) -> dict[str, int]:
+    """The sums of numbers of files by name, of each in the format that comes first."""
+    formats: dict[str, str] = {}
+    found: dict[str, int] = {}
+    for name, fmt, number in files:
+        if formats.setdefault(name, fmt) == fmt:
+            found[name] = found.get(name, 0) + number
+    return found
 
 
 def rejected_count(records: Mapping[str, int]) -> str:
