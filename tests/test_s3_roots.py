@@ -197,6 +197,27 @@ def test_a_failed_gate_a_retry_a_rollback_and_a_prune(orchestrated, place, on):
     assert published(place)
 
 
+@pytest.mark.parametrize("where", ["elsewhere", "data"])
+def test_segments_of_files_of_either_kind_go_once_no_run_can_use_them(
+    cli, s3_bucket, examples, where
+):
+    s3_bucket.put_folder(examples, "in")
+    root = "data" if where == "data" else f"{s3_bucket.uri}/data"
+    for source in (f"{s3_bucket.uri}/in", "examples"):
+        assert cli("orchestrate", source, "--as-of", AS_OF, "--root", root).code == 0
+
+    def pruned():
+        document = cli("runs", "prune", "--root", root, "--json").document
+        return [each["why"] for each in document["removals"] if each["kind"] == "segment"]
+
+    assert pruned() == []
+    s3_bucket.delete(s3_bucket.keys("in/")[0])
+    assert pruned() == ["a file of it is gone"]
+    s3_bucket.put("in/other.jsonl", b"{}")
+    next(iter(sorted(examples.rglob("*.jsonl")))).write_bytes(b"{}")
+    assert pruned() == ["a file of it has changed"]
+
+
 def test_rejected_lines_are_listed_shown_exported_and_come_back(on, place, tmp_path):
     place.put(
         "raw/2026-01-05/a.jsonl", b'{"facility_id": "F1"}\n' + BROKEN + b"\n" + NAMELESS + b"\n"
