@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.s3_server import REGION, backend, s3, s3_address
+from tests.s3_server import REGION, backend
 
-__all__ = ["Bucket", "bucket", "s3", "s3_address"]
+pytest_plugins = ["tests.s3_server"]
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Bucket:
 
 
 @pytest.fixture
-def bucket(s3, monkeypatch):
+def s3_bucket(s3, monkeypatch):
     """A bucket, which healthpipe reaches by the environment that boto3 knows."""
     monkeypatch.setenv("AWS_REGION", REGION)
     s3.create_bucket(Bucket="records")

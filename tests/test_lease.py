@@ -98,7 +98,7 @@ def test_of_two_that_find_it_over_one_has_it(lease, storage):
     winners = []
 
     def rival_is_quicker(uri):
-        storage.age = lambda uri: VALID_S
+        storage.age = lambda _: VALID_S
         winners.append(lease.take("second"))
         return VALID_S
 

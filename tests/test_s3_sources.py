@@ -11,7 +11,8 @@ from healthpipe.ingest.sources import find_files
 from healthpipe.storage.base import StoredFile
 from healthpipe.storage.layout import Root, open_root
 from healthpipe.storage.s3 import S3Storage
-from tests.on_s3 import bucket, s3, s3_address  # noqa: F401 - fixtures
+
+pytest_plugins = ["tests.on_s3"]
 
 LARGE = b'{"facility_id": "L1", "x": "' + b"x" * 8_000_100 + b'"}\n'
 LINE = b'{"facility_id": "F1"}\n'
@@ -32,17 +33,17 @@ NAMES = (
 
 
 @pytest.fixture
-def both(bucket, tmp_path, monkeypatch):
-    """The same files in a local folder `raw` and in the bucket."""
+def both(s3_bucket, tmp_path, monkeypatch):
+    """The same files in a local folder `raw` and in the s3_bucket."""
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         path = tmp_path / "raw" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(LINE)
-    bucket.put_folder(tmp_path / "raw", "raw")
-    bucket.put("raw/")  # as consoles show a folder
-    bucket.put("raw/2026-01-05/")
-    return bucket
+    s3_bucket.put_folder(tmp_path / "raw", "raw")
+    s3_bucket.put("raw/")  # as consoles show a folder
+    s3_bucket.put("raw/2026-01-05/")
+    return s3_bucket
 
 
 def told(sources, root):
@@ -133,12 +134,12 @@ def test_a_root_of_odd_parts_is_refused(text):
 
 
 @pytest.mark.parametrize("source", ["", "data", "data/*", "**"])
-def test_the_root_s_own_folders_are_no_input(bucket, source):
+def test_the_root_s_own_folders_are_no_input(s3_bucket, source):
     for folder in ("runs", "production", "state", "curated", "raw", "other"):
-        bucket.put(f"data/{folder}/x.jsonl", LINE)
-    bucket.put("data-2/runs/y.jsonl", LINE)
-    found = find_files([f"{bucket.uri}/{source}"], Root(f"{bucket.uri}/data"))
-    keys = {file.uri.removeprefix(f"{bucket.uri}/") for file in found.files}
+        s3_bucket.put(f"data/{folder}/x.jsonl", LINE)
+    s3_bucket.put("data-2/runs/y.jsonl", LINE)
+    found = find_files([f"{s3_bucket.uri}/{source}"], Root(f"{s3_bucket.uri}/data"))
+    keys = {file.uri.removeprefix(f"{s3_bucket.uri}/") for file in found.files}
     assert {"data/raw/x.jsonl", "data/other/x.jsonl"} <= keys
     assert not {key for key in keys if key.startswith("data/") and "x.jsonl" in key} - {
         "data/raw/x.jsonl",
@@ -155,20 +156,20 @@ def test_one_file_through_two_sources_is_read_once_and_equal_names_are_told_apar
     assert [file.source for file in found] == [f"{one}/a.jsonl", f"{two}/a.jsonl", "x-1.jsonl"]
 
 
-def test_25_000_keys_are_listed_in_pages_and_none_is_asked_for_alone(bucket, monkeypatch):
+def test_25_000_keys_are_listed_in_pages_and_none_is_asked_for_alone(s3_bucket, monkeypatch):
     def listed(self, folder):
-        for number in range(25_000 if folder == f"{bucket.uri}/raw" else 0):
+        for number in range(25_000 if folder == f"{s3_bucket.uri}/raw" else 0):
             yield StoredFile(f"{folder}/{number:05}.jsonl", 10, f"v{number}", 0.0)
 
     asked = []
     monkeypatch.setattr(S3Storage, "list", listed)
     monkeypatch.setattr(S3Storage, "stat", lambda _, uri: asked.append(uri))
-    assert len(find_files([f"{bucket.uri}/raw"], Root(bucket.uri)).files) == 25_000
-    assert len(find_files([f"{bucket.uri}/raw/*[05].jsonl"], Root(bucket.uri)).files) == 5_000
+    assert len(find_files([f"{s3_bucket.uri}/raw"], Root(s3_bucket.uri)).files) == 25_000
+    assert len(find_files([f"{s3_bucket.uri}/raw/*[05].jsonl"], Root(s3_bucket.uri)).files) == 5_000
     assert len(asked) == 2, "for the name itself, which may be one object"
 
 
-def test_gzip_and_containers_on_s3_come_to_the_same_rows_as_here(bucket, cli, tmp_path):
+def test_gzip_and_containers_on_s3_come_to_the_same_rows_as_here(s3_bucket, cli, tmp_path):
     raw = tmp_path / "in" / "2026-01-05"
     raw.mkdir(parents=True)
     files = {
@@ -184,10 +185,10 @@ def test_gzip_and_containers_on_s3_come_to_the_same_rows_as_here(bucket, cli, tm
     }
     for name, content in files.items():
         (raw / name).write_bytes(content)
-    bucket.put_folder(tmp_path / "in", "in")
-    roots = {"in": "data", f"{bucket.uri}/in": f"{bucket.uri}/data"}
+    s3_bucket.put_folder(tmp_path / "in", "in")
+    roots = {"in": "data", f"{s3_bucket.uri}/in": f"{s3_bucket.uri}/data"}
     # A local SOURCE with a root on S3, and the other way round.
-    roots |= {"./in": f"{bucket.uri}/other", f"{bucket.uri}/in/": "other"}
+    roots |= {"./in": f"{s3_bucket.uri}/other", f"{s3_bucket.uri}/in/": "other"}
 
     documents, rows = [], []
     for source, root in roots.items():
@@ -200,6 +201,6 @@ def test_gzip_and_containers_on_s3_come_to_the_same_rows_as_here(bucket, cli, tm
     kept = [{key: each[key] for key in ("input", "records", "issues")} for each in documents]
     assert kept == [kept[0]] * 4
     assert kept[0]["records"]["accepted"] == 9
-    landed = bucket.keys(f"data/runs/{documents[1]['run_id']}/landed/")
+    landed = s3_bucket.keys(f"data/runs/{documents[1]['run_id']}/landed/")
     assert any(key.endswith("-1.bin") for key in landed)
     assert not list(Path("data/runs", documents[0]["run_id"]).glob(".attempt"))

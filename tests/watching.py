@@ -10,14 +10,15 @@ from healthpipe.workflow.steps import catalog
 def watch_steps(monkeypatch) -> SimpleNamespace:
     """`names` are those of the steps that are done, in order.
 
-    `failing` maps names to what these steps raise; `pausing` to how often they first run out of
-    time, with something done each time.
+    `failing` maps names to what these steps raise, `before` to what is called first; `pausing` to
+    how often they first run out of time, with something done each time.
     """
-    watched = SimpleNamespace(names=[], failing={}, pausing={})
+    watched = SimpleNamespace(names=[], failing={}, pausing={}, before={})
 
     def watch(name, step):
         def perform(work):
             watched.names.append(name)
+            watched.before.get(name, lambda: None)()
             if name in watched.failing:
                 raise watched.failing[name]
             if watched.pausing.get(name):

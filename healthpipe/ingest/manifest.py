@@ -7,7 +7,7 @@ from typing import Any
 from healthpipe.aws.access import AwsAccess
 from healthpipe.engines.base import LineFile
 from healthpipe.ingest.shapes import Shape
-from healthpipe.storage.fetching import versions
+from healthpipe.storage.fetching import stats
 
 SCHEMA_VERSION = 1
 
@@ -79,5 +79,7 @@ class Manifest:
     def changed_files(self, access: AwsAccess) -> list[str]:
         """The files that are no longer as they were listed. A stream has nothing to compare."""
         listed = {file.uri: file.version for file in self.files if file.version}
-        now = versions(listed, access)
-        return [uri for uri, version in listed.items() if now.get(uri) != version]
+        now = stats(listed, access)
+        return [
+            uri for uri, version in listed.items() if uri not in now or now[uri].version != version
+        ]

@@ -11,7 +11,9 @@ from healthpipe.contract import CONSTANTS
 from healthpipe.engines.sql import sql_folder
 from healthpipe.ingest.manifest import InputFile
 from healthpipe.storage.base import TEMPORARY
+from healthpipe.storage.fetching import stats
 from healthpipe.storage.layout import Root
+from healthpipe.storage.uris import is_s3
 
 SCHEMA_VERSION = 2
 DATA, DESCRIPTION = "judged.parquet", "segment.json"
@@ -66,16 +68,18 @@ def is_finished(root: Root, folder: str) -> bool:
 def why_unusable(root: Root, folder: str) -> str | None:
     """Why no run can use a finished segment any more; None where one can.
 
-    A file under a relative name may be another one's who stands elsewhere: where there is none
-    of that name, nobody can tell.
+    A file under a relative name may be another one's who stands elsewhere, and one of this machine
+    in a root that others use another machine's: where there is none of that name, nobody can tell.
     """
     segment = _read_segment(root, folder)
     if segment is None:
         return "other rules or SQL made it"
-    for identity in segment.files:
-        uri, _, size, version, *_ = json.loads(identity)
-        found = root.storage.stat(uri)
-        if found is None and PurePath(uri).is_absolute():
+    identities = [json.loads(identity) for identity in segment.files]
+    now = stats((uri for uri, *_ in identities), root.access)
+    for uri, _, size, version, *_ in identities:
+        found = now.get(uri)
+        is_known = is_s3(uri) or (PurePath(uri).is_absolute() and not root.is_remote)
+        if found is None and is_known:
             return "a file of it is gone"
         if found and (found.size, found.version if version else "") != (size, version):
             return "a file of it has changed"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from healthpipe.aws.access import AwsAccess
 from healthpipe.storage import open_storage
-from healthpipe.storage.base import Progress, Storage
+from healthpipe.storage.base import Progress, Storage, StoredFile
 from healthpipe.storage.uris import is_s3
 
 # A folder with as many wanted files is listed; fewer are looked at one by one.
@@ -26,12 +26,12 @@ def local_copies(
     return [found[uri] for uri in uris]
 
 
-def versions(uris: Iterable[str], access: AwsAccess) -> dict[str, str]:
-    """The versions of files as they are now; those that are not there have none.
+def stats(uris: Iterable[str], access: AwsAccess) -> dict[str, StoredFile]:
+    """Files as they are now, by their URIs, without those that are not there.
 
     On S3 a folder that holds many of them is listed, which takes a request for a thousand.
     """
-    found: dict[str, str] = {}
+    found: dict[str, StoredFile] = {}
     folders: dict[str, set[str]] = {}
     for uri in uris:
         folders.setdefault(uri.rpartition("/")[0] if is_s3(uri) else "", set()).add(uri)
@@ -40,17 +40,17 @@ def versions(uris: Iterable[str], access: AwsAccess) -> dict[str, str]:
         if folder and len(wanted) >= WORTH_A_LISTING:
             found |= _listed(storage, folder, wanted)
             continue
-        stats = (storage.stat(uri) for uri in sorted(wanted))
-        found |= {each.uri: each.version for each in stats if each}
+        each_alone = (storage.stat(uri) for uri in sorted(wanted))
+        found |= {file.uri: file for file in each_alone if file}
     return found
 
 
-def _listed(storage: Storage, folder: str, wanted: set[str]) -> dict[str, str]:
+def _listed(storage: Storage, folder: str, wanted: set[str]) -> dict[str, StoredFile]:
     last = max(uri.encode() for uri in wanted)
-    found: dict[str, str] = {}
+    found: dict[str, StoredFile] = {}
     for file in storage.list(folder):
         if file.uri in wanted:
-            found[file.uri] = file.version
+            found[file.uri] = file
         if file.uri.encode() >= last:  # S3 lists by the bytes of the keys
             break
     return found

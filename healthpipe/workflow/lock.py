@@ -44,7 +44,8 @@ class RootLock:
         if self._holder == holder:
             self._holder = None
             self._grip.release()
-            self._known.pop(self._root.place, None)
+            if self._known.get(self._root.place) is self:
+                del self._known[self._root.place]
 
     def holder(self) -> dict[str, Any] | None:
         """Who has it now, as it was written down; None if nobody has."""
