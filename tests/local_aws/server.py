@@ -15,6 +15,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from tests.local_aws.athena.api import Athena
+from tests.local_aws.athena.description import described
 from tests.local_aws.calls import Call
 from tests.local_aws.control import control
 from tests.local_aws.faults import Faults
@@ -93,6 +94,13 @@ class LocalAws:
     def queries(self) -> list[dict[str, Any]]:
         """Every query so far as GetQueryExecution describes it, in the order of their starts."""
         return self._athena.queries.described()
+
+    def wait_for(self, query_id: str, timeout_s: float = 60) -> dict[str, Any]:
+        """Wait until a query has ended, and describe it as GetQueryExecution does."""
+        query = self._athena.queries.get(query_id)
+        if not query.ended.wait(timeout_s):
+            raise TimeoutError(f"query {query_id} is still {query.state}")
+        return described(query)
 
     def client(self, service: str) -> Any:
         """A boto3 client that comes here."""

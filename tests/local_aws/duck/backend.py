@@ -2,6 +2,8 @@
 
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ class DuckBackend:
         """Everything is in this process."""
 
     def select(self, sql: str, database: str, stopping: Stopping) -> Result:
-        with _Run(self._root, Path(self._folder.name), stopping) as run:
+        with _running(self._root, self._folder.name, stopping) as run:
             found = run.executed(sql, database)
             types = [str(kind) for _, kind, *_ in found.description]
             columns = [
@@ -46,7 +48,7 @@ class DuckBackend:
             return Result(columns, rows, run.bytes_scanned)
 
     def unload(self, unload: Unload, database: str, query_id: str, stopping: Stopping) -> Written:
-        with _Run(self._root, Path(self._folder.name), stopping) as run:
+        with _running(self._root, self._folder.name, stopping) as run:
             found = run.executed(unload.select, database)
             return Written(unloaded(found, unload, stopping), run.bytes_scanned)
 
@@ -55,26 +57,26 @@ class DuckBackend:
         self._folder.cleanup()
 
 
-class _Run:
-    """One query on a connection of its own, which `stopping` interrupts."""
-
-    def __init__(self, root: Any, folder: Path, stopping: Stopping) -> None:
-        self._connection = root.cursor()
-        self._folder, self._stopping = folder, stopping
-        self.bytes_scanned = 0
-
-    def __enter__(self) -> "_Run":
-        self._stopping.act = self._connection.interrupt
-        self._connection.execute("set timezone = 'UTC'")
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._stopping.act = None
-        self._connection.close()
-        if isinstance(error, duckdb.InterruptException):
+@contextmanager
+def _running(root: Any, folder: str, stopping: Stopping) -> Iterator["_Run"]:
+    """A run that is interrupted when it has to stop, and whose failures are Athena's."""
+    with root.cursor() as connection, stopping.calling(connection.interrupt):
+        try:
+            connection.execute("set timezone = 'UTC'")
+            yield _Run(connection, Path(folder), stopping)
+        except duckdb.InterruptException as error:
             raise QueryStopped from error
-        if isinstance(error, duckdb.Error):
+        except duckdb.Error as error:
+            stopping.raise_if_asked()
             raise _failure(error) from error
+
+
+class _Run:
+    """One query on a connection of its own."""
+
+    def __init__(self, connection: Any, folder: Path, stopping: Stopping) -> None:
+        self._connection, self._folder, self._stopping = connection, folder, stopping
+        self.bytes_scanned = 0
 
     def executed(self, sql: str, database: str) -> Any:
         """A query's result, to be fetched."""
