@@ -114,6 +114,10 @@ class User:
         assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
         return self.page(execution["QueryExecutionId"])[1:]
 
+    def rows_of_catalog(self, sql: str) -> list[tuple[str | None, ...]]:
+        """The rows of a statement about the catalog, which have no header."""
+        return self.page(self.run(sql)["QueryExecutionId"])
+
     def page(self, query_id: str, **asked: Any) -> list[tuple[str | None, ...]]:
         """The rows of a page of a result."""
         found = self.athena.get_query_results(QueryExecutionId=query_id, **asked)

@@ -51,7 +51,7 @@ class LocalAws:
     """
 
     def __init__(self, sql: str = "duckdb", port: int = 0) -> None:
-        self.faults = Faults()
+        self.sql, self.faults = sql, Faults()
         self._athena = Athena(sql, self.faults)
         moto = DomainDispatcherApplication(create_backend_app)
         self._front = Front(moto, self._athena, self.faults, self)
