@@ -8,13 +8,12 @@ import sys
 import urllib.request
 from uuid import uuid4
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.local_aws import local_aws
 from tests.local_aws.asking import BUCKET, DATABASE, OUTPUT, User, unload
+from tests.local_aws.server import client
 
 TOKEN = "t" * 32
 COUNT_SQL = "select n from unnest(sequence(1, {})) as numbers (n)"
@@ -40,14 +39,7 @@ def refused(user, sql: str, **asked) -> str:
 
 def loose_client(user):
     """A client that sends what it is given, valid or not."""
-    return boto3.client(
-        "athena",
-        endpoint_url=user.aws.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(parameter_validation=False),
-    )
+    return client("athena", user.aws.endpoint_url, parameter_validation=False)
 
 
 @pytest.mark.parametrize("length", [31, 129])
@@ -133,9 +125,7 @@ def test_at_most_25_queries_run_at_once(user):
 def test_the_first_row_of_the_first_page_holds_the_names(user):
     query_id = user.run(COUNT_SQL.format(1500) + " order by n")["QueryExecutionId"]
     pages = user.athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
-    rows = [
-        [row["Data"][0]["VarCharValue"] for row in page["ResultSet"]["Rows"]] for page in pages
-    ]
+    rows = [[row["Data"][0]["VarCharValue"] for row in page["ResultSet"]["Rows"]] for page in pages]
     assert [len(page) for page in rows] == [1000, 501]
     assert sum(rows, []) == ["n", *map(str, range(1, 1501))]
 
@@ -213,9 +203,7 @@ def test_an_enforced_workgroup_overrides_the_clients_location(user):
 
 def test_a_workgroup_that_enforces_nothing_gives_way(user):
     place = {"OutputLocation": f"s3://{BUCKET}/own/"}
-    asked = work_group(
-        user, "free", ResultConfiguration=place, EnforceWorkGroupConfiguration=False
-    )
+    asked = work_group(user, "free", ResultConfiguration=place, EnforceWorkGroupConfiguration=False)
     told = user.run("select 1", **asked)["ResultConfiguration"]["OutputLocation"]
     assert told.startswith(OUTPUT)
     untold = user.run("select 2", **asked, ResultConfiguration={})
@@ -301,13 +289,7 @@ def test_as_a_process_it_serves_until_it_is_ended():
             endpoint = first.partition("AWS_ENDPOINT_URL=")[2]
             with urllib.request.urlopen(f"{endpoint}/_queries") as answer:
                 assert json.load(answer) == {"running": [], "all": []}
-            s3 = boto3.client(
-                "s3",
-                endpoint_url=endpoint,
-                region_name="us-east-1",
-                aws_access_key_id="testing",
-                aws_secret_access_key="testing",
-            )
+            s3 = client("s3", endpoint)
             assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["ready"]
         finally:
             process.terminate()

@@ -4,15 +4,12 @@ import json
 import urllib.error
 import urllib.request
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.local_aws import local_aws
 from tests.local_aws.asking import BUCKET, OUTPUT, User
-
-ONCE = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+from tests.local_aws.server import client
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +26,8 @@ def user(server):
 
 def once(user, service: str):
     """A client that does not try again."""
-    return boto3.client(
-        service,
-        endpoint_url=user.aws.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=ONCE,
+    return client(
+        service, user.aws.endpoint_url, retries={"total_max_attempts": 1, "mode": "standard"}
     )
 
 
@@ -104,7 +96,10 @@ def test_a_query_hangs_until_it_is_stopped(user):
 def test_somebody_else_stops_a_query(user):
     user.aws.faults.cancel_query()
     status = user.run("select 1")["Status"]
-    assert (status["State"], status["StateChangeReason"]) == ("CANCELLED", "Query cancelled by user")
+    assert (status["State"], status["StateChangeReason"]) == (
+        "CANCELLED",
+        "Query cancelled by user",
+    )
     assert user.aws.count("athena", "StopQueryExecution") == 0
 
 

@@ -55,9 +55,7 @@ class TrinoBackend:
         self._kept.close()
 
     @contextmanager
-    def _cursor(
-        self, database: str, stopping: Stopping, codec: str = "GZIP"
-    ) -> Iterator[Cursor]:
+    def _cursor(self, database: str, stopping: Stopping, codec: str = "GZIP") -> Iterator[Cursor]:
         """A cursor whose query is cancelled when it has to stop."""
         connection = self._connected(database, codec)
         cursor = connection.cursor()

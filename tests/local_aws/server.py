@@ -52,6 +52,7 @@ class LocalAws:
 
     def __init__(self, sql: str = "duckdb", port: int = 0) -> None:
         self.sql, self.faults = sql, Faults()
+        self._clients: dict[str, Any] = {}
         self._athena = Athena(sql, self.faults)
         moto = DomainDispatcherApplication(create_backend_app)
         self._front = Front(moto, self._athena, self.faults, self)
@@ -103,16 +104,10 @@ class LocalAws:
         return described(query)
 
     def client(self, service: str) -> Any:
-        """A boto3 client that comes here."""
-        import boto3
-
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        """A boto3 client that comes here, the same each time."""
+        if service not in self._clients:
+            self._clients[service] = client(service, self.endpoint_url)
+        return self._clients[service]
 
     def control(self, path: str, method: str, asked: dict[str, Any]) -> Any:
         """Carry out what was asked over HTTP, below `/_`."""
@@ -140,11 +135,28 @@ class LocalAws:
         self._athena.close()
         self._server.shutdown()
         self._thread.join()
+        for held in self._clients.values():
+            held.close()
         for connection in list(_Handler.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
         forget_everything()
+
+
+def client(service: str, endpoint_url: str, **settings: Any) -> Any:
+    """A boto3 client of a local AWS; `settings` are those of botocore's Config."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(**settings),
+    )
 
 
 @contextmanager

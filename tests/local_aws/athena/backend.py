@@ -92,9 +92,7 @@ class Backend(Protocol):
     def select(self, sql: str, database: str, stopping: Stopping) -> Result:
         """Run a query for its rows."""
 
-    def unload(
-        self, unload: Unload, database: str, query_id: str, stopping: Stopping
-    ) -> Written:
+    def unload(self, unload: Unload, database: str, query_id: str, stopping: Stopping) -> Written:
         """Write a query's result to the empty folder `unload.target`."""
 
     def close(self) -> None:

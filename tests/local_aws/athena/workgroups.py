@@ -61,7 +61,10 @@ class Workgroups:
             "EffectiveEngineVersion": "Athena engine version 3",
         }
         return {
-            "WorkGroup": {**held, "Configuration": {"EngineVersion": engine} | held["Configuration"]}
+            "WorkGroup": {
+                **held,
+                "Configuration": {"EngineVersion": engine} | held["Configuration"],
+            }
         }
 
     def list(self, asked: dict[str, Any]) -> dict[str, Any]:
