@@ -1,7 +1,5 @@
 """The local Athena keeps the rules of Athena's API reference."""
 
-import csv
-import io
 import json
 import subprocess
 import sys
@@ -78,7 +76,7 @@ def test_a_query_goes_through_its_states(user):
     while "RUNNING" not in states:
         states.add(user.athena.get_query_execution(**asked)["QueryExecution"]["Status"]["State"])
     assert states <= {"QUEUED", "RUNNING"}
-    with pytest.raises(ClientError, match="Query has not yet finished. Current state: RUNNING"):
+    with pytest.raises(ClientError, match=r"Query has not yet finished\. Current state: RUNNING"):
         user.athena.get_query_results(**asked)
     user.athena.stop_query_execution(**asked)
     assert user.aws.wait_for(query_id)["Status"]["State"] == "CANCELLED"
@@ -127,7 +125,7 @@ def test_the_first_row_of_the_first_page_holds_the_names(user):
     pages = user.athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
     rows = [[row["Data"][0]["VarCharValue"] for row in page["ResultSet"]["Rows"]] for page in pages]
     assert [len(page) for page in rows] == [1000, 501]
-    assert sum(rows, []) == ["n", *map(str, range(1, 1501))]
+    assert [*rows[0], *rows[1]] == ["n", *map(str, range(1, 1501))]
 
 
 def test_pages_have_at_most_1000_rows(user):
@@ -179,7 +177,6 @@ def test_results_are_kept_as_csv(user):
     place = execution["ResultConfiguration"]["OutputLocation"]
     assert place == f"{OUTPUT}{execution['QueryExecutionId']}.csv"
     assert user.get(place) == b'"a","b","c"\n"1",,"x""\ny"\n'
-    assert list(csv.reader(io.StringIO(user.get(place).decode())))[0] == ["a", "b", "c"]
     assert f"{place}.metadata" in user.below(OUTPUT)
 
 

@@ -275,7 +275,7 @@ def test_a_folder_is_read_without_hidden_files(user):
 # Each beside a sound file: one bad file fails the whole query.
 BAD_FILES = {
     "plain.gz": (b"{}\n", "HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {uri}"),
-    "cut.gz": (gzip.compress(b"{}\n" * 999)[:-9], "HIVE_CURSOR_ERROR: Failed to read file at {uri}"),
+    "cut.gz": (gzip.compress(b"{}\n" * 99)[:-9], "HIVE_CURSOR_ERROR: Failed to read file at {uri}"),
     "_hidden": (b"{}\n", "HIVE_FILE_NOT_FOUND: Manifest file from the location"),
     ".hidden": (b"{}\n", "HIVE_FILE_NOT_FOUND: Manifest file from the location"),
     "gone": (None, "HIVE_FILE_NOT_FOUND: Manifest file from the location"),

@@ -67,7 +67,7 @@ class Workgroups:
             }
         }
 
-    def list(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def list(self, _: dict[str, Any]) -> dict[str, Any]:
         held = [{"Name": name, "State": group["State"]} for name, group in self._held.items()]
         return {"WorkGroups": held}
 

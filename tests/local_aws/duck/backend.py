@@ -22,6 +22,7 @@ from tests.local_aws.duck import dialect, functions, octets
 from tests.local_aws.duck.relations import Relations
 from tests.local_aws.duck.unloading import unloaded
 
+UNKNOWN_COLUMN = r'(?:Referenced column|does not have a column named) "?([^" ]+)"?'
 SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 
@@ -47,7 +48,7 @@ class DuckBackend:
             rows = [tuple(map(_as_shown, row)) for row in found.fetchall()]
             return Result(columns, rows, run.bytes_scanned)
 
-    def unload(self, unload: Unload, database: str, query_id: str, stopping: Stopping) -> Written:
+    def unload(self, unload: Unload, database: str, _: str, stopping: Stopping) -> Written:
         with _running(self._root, self._folder.name, stopping) as run:
             found = run.executed(unload.select, database)
             return Written(unloaded(found, unload, stopping), run.bytes_scanned)
@@ -132,7 +133,7 @@ def _as_shown(value: Any) -> Any:
 def _failure(error: duckdb.Error) -> QueryFailed:
     """A failure in Athena's words, as far as they can be told from DuckDB's."""
     text = str(error).splitlines()[0]
-    column = re.search(r'(?:Referenced column|column named|does not have a column named) "?([^" ]+)"?', text)  # fmt: skip
+    column = re.search(UNKNOWN_COLUMN, text)
     if isinstance(error, duckdb.BinderException) and column:
         reason = f"COLUMN_NOT_FOUND: line 1:8: Column '{column[1]}' cannot be resolved"
         return QueryFailed(reason, type=1200)
