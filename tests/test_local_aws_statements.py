@@ -123,6 +123,30 @@ def test_columns_without_a_name_are_called_by_their_place(user):
     assert user.page(query_id)[0] == ("_col0", "b", "_col2")
 
 
+def test_a_query_that_computes_for_long_is_really_stopped(user):
+    query_id = user.start(
+        "select count(*) from unnest(sequence(1, 10000)) as a (x), "
+        "unnest(sequence(1, 10000)) as b (x), unnest(sequence(1, 10000)) as c (x) "
+        "where a.x * b.x % 7 = c.x % 5"
+    )
+    while user.aws.queries()[0]["Status"]["State"] == "QUEUED":
+        pass
+    user.athena.stop_query_execution(QueryExecutionId=query_id)
+    assert user.aws.wait_for(query_id, 10)["Status"]["State"] == "CANCELLED"
+    assert user.aws.running_queries() == []
+
+
+def test_an_unload_that_is_stopped_leaves_no_table(user):
+    numbers = "unnest(sequence(1, 10000))"
+    select = f"select a.x * b.y + c.z as n from {numbers} as a (x), {numbers} as b (y), {numbers} as c (z)"
+    query_id = user.start(unload(select, PLACE))
+    while user.aws.queries()[0]["Status"]["State"] == "QUEUED":
+        pass
+    user.athena.stop_query_execution(QueryExecutionId=query_id)
+    assert user.aws.wait_for(query_id, 20)["Status"]["State"] == "CANCELLED"
+    assert user.rows_of_catalog("show tables") == []
+
+
 def test_unload_writes_files_without_a_suffix(user):
     (uri,) = user.unload("select 1 as a, 'x' as b", PLACE, compression="ZSTD")
     assert "." not in uri.removeprefix(PLACE)

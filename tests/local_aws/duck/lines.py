@@ -35,7 +35,7 @@ def read_lines(table: Table, raise_if_stopping: Callable[[], None]) -> pa.Table:
         columns = _columns(lines, len(table.columns), delimiter, takes_rest, null)
         columns.append(pa.repeat(pa.scalar(item.uri, pa.large_string()), len(lines)))
         batches.append(pa.record_batch(columns, schema=schema))
-    return pa.Table.from_batches(batches, schema)
+    return pa.Table.from_batches(batches, schema).combine_chunks()
 
 
 def _content(item: StoredObject) -> bytes:
