@@ -137,8 +137,8 @@ def test_a_query_that_computes_for_long_is_really_stopped(user):
 
 
 def test_an_unload_that_is_stopped_leaves_no_table(user):
-    numbers = "unnest(sequence(1, 10000))"
-    select = f"select a.x * b.y + c.z as n from {numbers} as a (x), {numbers} as b (y), {numbers} as c (z)"
+    many = "unnest(sequence(1, 10000))"
+    select = f"select a.x * b.y + c.z as n from {many} as a (x), {many} as b (y), {many} as c (z)"
     query_id = user.start(unload(select, PLACE))
     while user.aws.queries()[0]["Status"]["State"] == "QUEUED":
         pass
@@ -296,10 +296,12 @@ def test_a_folder_is_read_without_hidden_files(user):
     assert user.rows(f"select line from {table}") == [("a",)]
 
 
+PACKED = gzip.compress(b"".join(b"%d\n" % (number * number) for number in range(5000)))
 # Each beside a sound file: one bad file fails the whole query.
 BAD_FILES = {
     "plain.gz": (b"{}\n", "HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {uri}"),
-    "cut.gz": (gzip.compress(b"{}\n" * 99)[:-9], "HIVE_CURSOR_ERROR: Failed to read file at {uri}"),
+    "cut.gz": (PACKED[:-9], "HIVE_CURSOR_ERROR: Failed to read file at {uri}"),
+    "stub.gz": (PACKED[:12], "HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {uri}"),
     "_hidden": (b"{}\n", "HIVE_FILE_NOT_FOUND: Manifest file from the location"),
     ".hidden": (b"{}\n", "HIVE_FILE_NOT_FOUND: Manifest file from the location"),
     "gone": (None, "HIVE_FILE_NOT_FOUND: Manifest file from the location"),
