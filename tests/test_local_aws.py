@@ -213,11 +213,10 @@ def test_workgroups_are_listed_and_described(user):
     assert "not found" in refused(user, "select 1", WorkGroup="two")
 
 
-def test_a_missing_result_bucket_fails_the_query(user):
+def test_a_missing_result_bucket_is_refused(user):
     place = {"OutputLocation": "s3://no-such-bucket/x/"}
-    status = user.run("select 1", ResultConfiguration=place)["Status"]
-    assert status["State"] == "FAILED"
-    assert "no-such-bucket" in status["StateChangeReason"]
+    message = refused(user, "select 1", ResultConfiguration=place)
+    assert message == "Unable to verify/create output bucket no-such-bucket"
 
 
 def test_statistics_tell_the_bytes_of_the_files(user):

@@ -10,6 +10,7 @@ from tests.local_aws.calls import Call
 
 # Of each service the name that it gives to throttling, with the status.
 THROTTLED = {"s3": ("SlowDown", 503), "sns": ("Throttling", 400), "sts": ("Throttling", 400)}
+EXPIRED = "ExpiredTokenException"
 STARTS_THROTTLED = ("TooManyRequestsException", 400)
 
 
@@ -96,11 +97,10 @@ class Faults:
         """Refuse the credentials of every call from now on."""
 
         def answer(call: Call) -> Failure:
-            code = {"s3": "ExpiredToken", "sns": "ExpiredToken", "sts": "ExpiredToken"}.get(
-                call.service, "ExpiredTokenException"
-            )
             message = "The security token included in the request is expired"
-            return Failure(code, message, 403 if code == "ExpiredToken" else 400)
+            if call.service in {"sns", "sts"}:
+                return Failure("ExpiredToken", message, 403)
+            return Failure("ExpiredToken" if call.service == "s3" else EXPIRED, message)
 
         self._add(CallFault(answer, service, times=times))
 
