@@ -1,4 +1,4 @@
-"""`python -m tests.local_aws --port 5000 --sql duckdb|trino`: a local AWS until it is interrupted."""
+"""A local AWS until it is interrupted: `python -m tests.local_aws --port 5000 --sql duckdb`."""
 
 import argparse
 import signal
@@ -14,6 +14,11 @@ def main() -> None:
     parser.add_argument("--sql", choices=("duckdb", "trino"), default="duckdb")
     parser.add_argument("--bucket", action="append", default=[], help="a bucket to begin with")
     options = parser.parse_args()
+    if options.sql == "trino":
+        from tests.trino_server import why_not
+
+        if reason := why_not():
+            raise SystemExit(reason)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.local_aws import stored
 from tests.local_aws.athena import results
 from tests.local_aws.athena.backend import Backend, backend
 from tests.local_aws.athena.description import described
@@ -69,6 +70,9 @@ class Athena:
         placement = self._workgroups.placement(
             asked.get("WorkGroup", "primary"), asked.get("ResultConfiguration", {})
         )
+        bucket, _ = stored.split_uri(placement.output or "")
+        if placement.output and not stored.has_bucket(bucket):
+            raise Refused(INVALID, f"Unable to verify/create output bucket {bucket}")
         return {"QueryExecutionId": self.queries.start(Query(asked, statement, placement), token)}
 
     def _get(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,6 @@ class Execution:
     def run(self, query: Query) -> None:
         """Run a query to its end. Raises `QueryFailed` or `QueryStopped`."""
         self._meet_faults(query)
-        if query.placement.output:
-            _require_bucket(query.placement.output)
         body = query.statement.body
         match body:
             case str():
@@ -37,7 +35,9 @@ class Execution:
                 _keep(query, ".txt", lines.encode())
 
     def _unload(self, query: Query, unload: Unload) -> None:
-        _require_bucket(unload.target)
+        bucket, _ = stored.split_uri(unload.target)
+        if not stored.has_bucket(bucket):
+            raise QueryFailed(f"HIVE_FILESYSTEM_ERROR: Bucket {bucket} does not exist")
         if next(stored.below(unload.target), None):
             raise QueryFailed(
                 "HIVE_PATH_ALREADY_EXISTS: Target directory for table 'awsdatacatalog."
@@ -69,14 +69,6 @@ class Execution:
                         fault.reason, fault.category, type=100, retryable=fault.retryable
                     )
         query.stopping.raise_if_asked()
-
-
-def _require_bucket(uri: str) -> None:
-    bucket, _ = stored.split_uri(uri)
-    if not stored.has_bucket(bucket):
-        raise QueryFailed(
-            f"Unable to verify/create output bucket {bucket}", category=2, type=401
-        )
 
 
 def _keep(query: Query, suffix: str, content: bytes) -> None:
