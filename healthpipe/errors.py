@@ -89,6 +89,12 @@ class InputChanged(ServiceFailed):
     code = "input_changed"
 
 
+class ObjectMissing(ServiceFailed, FileNotFoundError):
+    """What was to be read from a storage is not there, or not there any more."""
+
+    code = "object_missing"
+
+
 class AlertNotSent(ServiceFailed):
     """The channel of the alerts did not take a message."""
 

@@ -167,7 +167,7 @@ def test_sns_that_does_not_answer_costs_the_patience_and_then_nothing(monkeypatc
         ("InvalidParameter", f"refused a parameter: check that {TOPIC} is in {REGION}"),
         ("KMSAccessDenied", f"allow kms:GenerateDataKey and kms:Decrypt on the key of {TOPIC}"),
         ("AuthorizationError", f"refused access: allow sns:Publish on {TOPIC}"),
-        ("ExpiredToken", "no valid AWS credentials were found: sign in"),
+        ("ExpiredToken", "the AWS sign-in has expired: sign in"),
         ("InvalidClientTokenId", "no valid AWS credentials were found: sign in"),
         ("InternalError", "failed with InternalError: try again later"),
     ],

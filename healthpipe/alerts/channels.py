@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from healthpipe.aws.access import AwsAccess
 from healthpipe.errors import AlertNotSent, UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +112,6 @@ class SnsChannel:
         self._region = region or region_of(topic_arn)
         self._profile = profile
         self._patience = patience
-        self._connected: SNSClient | None = None
 
     def send(self, message: Message) -> None:
         """Publish a message. Raises `AlertNotSent`, whatever the reason."""
@@ -151,18 +151,10 @@ class SnsChannel:
         self._client().publish(TopicArn=self.where, Subject=message.subject, Message=message.body)
 
     def _client(self) -> "SNSClient":
-        if self._connected is None:
-            from boto3.session import Session
-            from botocore.config import Config
+        from healthpipe.aws.clients import Patience, client
 
-            config = Config(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=READ_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            )
-            session = Session(profile_name=self._profile, region_name=self._region)
-            self._connected = session.client("sns", config=config)
-        return self._connected
+        access = AwsAccess(self._region, self._profile)
+        return client("sns", access, Patience(CONNECT_SECONDS, READ_SECONDS, ATTEMPTS))
 
 
 def region_of(topic_arn: str) -> str:

@@ -1,0 +1,218 @@
+"""What AWS refused or failed to do, as an error of ours that says what to do next.
+
+Error texts of the services and of boto3 are not passed on: some quote what was sent. What a retry
+as it stands cannot help is a `UsageError`, all else a `ServiceFailed`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from healthpipe.errors import (
+    HealthpipeError,
+    InputChanged,
+    ObjectMissing,
+    ServiceFailed,
+    UsageError,
+)
+
+
+class Kind(Enum):
+    """What went wrong, in as far as another thing is to be done about it."""
+
+    NO_IDENTITY = auto()
+    EXPIRED = auto()
+    NO_PROFILE = auto()
+    NO_REGION = auto()
+    BAD_REGION = auto()
+    WRONG_REGION = auto()
+    WRONG_CLOCK = auto()
+    DENIED = auto()
+    KEY_REFUSED = auto()
+    NO_BUCKET = auto()
+    NOT_FOUND = auto()
+    ARCHIVED = auto()
+    CHANGED = auto()
+    THROTTLED = auto()
+    UNREACHABLE = auto()
+    BROKEN_TRANSFER = auto()
+    INVALID = auto()
+    UNKNOWN = auto()
+
+
+# By the error code of the service, or the name of an exception of botocore or of its bases.
+# A HEAD request has no body, hence no code: botocore then gives the status.
+_KINDS = {
+    Kind.NO_IDENTITY: """NoCredentialsError PartialCredentialsError CredentialRetrievalError
+        TokenRetrievalError SSOError LoginError NoAuthTokenError MetadataRetrievalError
+        RefreshWithMFAUnsupportedError InvalidClientTokenId InvalidAccessKeyId InvalidToken
+        UnrecognizedClientException SignatureDoesNotMatch IncompleteSignature
+        InvalidSignatureException MissingAuthenticationToken MissingAuthenticationTokenException
+        NotSignedUp OptInRequired""",
+    Kind.EXPIRED: """ExpiredToken ExpiredTokenException TokenRefreshRequired RequestExpired
+        UnauthorizedSSOTokenError SSOTokenLoadError LoginRefreshRequired 400""",
+    Kind.NO_PROFILE: "ProfileNotFound ConfigParseError ConfigNotFound",
+    Kind.NO_REGION: "NoRegionError",
+    Kind.BAD_REGION: "InvalidRegionError",
+    Kind.WRONG_REGION: """PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraint
+        IllegalLocationConstraintException 301""",
+    Kind.WRONG_CLOCK: "RequestTimeTooSkewed",
+    Kind.DENIED: """AccessDenied AccessDeniedException AuthorizationError UnauthorizedOperation
+        AllAccessDisabled AccountProblem 403""",
+    Kind.KEY_REFUSED: """KMSAccessDenied KMSDisabled KMSInvalidState KMSNotFound
+        KMS.DisabledException        KMS.NotFoundException KMS.KMSInvalidStateException
+        KMS.InvalidKeyUsageException KMS.AccessDeniedException KMSKeyNotAccessibleFault""",
+    Kind.NO_BUCKET: "NoSuchBucket InvalidBucketName",
+    Kind.NOT_FOUND: """NoSuchKey NoSuchUpload NoSuchVersion NotFound NotFoundException
+        EntityNotFoundException ResourceNotFoundException 404""",
+    Kind.ARCHIVED: "InvalidObjectState",
+    Kind.CHANGED: """PreconditionFailed ConditionalRequestConflict 412 409
+        ConcurrentModificationException""",
+    Kind.THROTTLED: """Throttled Throttling ThrottledException ThrottlingException KMSThrottling
+        RequestThrottled RequestThrottledException RequestLimitExceeded TooManyRequestsException
+        SlowDown BandwidthLimitExceeded LimitExceededException KMS.ThrottlingException 429""",
+    Kind.UNREACHABLE: """HTTPClientError ConnectionError EndpointResolutionError""",
+    Kind.BROKEN_TRANSFER: """ResponseStreamingError IncompleteReadError FlexibleChecksumError
+        ChecksumError BadDigest IncompleteBody InvalidDigest XAmzContentSHA256Mismatch
+        RetriesExceededError S3ValidationError ProtocolError RequestTimeout
+        RequestTimeoutException""",
+    Kind.INVALID: """InvalidParameter ParameterValueInvalid ParamValidationError ValidationError
+        ValidationException InvalidArgument InvalidRequest InvalidRequestException
+        InvalidInputException KeyTooLongError EntityTooLarge MalformedXML""",
+}
+KIND_BY_NAME = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What happened, what to do next, and whether trying again can help as things stand."""
+
+    what: str
+    hint: str
+    retry_helps: bool = False
+
+
+# {name} is the service's code or the exception, {action} the permission that the request needs.
+_EXPLANATIONS = {
+    Kind.NO_IDENTITY: Explanation(
+        "no valid AWS credentials were found", "sign in, set AWS_PROFILE or give --profile"
+    ),
+    Kind.EXPIRED: Explanation(
+        "the AWS sign-in has expired", "sign in again, then run again", retry_helps=True
+    ),
+    Kind.NO_PROFILE: Explanation(
+        "the AWS profile is not there or cannot be read", "check --profile and AWS_PROFILE"
+    ),
+    Kind.NO_REGION: Explanation("no region is set", "give --region"),
+    Kind.BAD_REGION: Explanation("what is set is no region", "check --region and AWS_REGION"),
+    Kind.WRONG_REGION: Explanation("it is in another region", "check --region and AWS_REGION"),
+    Kind.WRONG_CLOCK: Explanation("the clock of this machine is wrong", "set it, then run again"),
+    Kind.DENIED: Explanation(
+        "it refused access",
+        "allow {action} on {resource} to the identity that `aws sts get-caller-identity` shows",
+    ),
+    Kind.KEY_REFUSED: Explanation(
+        "the key that encrypts it cannot be used",
+        "check --kms-key, and allow kms:GenerateDataKey and kms:Decrypt on the key of {resource}",
+    ),
+    Kind.NO_BUCKET: Explanation("there is no such bucket", "create it, or mend its name"),
+    Kind.NOT_FOUND: Explanation("it is not there", "check the name, and who else removes it"),
+    Kind.ARCHIVED: Explanation("it is archived", "restore it, then run again"),
+    Kind.CHANGED: Explanation(
+        "somebody else changed it at the same time", "run again", retry_helps=True
+    ),
+    Kind.THROTTLED: Explanation(
+        "it takes no more requests for now", "try again later", retry_helps=True
+    ),
+    Kind.UNREACHABLE: Explanation(
+        "it cannot be reached", "check the network, the proxy and --region", retry_helps=True
+    ),
+    Kind.BROKEN_TRANSFER: Explanation(
+        "the transfer broke off", "check the network, then run again", retry_helps=True
+    ),
+    Kind.INVALID: Explanation("it refused a parameter", "check {resource} and --region"),
+    Kind.UNKNOWN: Explanation(
+        "it failed with {name}", "try again later; --debug shows more", retry_helps=True
+    ),
+}
+# S3 refuses access where it could as well say something else.
+_S3_DENIED = (
+    "; without s3:ListBucket what is missing looks like this, too, "
+    "and so does a bucket of another owner than --bucket-owner"
+)
+
+
+def name_of(error: Exception) -> str:
+    """The error code that a service gave, else the kind of exception."""
+    return _names(error)[0]
+
+
+def kind_of(error: Exception) -> Kind:
+    """What went wrong in a call of AWS."""
+    return next(
+        (KIND_BY_NAME[name] for name in _names(error) if name in KIND_BY_NAME), Kind.UNKNOWN
+    )
+
+
+def explained(error: Exception, action: str, resource: str) -> Explanation:
+    """What a failure means to whoever ran `action`, such as s3:GetObject, on a resource."""
+    known = _EXPLANATIONS[kind_of(error)]
+    facts = {"name": name_of(error), "action": action, "resource": resource}
+    hint = known.hint.format(**facts)
+    if kind_of(error) is Kind.DENIED and action.startswith("s3:"):
+        hint += _S3_DENIED
+    return Explanation(known.what.format(**facts), hint, known.retry_helps)
+
+
+def translated(error: Exception, action: str, resource: str) -> HealthpipeError:
+    """A failure of a call of AWS as an error of ours, in one line; ours stay as they are."""
+    if isinstance(error, HealthpipeError):
+        return error
+    found = explained(error, action, resource)
+    if kind_of(error) in _OF_THIS_MACHINE:
+        return UsageError(found.what, found.hint)
+    make: type[HealthpipeError] = ServiceFailed if found.retry_helps else UsageError
+    if action.startswith("s3:"):
+        make = _OF_OBJECTS.get(kind_of(error), make)
+    return make(f"AWS did not do {action} on {resource}: {found.what}", found.hint)
+
+
+# What is found out before a request is sent.
+_OF_THIS_MACHINE = {Kind.NO_PROFILE, Kind.NO_REGION, Kind.BAD_REGION}
+_OF_OBJECTS: dict[Kind, type[HealthpipeError]] = {
+    Kind.NOT_FOUND: ObjectMissing,
+    Kind.CHANGED: InputChanged,
+}
+
+
+@contextmanager
+def failures_told(action: str, resource: str) -> Iterator[None]:
+    """Have every failure of boto3 in the block raised as an error of ours: see `translated`."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+    from s3transfer.exceptions import RetriesExceededError, S3ValidationError
+
+    try:
+        yield
+    except (
+        BotoCoreError,
+        ClientError,
+        Boto3Error,
+        RetriesExceededError,
+        S3ValidationError,
+    ) as error:
+        raise translated(error, action, resource) from error
+
+
+def _names(error: Exception) -> list[str]:
+    """Its names, the most exact first."""
+    inner = getattr(error, "last_exception", None)
+    if isinstance(inner, Exception):
+        return _names(inner)
+    names = [kind.__name__ for kind in type(error).__mro__]
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return names
+    status = str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+    return [response.get("Error", {}).get("Code") or status, status, *names]
