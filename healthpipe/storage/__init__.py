@@ -1,4 +1,4 @@
-"""Where files lie. A URI is a local path or, in a later version, s3://bucket/key."""
+"""Where files lie. A URI is a local path or s3://bucket/key."""
 
 from typing import TYPE_CHECKING
 
@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from healthpipe.storage.base import Storage
 
 
-def open_storage(uri: str, access: AwsAccess | None = None) -> "Storage":  # noqa: ARG001
+def open_storage(uri: str, access: AwsAccess | None = None) -> "Storage":
     """The storage that keeps `uri`, reached with `access` where it is S3."""
-    require_local(uri)
+    if uri.startswith("s3://"):
+        from healthpipe.storage.s3 import S3Storage
+
+        return S3Storage(access)
     from healthpipe.storage.local import LocalStorage
 
     return LocalStorage()

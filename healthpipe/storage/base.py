@@ -1,7 +1,7 @@
 """What the project needs of a storage."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,10 @@ class StoredFile:
     modified: float
 
 
+# Told the bytes that came and the bytes that are wanted, in one thread at a time.
+Progress = Callable[[int, int], None]
+
+
 class PreconditionFailed(Exception):
     """The object is not the one that a conditional write was to replace."""
 
@@ -42,6 +46,13 @@ class Storage(ABC):
     @abstractmethod
     def stat(self, uri: str) -> StoredFile | None:
         """The file at a URI, if there is one."""
+
+    @abstractmethod
+    def age(self, uri: str) -> float | None:
+        """The seconds since the file at a URI was written last, by the storage's own clock.
+
+        None if there is no file. S3 tells whole seconds.
+        """
 
     @abstractmethod
     def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
@@ -67,19 +78,28 @@ class Storage(ABC):
         """A local file with the content of `uri`, for an engine to read."""
 
     @abstractmethod
+    def local_copies(self, uris: Sequence[str], progress: Progress | None = None) -> Sequence[Path]:
+        """Local files with the content of `uris`, in their order; `progress` is told what has to
+        be fetched, if anything.
+        """
+
+    @abstractmethod
     def deliver(self, local: Path, uri: str) -> None:
         """Put a finished local file in place, whole. The local file is gone afterwards."""
 
     @abstractmethod
     def deliver_folder(self, local: Path, uri: str) -> None:
-        """Put a finished local folder of files in place, all of them or none.
+        """Put a finished local folder of files in place, on this machine all of them or none.
 
         It replaces a folder that is there. The local folder is gone afterwards.
         """
 
     @abstractmethod
     def copy(self, source: str, target: str) -> str:
-        """Copy a file within the storage and return its SHA-256 in hexadecimal."""
+        """Copy a file within the storage and return its SHA-256 in hexadecimal.
+
+        S3 knows none for a file above 5 GB: `composite:` and what it knows instead.
+        """
 
     @abstractmethod
     def sha256(self, uri: str) -> str:

@@ -7,13 +7,13 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from healthpipe.errors import ServiceFailed
-from healthpipe.storage.base import TEMPORARY, PreconditionFailed, Storage, StoredFile
+from healthpipe.storage.base import TEMPORARY, PreconditionFailed, Progress, Storage, StoredFile
 
 CHUNK_BYTES = 1 << 20
 
@@ -46,6 +46,10 @@ class LocalStorage(Storage):
         version = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
         return StoredFile(uri, status.st_size, version, status.st_mtime)
 
+    def age(self, uri: str) -> float | None:
+        found = self.stat(uri)
+        return time.time() - found.modified if found else None
+
     def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
         return Path(uri).open("rb")
 
@@ -73,6 +77,13 @@ class LocalStorage(Storage):
 
     def local_copy(self, uri: str) -> Path:
         return Path(uri)
+
+    def local_copies(
+        self,
+        uris: Sequence[str],
+        progress: Progress | None = None,  # noqa: ARG002 - nothing is fetched
+    ) -> Sequence[Path]:
+        return [Path(uri) for uri in uris]
 
     def deliver(self, local: Path, uri: str) -> None:
         target = Path(uri).resolve()
