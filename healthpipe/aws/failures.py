@@ -191,24 +191,24 @@ def failures_told(action: str, resource: str) -> Iterator[None]:
     """Have every failure of boto3 in the block raised as an error of ours: see `translated`."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
-    from s3transfer.exceptions import RetriesExceededError, S3ValidationError
+    from s3transfer.exceptions import (
+        RetriesExceededError,
+        S3DownloadFailedError,
+        S3ValidationError,
+    )
 
+    transfer_errors = (RetriesExceededError, S3DownloadFailedError, S3ValidationError)
     try:
         yield
-    except (
-        BotoCoreError,
-        ClientError,
-        Boto3Error,
-        RetriesExceededError,
-        S3ValidationError,
-    ) as error:
+    except (BotoCoreError, ClientError, Boto3Error, *transfer_errors) as error:
         raise translated(error, action, resource) from error
 
 
 def _names(error: Exception) -> list[str]:
     """Its names, the most exact first."""
-    inner = getattr(error, "last_exception", None)
-    if isinstance(inner, Exception):
+    # s3transfer keeps the answer of the service in these two places.
+    inner = getattr(error, "last_exception", None) or error.__context__
+    if isinstance(inner, Exception) and not hasattr(error, "response") and _is_of_aws(inner):
         return _names(inner)
     names = [kind.__name__ for kind in type(error).__mro__]
     response = getattr(error, "response", None)
@@ -216,3 +216,9 @@ def _names(error: Exception) -> list[str]:
         return names
     status = str(response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
     return [response.get("Error", {}).get("Code") or status, status, *names]
+
+
+def _is_of_aws(error: Exception) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return isinstance(error, (BotoCoreError, ClientError))
