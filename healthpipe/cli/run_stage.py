@@ -15,7 +15,7 @@ from healthpipe.cli.outputs import names_in
 from healthpipe.cli.shared import Manner, Place
 from healthpipe.cli.stage_options import stage_options
 from healthpipe.cli.views import print_data, show_preview, show_stage_summary
-from healthpipe.engines import require_supported
+from healthpipe.engines import require_reach
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.view import Stage
@@ -65,7 +65,7 @@ class StageCommand:
 
     def request(self, sources: Sequence[str]) -> Request:
         """What is to be run. Everything that can be refused is refused here."""
-        require_supported(self.engine)
+        require_reach(self.engine, self.root.uri)
         root, fmt = self.root, self.place.chosen_format()
         self.place.require_writable(sources or [root.raw], root.access)
         request = Request(

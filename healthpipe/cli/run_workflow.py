@@ -7,7 +7,7 @@ from pathlib import PurePath
 from healthpipe.cli.console import log
 from healthpipe.cli.shared import Manner, Place
 from healthpipe.cli.views import print_data, rejected_count, show_issues
-from healthpipe.engines import require_supported
+from healthpipe.engines import require_reach
 from healthpipe.errors import UsageError
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.pointer import published_files, read_live
@@ -33,7 +33,7 @@ def run_workflow(
     request: RunRequest, execution: Execution, conduct: Conduct, manner: Manner
 ) -> None:
     """Run it and render what it published."""
-    require_supported(request.engine)
+    require_reach(request.engine, request.root)
     require_url(conduct.heartbeat_url)
     with manner.session() as progress, heartbeat(conduct.heartbeat_url):
         result = orchestrate(request, execution, Surroundings(progress, conduct.lock_wait_s))

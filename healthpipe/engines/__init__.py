@@ -5,8 +5,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from healthpipe.aws.access import AthenaSettings, AwsAccess
-from healthpipe.errors import NotSupportedYet
+from healthpipe.errors import NotSupportedYet, UsageError
 from healthpipe.stopping import cancelled_when_stopping
+from healthpipe.storage.uris import is_s3
 from healthpipe.words import EngineName
 
 if TYPE_CHECKING:
@@ -17,25 +18,21 @@ if TYPE_CHECKING:
     from healthpipe.engines.rehearsal import Rehearsal
 
 
-def require_supported(name: EngineName) -> None:
-    """Refuse an engine that the design names and this version lacks, before anything is written."""
-    if name is EngineName.ATHENA:
-        raise NotSupportedYet("--engine athena is not supported yet", "use --engine duckdb")
+def require_reach(name: EngineName, root: str) -> None:
+    """Refuse an engine that cannot read a root, before anything is written."""
+    if name is EngineName.ATHENA and not is_s3(root):
+        raise UsageError(
+            "--engine athena reads and writes S3 alone", "give --root s3://BUCKET/PREFIX"
+        )
 
 
 @contextmanager
 def open_engine(
-    name: EngineName,
-    workplace: "Workplace",
-    settings: AthenaSettings | None = None,
+    name: EngineName, workplace: "Workplace", settings: AthenaSettings | None = None
 ) -> "Iterator[Engine]":
     """The engine of that name while the block runs; what it runs ends when the process stops."""
-    require_supported(name)
-    from healthpipe.engines.duckdb import DuckDBEngine
-    from healthpipe.storage.fetching import local_copies
-
-    fetch = partial(local_copies, access=(settings or AthenaSettings()).access)
-    with DuckDBEngine(workplace.scratch, fetch) as engine, cancelled_when_stopping(engine.cancel):
+    made = _made(name, workplace, settings or AthenaSettings())
+    with made as engine, cancelled_when_stopping(engine.cancel):
         yield engine
 
 
@@ -50,7 +47,8 @@ def open_rehearsal(
 
     Results are empty files in `scratch`.
     """
-    require_supported(name)
+    if name is EngineName.ATHENA:
+        raise NotSupportedYet("--engine athena has no dry run yet", "use --engine duckdb")
     from healthpipe.engines.rehearsal import RehearsedDuckDB
 
     with RehearsedDuckDB(scratch) as engine:
@@ -67,3 +65,14 @@ def open_embedded(scratch: "Path", access: AwsAccess | None = None) -> "Iterator
     settings = AthenaSettings(access or AwsAccess())
     with open_engine(EngineName.DUCKDB, workplace, settings) as engine:
         yield engine
+
+
+def _made(name: EngineName, workplace: "Workplace", settings: AthenaSettings) -> "Engine":
+    if name is EngineName.ATHENA:
+        from healthpipe.engines.athena.engine import AthenaEngine
+
+        return AthenaEngine(workplace, settings)
+    from healthpipe.engines.duckdb import DuckDBEngine
+    from healthpipe.storage.fetching import local_copies
+
+    return DuckDBEngine(workplace.scratch, partial(local_copies, access=settings.access))

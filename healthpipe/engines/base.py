@@ -46,6 +46,9 @@ class Journal(Protocol):
     def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
         """A query ended, in one of Athena's states."""
 
+    def scanned(self) -> int:
+        """The bytes that the queries of the run have scanned, as far as they ended."""
+
 
 class NoJournal:
     """For an engine on this machine, whose queries end with it."""
@@ -55,6 +58,10 @@ class NoJournal:
 
     def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
         """Nobody waits for it."""
+
+    def scanned(self) -> int:
+        """Nothing that is billed."""
+        return 0
 
 
 @dataclass(frozen=True)

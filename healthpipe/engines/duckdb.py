@@ -76,6 +76,19 @@ COPY_OPTIONS = {
 LINE_OPTIONS = f"format csv, header false, delimiter '{SEPARATOR}', quote '', escape ''"
 
 
+def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
+    """A database in memory that spills to `scratch`."""
+    # Extensions are never installed or loaded behind the user's back.
+    return duckdb.connect(
+        config={
+            "temp_directory": str(scratch / "spill"),
+            "memory_limit": MEMORY_LIMIT,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+    )
+
+
 class DuckDBEngine(Engine):
     """One connection to a database in memory that spills to `scratch`.
 
@@ -85,15 +98,7 @@ class DuckDBEngine(Engine):
     name: ClassVar[str] = "duckdb"
 
     def __init__(self, scratch: Path, fetch: Fetch) -> None:
-        # Extensions are never installed or loaded behind the user's back.
-        self._connection = duckdb.connect(
-            config={
-                "temp_directory": str(scratch / "spill"),
-                "memory_limit": MEMORY_LIMIT,
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-            }
-        )
+        self._connection = connect(scratch)
         self._fetch = fetch
         # The lines' files of this machine, each with the URI that it was fetched from.
         self._files: list[tuple[str, str]] = []
@@ -157,6 +162,19 @@ class DuckDBEngine(Engine):
 
     def unload(self, relation: Relation, uri: str, fmt: Format) -> None:  # noqa: ARG002
         return None
+
+    def types(self, query: str) -> dict[str, str]:
+        """The names and types of the columns of a query in DuckDB's dialect; nothing is run."""
+        described = self._execute(f"describe {query}").fetchall()
+        return {name: kind for name, kind, *_ in described}
+
+    def write_schema(self, source: Path, path: Path) -> None:
+        """Write the columns of a Parquet file, of which only the footer is read, without rows."""
+        self._execute(
+            "copy (select * from read_parquet($1, hive_partitioning = false) limit 0)"
+            " to $2 (format parquet)",
+            [str(source), str(path)],
+        )
 
     def progress(self) -> float | None:
         try:

@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from healthpipe.contract import CONSTANTS, Constant
-from healthpipe.engines.query import Constants, IdPattern, Relation, Value
+from healthpipe.engines.query import Constants, IdPattern, Query, Relation, Value
 
 FUNCTIONS = "functions"
 ATHENA = "athena"
@@ -34,15 +34,20 @@ def sql_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "sql"
 
 
-def statement(relation: Relation, dialect: str) -> str:
-    """The text of a query written in Athena's dialect, for the engine that speaks `dialect`."""
+def statement(relation: Relation, dialect: str, keys: Mapping[str, exp.Expr] | None = None) -> str:
+    """The text of a query written in Athena's dialect, for the engine that speaks `dialect`.
+
+    `keys` are columns that it has besides its own.
+    """
     if isinstance(relation, Constants):
         return _constant_rows(relation).sql(dialect, copy=False)
     tree = _query(relation.name).copy()
     if not relation.is_ordered:
         tree.set("order", None)
     wanted = {relation.column} if relation.column else set(tree.named_selects) - relation.dropped
-    tree.set("expressions", [s for s in tree.selects if s.alias_or_name in wanted])
+    kept = [s for s in tree.selects if s.alias_or_name in wanted]
+    added = [exp.alias_(key, name) for name, key in (keys or {}).items()]
+    tree.set("expressions", kept + added)
     if relation.limit is not None:
         tree = tree.limit(relation.limit)
     if relation.is_spreadsheet_safe:
@@ -53,6 +58,41 @@ def statement(relation: Relation, dialect: str) -> str:
 def column_names(name: str) -> tuple[str, ...]:
     """The names of the columns of `sql/<name>.sql`."""
     return tuple(_query(name).named_selects)
+
+
+def selected_names(relation: Relation) -> tuple[str, ...]:
+    """The names of the columns of a relation."""
+    if isinstance(relation, Constants):
+        return relation.columns
+    names = column_names(relation.name)
+    if relation.column:
+        return (relation.column,)
+    return tuple(name for name in names if name not in relation.dropped)
+
+
+def order_of(relation: Query) -> list[exp.Ordered]:
+    """By what a query orders its rows, each key written as in its SELECT."""
+    tree = _query(relation.name)
+    order = tree.args.get("order")
+    selects = {select.alias_or_name: select.unalias() for select in tree.selects}
+    found = [ordered.copy() for ordered in order.expressions] if order else []
+    for ordered in found:
+        key = ordered.this
+        # A plain name is that of a column of the result first.
+        if isinstance(key, exp.Column) and not key.table and key.name in selects:
+            ordered.set("this", selects[key.name].copy())
+    return found
+
+
+def named_select(relation: Query, key: exp.Expr) -> str | None:
+    """The column of a query's file that is this expression, if one is."""
+    selects = _query(relation.name).selects
+    return next((each.alias_or_name for each in selects if each.unalias() == key), None)
+
+
+def spreadsheet_safe(tree: exp.Query, dialect: str) -> str:
+    """The text of a query whose columns become texts that no spreadsheet takes for formulas."""
+    return _expand(_spreadsheet_safe(tree)).sql(dialect)
 
 
 def summary(name: str) -> str:

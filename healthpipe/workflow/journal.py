@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from healthpipe.workflow.attempts import Attempt
-from healthpipe.workflow.queries import QUERIES, with_ended, with_started
+from healthpipe.workflow.queries import QUERIES, scanned, with_ended, with_started
 from healthpipe.workflow.runs import Run
 
 
@@ -24,6 +24,10 @@ class StepJournal:
         notes = self.attempt.notes
         notes[QUERIES] = with_ended(notes, query_id, state, bytes_scanned)
 
+    def scanned(self) -> int:
+        """The bytes that the step's queries have scanned."""
+        return scanned(self.attempt.notes)
+
 
 @dataclass(frozen=True)
 class RunJournal:
@@ -38,3 +42,7 @@ class RunJournal:
     def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
         """Write down how a query ended."""
         self.run.note(queries=with_ended(self.run.record.details, query_id, state, bytes_scanned))
+
+    def scanned(self) -> int:
+        """The bytes that the run's queries have scanned."""
+        return scanned(self.run.record.details)

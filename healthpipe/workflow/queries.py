@@ -32,6 +32,11 @@ def unended(notes: Notes) -> list[str]:
     return [query["id"] for query in noted(notes) if query["state"] == STARTED]
 
 
+def scanned(notes: Notes) -> int:
+    """The bytes that the queries have scanned, as far as their end was seen."""
+    return sum(query["bytes_scanned"] for query in noted(notes))
+
+
 def shown(notes: Notes) -> list[dict[str, Any]]:
     """The queries as the documents of commands show them."""
     return [{"id": query["id"], "bytes_scanned": query["bytes_scanned"]} for query in noted(notes)]

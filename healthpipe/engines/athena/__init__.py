@@ -1,0 +1,1 @@
+"""The engine on AWS: Athena runs the SQL over tables in Glue, files lie on S3."""

@@ -1,0 +1,188 @@
+"""The engine on AWS: Athena runs the SQL, this machine formats what comes of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar
+
+from sqlglot import exp
+
+from healthpipe.aws.access import AthenaSettings
+from healthpipe.engines.athena.calls import Calls
+from healthpipe.engines.athena.clock import Clock
+from healthpipe.engines.athena.failures import Ended, FilesUnreadable
+from healthpipe.engines.athena.glue import Catalog
+from healthpipe.engines.athena.parts import Parts
+from healthpipe.engines.athena.queries import Queries
+from healthpipe.engines.athena.raw_files import FILE_TYPES, describe_files
+from healthpipe.engines.athena.relations import POSITION, Relations
+from healthpipe.engines.athena.results import are_told_as_text, values
+from healthpipe.engines.athena.schemas import fetch_footer
+from healthpipe.engines.athena.twin import Twin
+from healthpipe.engines.athena.types import Types, cast_to, no_rows
+from healthpipe.engines.athena.workgroup import result_place
+from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row, Workplace
+from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS
+from healthpipe.engines.query import Relation
+from healthpipe.engines.sorting import unsorted, without_order
+from healthpipe.engines.sql import ATHENA, statement
+from healthpipe.errors import HealthpipeError, StillRunning
+from healthpipe.words import Format
+
+DUCKDB = "duckdb"
+# Everything that the engine keeps for itself on S3 is below this folder of the attempt's place.
+OWN_FOLDER, RESULTS = "athena", "results"
+UNLOADED = {
+    Format.PARQUET: "format = 'PARQUET', compression = 'ZSTD'",
+    Format.NDJSON: "format = 'TEXTFILE', compression = 'NONE'",
+}
+
+
+class AthenaEngine(Engine):
+    """Runs queries for one attempt at a step. Called again for the same attempt, it has to be asked
+    for the same things in the same order, and then goes on with the queries that it had started.
+
+    Every method that runs a query raises what `Queries.run` tells.
+    """
+
+    name: ClassVar[str] = "athena"
+
+    def __init__(self, workplace: Workplace, settings: AthenaSettings) -> None:
+        self._workplace, self._access = workplace, settings.access
+        self._own = f"{workplace.uri}/{OWN_FOLDER}"
+        self._clock = Clock()
+        place = result_place(settings, f"{self._own}/{RESULTS}")
+        self._calls = Calls.to(settings, self._clock, place)
+        self._queries = Queries(
+            self._calls,
+            workplace.journal,
+            workplace.token,
+            workplace.patience_s,
+            settings.max_bytes_scanned,
+        )
+        self._relations = Relations(
+            Catalog.of(settings), workplace.storage, self._own, workplace.token
+        )
+        self._twin = Twin(workplace.scratch)
+        self._files: dict[str, LineFile] = {}
+        self._is_left_running = False
+
+    def read_lines(self, files: Sequence[LineFile]) -> None:
+        self._twin.read_lines()
+        if not files:
+            self._relations.define("source", no_rows(self._twin.types("from source")))
+            return
+        self._files = {file.path: file for file in files}
+        described = self._workplace.scratch / "raw-files.parquet"
+        describe_files(files, described)
+        uri = f"{self._relations.next_place('files')}/files.parquet"
+        self._workplace.storage.deliver(described, uri)
+        self._relations.read_lines(list(self._files), uri, FILE_TYPES)
+
+    def read_table(self, name: str, paths: Sequence[str]) -> None:
+        footer = self._workplace.scratch / f"footer-{name}.parquet"
+        fetch_footer(self._access, paths[0], footer)
+        self._twin.read_table(name, footer)
+        footer.unlink()
+        types = self._twin.types(f"from {name}")
+        self._relations.read_parquet(name, types, paths)
+
+    def define(self, name: str, relation: Relation) -> None:
+        self._twin.define(name, relation)
+        self._relations.define(name, statement(relation, ATHENA))
+
+    def materialize(self, name: str, relation: Relation) -> None:
+        anyhow = without_order(relation)
+        types = self._types_of(statement(anyhow, DUCKDB))
+        files = self._unload(
+            statement(anyhow, ATHENA), types, self._relations.next_place(name), Format.PARQUET
+        )
+        self._relations.read_parquet(name, types, files)
+        self._twin.materialize(name, relation)
+
+    def rows(self, relation: Relation) -> list[Row]:
+        types = self._twin.types(statement(relation, DUCKDB))
+        if not are_told_as_text(types):
+            return list(self.stream(relation))
+        text = self._relations.statement(statement(relation, ATHENA))
+        ended = self._run(lambda _: text)
+        return list(values(self._calls.results(ended.id), types))
+
+    def stream(self, relation: Relation) -> Iterator[Row]:
+        yield from self._fetched(relation).rows()
+
+    def write(self, relation: Relation, path: Path, fmt: Format) -> int:
+        return self._fetched(relation).write(path, COPY_OPTIONS[fmt])
+
+    def write_lines(self, relation: Relation, path: Path) -> int:
+        return self._fetched(relation).write(path, LINE_OPTIONS)
+
+    def unload(self, relation: Relation, uri: str, fmt: Format) -> list[str]:
+        anyhow = without_order(relation)
+        types = self._types_of(statement(anyhow, DUCKDB))
+        return self._unload(statement(anyhow, ATHENA), types, uri, fmt)
+
+    def progress(self) -> None:
+        return None
+
+    def cancel(self) -> None:
+        self._clock.cancel()
+
+    def close(self) -> None:
+        self._twin.close()
+        # What a query that goes on still reads must stay; so does what nobody has time to remove.
+        if self._is_left_running:
+            return
+        with suppress(HealthpipeError):
+            self._relations.drop()
+            self._clock.raise_if_stopped()
+            self._workplace.storage.delete_folder(self._own)
+
+    def _fetched(self, relation: Relation) -> Parts:
+        result = unsorted(relation)
+        types = self._types_of(result.text(DUCKDB))
+        uris = self._unload(
+            result.text(ATHENA), types, self._relations.next_place("result"), Format.PARQUET
+        )
+        local = self._workplace.storage.local_copies(uris)
+        return Parts(self._workplace.scratch, result, types, local)
+
+    def _types_of(self, query: str) -> Types:
+        """The types of the columns that a query has in Athena as well."""
+        types = self._twin.types(query)
+        return {name: kind for name, kind in types.items() if name != POSITION}
+
+    def _unload(self, query: str, types: Types, uri: str, fmt: Format) -> list[str]:
+        """Have a query's columns `types` written below `uri`; the URIs of the files."""
+        text = self._relations.statement(cast_to(query, types))
+        last = ""
+
+        def unloading(number: int) -> str:
+            nonlocal last
+            last = f"{uri}/{number}/"
+            target = exp.Literal.string(last).sql(ATHENA)
+            return f"UNLOAD ({text}) TO {target} WITH ({UNLOADED[fmt]})"
+
+        self._run(unloading)
+        return [file.uri for file in self._workplace.storage.list(last)]
+
+    def _run(self, text: Callable[[int], str]) -> Ended:
+        """Run a query; files that make it fail are named by `LinesRefused`."""
+        try:
+            return self._queries.run(text)
+        except StillRunning:
+            self._is_left_running = True
+            raise
+        except FilesUnreadable as error:
+            refused = self._refused(error) if self._relations.reads_lines(text(1)) else []
+            if not refused:
+                raise
+            raise LinesRefused(refused) from error
+
+    def _refused(self, error: FilesUnreadable) -> list[str]:
+        """The files of the raw lines that a query may have failed at; no file that ingest wrote
+        is landed again.
+        """
+        unverified = [path for path, file in self._files.items() if not file.landed]
+        named = [path for path in unverified if path in error.uris]
+        return named or unverified

@@ -1,0 +1,140 @@
+"""The life of a query: started once, written down, waited for, and never left running."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+from healthpipe.aws.access import AthenaSettings
+from healthpipe.engines.athena.calls import Calls
+from healthpipe.engines.athena.clock import Clock
+from healthpipe.engines.athena.failures import Ended, failure, is_transient
+from healthpipe.engines.athena.scanning import require_within
+from healthpipe.engines.base import Journal
+from healthpipe.errors import HealthpipeError, ServiceFailed, StillRunning
+from healthpipe.stopping import unbroken
+
+ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH = 0.2, 5.0, 1.5
+# Athena ends a query after 30 minutes by default; who stops it first knows why it ended.
+DEADLINE_S = 28 * 60.0
+# With the calls themselves a process ends within the 15 seconds that it has after a signal.
+STOP_S, STOP_WAIT_S = 8.0, 0.5
+TRIES = 3
+PAUSE_S = 2.0
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Runs the queries of one attempt at a step, which `token` names.
+
+    Called again for the same attempt, the same text finds the query that it started before:
+    after `patience_s` seconds `run` raises `StillRunning` and leaves the query to itself.
+    """
+
+    calls: Calls
+    journal: Journal
+    token: str
+    patience_s: float | None = None
+    max_bytes_scanned: int | None = None
+
+    def run(self, text: Callable[[int], str]) -> Ended:
+        """Run the statement `text(number)` to its success, where `number` counts from 1 how often
+        it was started: a new start needs its own empty place for what it writes.
+
+        Raises what `failures.failure` tells, `UsageError` when the run has scanned too much,
+        `ServiceFailed` after the deadline, `Interrupted` and `OutOfTime`; then the query has been
+        stopped.
+        """
+        for number in range(1, TRIES):
+            ended = self._run_once(text(number), number)
+            if not is_transient(ended):
+                break
+            self.calls.clock.wait(Random(ended.id).uniform(0.5, 1) * PAUSE_S**number)
+        else:
+            ended = self._run_once(text(TRIES), TRIES)
+        require_within(self.journal.scanned(), self.max_bytes_scanned)
+        if ended.state != "SUCCEEDED":
+            raise failure(ended)
+        return ended
+
+    def _run_once(self, text: str, number: int) -> Ended:
+        token = token_of(self.token, number, text)
+        query_id = None
+        try:
+            # A signal waits until the id is known: what nobody knows, nobody can stop.
+            with unbroken():
+                query_id = self.calls.start(text, token)
+                self.journal.started(query_id, token)
+            ended = self._wait(query_id)
+            self.journal.ended(query_id, ended.state, ended.bytes_scanned)
+        except StillRunning:
+            raise
+        except BaseException:
+            if query_id:
+                self._end(query_id)
+            raise
+        return ended
+
+    def _wait(self, query_id: str) -> Ended:
+        clock = self.calls.clock
+        began = clock.now()
+        limit = DEADLINE_S if self.patience_s is None else self.patience_s
+        for wait in waits(query_id):
+            ended = self.calls.state(query_id)
+            if ended.state in ENDED:
+                return ended
+            left = began + limit - clock.now()
+            if left <= 0:
+                break
+            clock.wait(min(wait, left))
+        if self.patience_s is not None:
+            raise StillRunning
+        raise ServiceFailed(
+            f"Athena's query {query_id} had not ended after {DEADLINE_S / 60:.0f} minutes",
+            "run again later; fewer input files end sooner",
+        )
+
+    def _end(self, query_id: str) -> None:
+        """Stop a query that is not waited for any more; what fails here hides no other failure."""
+        with suppress(HealthpipeError):
+            for ended in stopped(self.calls, [query_id]):
+                self.journal.ended(query_id, ended.state, ended.bytes_scanned)
+
+
+def token_of(token: str, number: int, text: str) -> str:
+    """Athena's ClientRequestToken: 64 hex characters of run, step, attempt, start and SQL."""
+    return hashlib.sha256("\0".join((token, str(number), text)).encode()).hexdigest()
+
+
+def waits(seed: str) -> Iterator[float]:
+    """The seconds between polls: growing, and jittered so that many waiting do not keep step."""
+    jitter, wait = Random(seed), FIRST_WAIT_S
+    while True:
+        yield wait * jitter.uniform(0.75, 1)
+        wait = min(wait * GROWTH, LONGEST_WAIT_S)
+
+
+def stop_queries(settings: AthenaSettings, ids: Sequence[str]) -> list[Ended]:
+    """Stop queries that somebody else started, and wait for their end: see `stopped`."""
+    return list(stopped(Calls.to(settings, Clock(), None), ids)) if ids else []
+
+
+def stopped(calls: Calls, ids: Sequence[str]) -> Iterator[Ended]:
+    """Stop queries and wait until each has ended, as far as Athena still knows it.
+
+    Raises `ServiceFailed` when one has not ended after some seconds.
+    """
+    for query_id in ids:
+        calls.stop(query_id)
+    end = calls.clock.now() + STOP_S
+    for query_id in ids:
+        while (ended := calls.state_now(query_id)) and ended.state not in ENDED:
+            if calls.clock.now() >= end:
+                raise ServiceFailed(
+                    f"Athena's query {query_id} does not end", "run again later; it was told to"
+                )
+            calls.clock.sleep(STOP_WAIT_S)
+        if ended:
+            yield ended
