@@ -1,4 +1,4 @@
-"""`python -m tests.local_aws --port 5000 --sql duckdb|trino`: a local AWS until it is interrupted."""
+"""A local AWS until it is interrupted: `python -m tests.local_aws --port 5000 --sql duckdb`."""
 
 import argparse
 import signal

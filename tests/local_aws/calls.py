@@ -87,17 +87,17 @@ def _s3_action(environ: dict[str, Any], bucket: str, key: str) -> str:
     if not key:
         return _bucket_action(method, asked, verbs)
     copied = "HTTP_X_AMZ_COPY_SOURCE" in environ
-    match method, "uploadId" in asked:
-        case "PUT", True:
-            return "UploadPartCopy" if copied else "UploadPart"
-        case "POST", True:
-            return "CompleteMultipartUpload"
-        case "DELETE", True:
-            return "AbortMultipartUpload"
-        case "PUT", False if copied:
-            return "CopyObject"
-        case "POST", False if "uploads" in asked:
-            return "CreateMultipartUpload"
+    of_upload = {
+        "PUT": "UploadPartCopy" if copied else "UploadPart",
+        "POST": "CompleteMultipartUpload",
+        "DELETE": "AbortMultipartUpload",
+    }
+    if "uploadId" in asked and method in of_upload:
+        return of_upload[method]
+    if method == "POST" and "uploads" in asked:
+        return "CreateMultipartUpload"
+    if method == "PUT" and copied:
+        return "CopyObject"
     return f"{verbs.get(method, method)}Object{_subresource(asked)}"
 
 

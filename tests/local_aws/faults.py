@@ -1,4 +1,4 @@
-"""What goes wrong on request: calls refused, answers lost, queries that fail, hang or are stopped."""
+"""What goes wrong on request: calls refused, answers lost, queries failed, hanging or stopped."""
 
 import threading
 from collections.abc import Callable
@@ -84,7 +84,7 @@ class Faults:
     ) -> None:  # fmt: skip
         """Answer with any error."""
         failure = Failure(code, message, status)
-        self._add(CallFault(lambda call: failure, service, action, times=times))
+        self._add(CallFault(lambda _: failure, service, action, times=times))
 
     def lose_answer(
         self, service: str, action: str, times: int | None = 1, how: str = "drop", key: str = "*"
@@ -123,7 +123,7 @@ class Faults:
     def missing_bucket(self, bucket: str = "*", times: int | None = None) -> None:
         """Answer as though there were no such bucket."""
         failure = Failure("NoSuchBucket", "The specified bucket does not exist", 404)
-        self._add(CallFault(lambda call: failure, "s3", bucket=bucket, times=times))
+        self._add(CallFault(lambda _: failure, "s3", bucket=bucket, times=times))
 
     def refuse_put(self, key: str, times: int | None = 1, status: int = 412) -> None:
         """Answer the next conditional put of a key as though its condition did not hold (412) or
@@ -135,7 +135,7 @@ class Faults:
             failure = Failure("ConditionalRequestConflict", "A conflicting operation occurred", 409)
         self._add(
             CallFault(
-                lambda call: failure, "s3", "PutObject", key=key, times=times, is_conditional=True
+                lambda _: failure, "s3", "PutObject", key=key, times=times, is_conditional=True
             )
         )
 

@@ -67,9 +67,7 @@ class Front:
             return answers.failure(start, call, error)
         return self._carried_out(call, environ, start)
 
-    def _carried_out(
-        self, call: Call, environ: Environ, start: StartResponse
-    ) -> Iterable[bytes]:
+    def _carried_out(self, call: Call, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         if call.service == "glue" and call.action in UNKNOWN_TO_MOTO:
             return answers.document(start, {})
         if call.service != "athena":

@@ -1,6 +1,5 @@
 """The back end that runs on a real Trino, the engine inside Athena."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +14,7 @@ from tests.local_aws.athena.backend import Column, QueryFailed, Result, Stopping
 from tests.local_aws.athena.statement import Unload
 from tests.trino_server import CATALOG, TrinoServer, start_trino
 
-STOP_POLL_S = 0.05
+RETRY_S = 0.05
 NODES_TIMEOUT_S = 30
 CATEGORIES = {"USER_ERROR": 2, "INTERNAL_ERROR": 1, "INSUFFICIENT_RESOURCES": 1}
 
@@ -56,16 +55,19 @@ class TrinoBackend:
         self._kept.close()
 
     @contextmanager
-    def _cursor(
-        self, database: str, stopping: Stopping, codec: str = "GZIP"
-    ) -> Iterator[Cursor]:
+    def _cursor(self, database: str, stopping: Stopping, codec: str = "GZIP") -> Iterator[Cursor]:
         """A cursor whose query is cancelled when it has to stop."""
         connection = self._connected(database, codec)
-        cursor, ended = connection.cursor(), threading.Event()
-        watcher = threading.Thread(target=_watch, args=(cursor, stopping, ended))
-        watcher.start()
+        cursor = connection.cursor()
+
+        def cancel() -> None:
+            # A query that is not yet there cannot be cancelled.
+            with suppress(Error, AttributeError):
+                cursor.cancel()
+
         try:
-            yield cursor
+            with stopping.calling(cancel):
+                yield cursor
             stopping.raise_if_asked()
         except TrinoQueryError as error:
             stopping.raise_if_asked()
@@ -75,8 +77,6 @@ class TrinoBackend:
             stopping.raise_if_asked()
             raise QueryFailed(f"GENERIC_INTERNAL_ERROR: {error}", 1, 100) from error
         finally:
-            ended.set()
-            watcher.join()
             connection.close()
 
     def _connected(self, database: str, codec: str) -> Any:
@@ -104,18 +104,10 @@ def _execute(cursor: Cursor, sql: str, stopping: Stopping) -> None:
         except TrinoQueryError as error:
             if error.error_name != "NO_NODES_AVAILABLE" or time.monotonic() > deadline:
                 raise
-            if stopping.asked.wait(STOP_POLL_S):
+            if stopping.asked.wait(RETRY_S):
                 raise
         else:
             return
-
-
-def _watch(cursor: Cursor, stopping: Stopping, ended: threading.Event) -> None:
-    """Cancel again and again: a query that is not yet there cannot be cancelled."""
-    while not ended.wait(STOP_POLL_S):
-        if stopping.asked.is_set():
-            with suppress(Error, AttributeError):
-                cursor.cancel()
 
 
 def _home(database: str) -> str:

@@ -15,6 +15,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from tests.local_aws.athena.api import Athena
+from tests.local_aws.athena.description import described
 from tests.local_aws.calls import Call
 from tests.local_aws.control import control
 from tests.local_aws.faults import Faults
@@ -50,7 +51,8 @@ class LocalAws:
     """
 
     def __init__(self, sql: str = "duckdb", port: int = 0) -> None:
-        self.faults = Faults()
+        self.sql, self.faults = sql, Faults()
+        self._clients: dict[str, Any] = {}
         self._athena = Athena(sql, self.faults)
         moto = DomainDispatcherApplication(create_backend_app)
         self._front = Front(moto, self._athena, self.faults, self)
@@ -94,17 +96,18 @@ class LocalAws:
         """Every query so far as GetQueryExecution describes it, in the order of their starts."""
         return self._athena.queries.described()
 
-    def client(self, service: str) -> Any:
-        """A boto3 client that comes here."""
-        import boto3
+    def wait_for(self, query_id: str, timeout_s: float = 60) -> dict[str, Any]:
+        """Wait until a query has ended, and describe it as GetQueryExecution does."""
+        query = self._athena.queries.get(query_id)
+        if not query.ended.wait(timeout_s):
+            raise TimeoutError(f"query {query_id} is still {query.state}")
+        return described(query)
 
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+    def client(self, service: str) -> Any:
+        """A boto3 client that comes here, the same each time."""
+        if service not in self._clients:
+            self._clients[service] = client(service, self.endpoint_url)
+        return self._clients[service]
 
     def control(self, path: str, method: str, asked: dict[str, Any]) -> Any:
         """Carry out what was asked over HTTP, below `/_`."""
@@ -132,11 +135,28 @@ class LocalAws:
         self._athena.close()
         self._server.shutdown()
         self._thread.join()
+        for held in self._clients.values():
+            held.close()
         for connection in list(_Handler.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
         forget_everything()
+
+
+def client(service: str, endpoint_url: str, **settings: Any) -> Any:
+    """A boto3 client of a local AWS; `settings` are those of botocore's Config."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(**settings),
+    )
 
 
 @contextmanager

@@ -38,8 +38,7 @@ def found(uri: str) -> StoredObject | None:
     bucket, key = split_uri(uri)
     if not has_bucket(bucket):
         return None
-    item = _s3().buckets[bucket].keys.get(key)
-    return item and StoredObject(bucket, key, item.etag.strip('"'), item.size)
+    return _described(bucket, key, _s3().buckets[bucket].keys.get(key))
 
 
 def below(uri: str) -> Iterator[StoredObject]:
@@ -47,16 +46,19 @@ def below(uri: str) -> Iterator[StoredObject]:
     bucket, prefix = split_uri(uri)
     if not has_bucket(bucket):
         return
-    for key, item in sorted(_s3().buckets[bucket].keys.items()):
-        if key.startswith(prefix):
-            yield StoredObject(bucket, key, item.etag.strip('"'), item.size)
+    held = _s3().buckets[bucket].keys
+    # Others may write meanwhile: the names are taken at once.
+    for key in sorted(key for key in list(held) if key.startswith(prefix)):
+        described = _described(bucket, key, held.get(key))
+        if described:
+            yield described
 
 
 def content(uri: str) -> bytes:
     """The bytes of an object. Raises KeyError where there is none."""
     bucket, key = split_uri(uri)
     item = _s3().buckets[bucket].keys.get(key)
-    if item is None:
+    if not hasattr(item, "etag"):
         raise KeyError(uri)
     value: bytes = item.value
     return value
@@ -90,6 +92,13 @@ def forget_everything() -> None:
     from moto.moto_api._internal import moto_api_backend
 
     moto_api_backend.reset()
+
+
+def _described(bucket: str, key: str, item: Any) -> StoredObject | None:
+    """An object as it is kept; in a versioned bucket it may be but a mark that it was deleted."""
+    if not hasattr(item, "etag"):
+        return None
+    return StoredObject(bucket, key, item.etag.strip('"'), item.size)
 
 
 def _s3() -> Any:

@@ -1,11 +1,14 @@
 """What runs the queries of our Athena."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tests.local_aws.athena.statement import Unload
+
+WATCH_S = 0.05
 
 
 class QueryFailed(Exception):
@@ -47,21 +50,35 @@ class Written:
     bytes_scanned: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Stopping:
-    """Tells a running query that it has to stop; `act` is what stops the engine."""
+    """Tells a running query that it has to stop."""
 
     asked: threading.Event = field(default_factory=threading.Event)
-    act: Callable[[], None] | None = None
-
-    def ask(self) -> None:
-        self.asked.set()
-        if self.act:
-            self.act()
 
     def raise_if_asked(self) -> None:
         if self.asked.is_set():
             raise QueryStopped
+
+    @contextmanager
+    def calling(self, stop: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, call `stop` once it is asked, and again until it has an effect:
+        an engine that has not begun yet forgets it.
+        """
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(WATCH_S):
+                if self.asked.is_set():
+                    stop()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
 
 
 class Backend(Protocol):
@@ -75,9 +92,7 @@ class Backend(Protocol):
     def select(self, sql: str, database: str, stopping: Stopping) -> Result:
         """Run a query for its rows."""
 
-    def unload(
-        self, unload: Unload, database: str, query_id: str, stopping: Stopping
-    ) -> Written:
+    def unload(self, unload: Unload, database: str, query_id: str, stopping: Stopping) -> Written:
         """Write a query's result to the empty folder `unload.target`."""
 
     def close(self) -> None:

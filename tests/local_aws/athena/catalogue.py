@@ -49,7 +49,9 @@ def _drop_database(statement: Catalogued) -> None:
     if name in stored.databases():
         stored.glue().delete_database(name)
     elif not statement.is_forgiving:
-        raise QueryFailed(f"FAILED: SemanticException [Error 10072]: Database does not exist: {name}")
+        raise QueryFailed(
+            f"FAILED: SemanticException [Error 10072]: Database does not exist: {name}"
+        )
 
 
 def _drop_table(statement: Catalogued, database: str) -> None:

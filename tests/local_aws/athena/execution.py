@@ -74,9 +74,7 @@ class Execution:
 def _require_bucket(uri: str) -> None:
     bucket, _ = stored.split_uri(uri)
     if not stored.has_bucket(bucket):
-        raise QueryFailed(
-            f"Unable to verify/create output bucket {bucket}", category=2, type=401
-        )
+        raise QueryFailed(f"Unable to verify/create output bucket {bucket}", category=2, type=401)
 
 
 def _keep(query: Query, suffix: str, content: bytes) -> None:

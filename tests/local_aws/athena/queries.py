@@ -33,6 +33,7 @@ class Query:
     stopping: Stopping = field(default_factory=Stopping)
     submitted_at: float = field(default_factory=time.time)
     ended_at: float | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def database(self) -> str:
@@ -52,6 +53,7 @@ class Query:
         self.failure, self.ended_at = failure, time.time()
         self.reason = failure.reason if failure else self.reason
         self.state = state
+        self.ended.set()
 
 
 class Queries:
@@ -90,12 +92,9 @@ class Queries:
             if query.state in ENDED:
                 return
             query.reason = reason
-            queued = query.state == "QUEUED"
             query.stopping.asked.set()
-            if queued:
+            if query.state == "QUEUED":
                 query.end("CANCELLED")
-        if not queued:
-            query.stopping.ask()
 
     def running(self) -> list[str]:
         return [query.id for query in list(self._held.values()) if query.state not in ENDED]
@@ -106,9 +105,12 @@ class Queries:
         return [described(query) for query in list(self._held.values())]
 
     def reset(self) -> None:
-        """Stop and forget all."""
-        for query in list(self._held.values()):
+        """Stop all, wait until they have ended, and forget them."""
+        held = list(self._held.values())
+        for query in held:
             self.stop(query)
+        for query in held:
+            query.ended.wait()
         with self._lock:
             self._held.clear()
             self._by_token.clear()

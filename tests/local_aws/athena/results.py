@@ -4,8 +4,6 @@ import base64
 import datetime
 import math
 import re
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from tests.local_aws.athena.backend import Column, Result
@@ -52,25 +50,22 @@ def csv(result: Result) -> bytes:
 def shown(value: Any) -> str:
     """A value that is not NULL as Athena writes it."""
     match value:
-        case str():
-            return value
         case bool():
-            return "true" if value else "false"
-        case int() | Decimal():
-            return str(value)
+            text = "true" if value else "false"
         case float():
-            return _double(value)
+            text = _double(value)
         case datetime.datetime():
-            return value.isoformat(sep=" ", timespec="milliseconds")
-        case datetime.date():
-            return value.isoformat()
+            text = value.isoformat(sep=" ", timespec="milliseconds")
         case bytes() | bytearray():
-            return " ".join(f"{byte:02x}" for byte in value)
+            text = " ".join(f"{byte:02x}" for byte in value)
         case dict():
-            return "{" + ", ".join(f"{name}={_inner(v)}" for name, v in value.items()) + "}"
-        case Iterable():
-            return "[" + ", ".join(map(_inner, value)) + "]"
-    return str(value)
+            text = "{" + ", ".join(f"{name}={_inner(v)}" for name, v in value.items()) + "}"
+        case list() | tuple():
+            text = "[" + ", ".join(map(_inner, value)) + "]"
+        case _:
+            # Texts, whole numbers, decimals and days are written as Python writes them.
+            text = str(value)
+    return text
 
 
 def _place(token: str | None) -> int:
@@ -107,7 +102,7 @@ def _quoted(value: Any) -> str:
 def _described(column: Column) -> dict[str, Any]:
     word = column.type.partition("(")[0]
     found = PARAMETERS.match(column.type)
-    sizes: Sequence[int] = [int(size or 0) for size in found.groups()[1:]] if found else ()
+    sizes = [int(size or 0) for size in found.groups()[1:]] if found else []
     precision, scale = sizes or (PRECISIONS.get(word, 0), 3 if word == "timestamp" else 0)
     return {
         "CatalogName": "hive",

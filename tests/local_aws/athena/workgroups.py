@@ -61,10 +61,13 @@ class Workgroups:
             "EffectiveEngineVersion": "Athena engine version 3",
         }
         return {
-            "WorkGroup": {**held, "Configuration": {"EngineVersion": engine} | held["Configuration"]}
+            "WorkGroup": {
+                **held,
+                "Configuration": {"EngineVersion": engine} | held["Configuration"],
+            }
         }
 
-    def list(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def list(self, _: dict[str, Any]) -> dict[str, Any]:
         held = [{"Name": name, "State": group["State"]} for name, group in self._held.items()]
         return {"WorkGroups": held}
 

@@ -2,6 +2,8 @@
 
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from tests.local_aws.duck import dialect, functions, octets
 from tests.local_aws.duck.relations import Relations
 from tests.local_aws.duck.unloading import unloaded
 
+UNKNOWN_COLUMN = r'(?:Referenced column|does not have a column named) "?([^" ]+)"?'
 SETTINGS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 
@@ -35,7 +38,7 @@ class DuckBackend:
         """Everything is in this process."""
 
     def select(self, sql: str, database: str, stopping: Stopping) -> Result:
-        with _Run(self._root, Path(self._folder.name), stopping) as run:
+        with _running(self._root, self._folder.name, stopping) as run:
             found = run.executed(sql, database)
             types = [str(kind) for _, kind, *_ in found.description]
             columns = [
@@ -45,8 +48,8 @@ class DuckBackend:
             rows = [tuple(map(_as_shown, row)) for row in found.fetchall()]
             return Result(columns, rows, run.bytes_scanned)
 
-    def unload(self, unload: Unload, database: str, query_id: str, stopping: Stopping) -> Written:
-        with _Run(self._root, Path(self._folder.name), stopping) as run:
+    def unload(self, unload: Unload, database: str, _: str, stopping: Stopping) -> Written:
+        with _running(self._root, self._folder.name, stopping) as run:
             found = run.executed(unload.select, database)
             return Written(unloaded(found, unload, stopping), run.bytes_scanned)
 
@@ -55,26 +58,26 @@ class DuckBackend:
         self._folder.cleanup()
 
 
-class _Run:
-    """One query on a connection of its own, which `stopping` interrupts."""
-
-    def __init__(self, root: Any, folder: Path, stopping: Stopping) -> None:
-        self._connection = root.cursor()
-        self._folder, self._stopping = folder, stopping
-        self.bytes_scanned = 0
-
-    def __enter__(self) -> "_Run":
-        self._stopping.act = self._connection.interrupt
-        self._connection.execute("set timezone = 'UTC'")
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._stopping.act = None
-        self._connection.close()
-        if isinstance(error, duckdb.InterruptException):
+@contextmanager
+def _running(root: Any, folder: str, stopping: Stopping) -> Iterator["_Run"]:
+    """A run that is interrupted when it has to stop, and whose failures are Athena's."""
+    with root.cursor() as connection, stopping.calling(connection.interrupt):
+        try:
+            connection.execute("set timezone = 'UTC'")
+            yield _Run(connection, Path(folder), stopping)
+        except duckdb.InterruptException as error:
             raise QueryStopped from error
-        if isinstance(error, duckdb.Error):
+        except duckdb.Error as error:
+            stopping.raise_if_asked()
             raise _failure(error) from error
+
+
+class _Run:
+    """One query on a connection of its own."""
+
+    def __init__(self, connection: Any, folder: Path, stopping: Stopping) -> None:
+        self._connection, self._folder, self._stopping = connection, folder, stopping
+        self.bytes_scanned = 0
 
     def executed(self, sql: str, database: str) -> Any:
         """A query's result, to be fetched."""
@@ -130,7 +133,7 @@ def _as_shown(value: Any) -> Any:
 def _failure(error: duckdb.Error) -> QueryFailed:
     """A failure in Athena's words, as far as they can be told from DuckDB's."""
     text = str(error).splitlines()[0]
-    column = re.search(r'(?:Referenced column|column named|does not have a column named) "?([^" ]+)"?', text)  # fmt: skip
+    column = re.search(UNKNOWN_COLUMN, text)
     if isinstance(error, duckdb.BinderException) and column:
         reason = f"COLUMN_NOT_FOUND: line 1:8: Column '{column[1]}' cannot be resolved"
         return QueryFailed(reason, type=1200)

@@ -71,7 +71,7 @@ def _name_columns(tree: exp.Query) -> None:
     """Call the columns of a result that have no name as Trino does, by their place."""
     selects = tree.selects
     for place, select in enumerate(selects):
-        if not select.alias_or_name and not select.is_star:
+        if not isinstance(select, exp.Alias | exp.Column | exp.Dot) and not select.is_star:
             select.replace(exp.alias_(select.copy(), f"_col{place}"))
 
 

@@ -15,7 +15,8 @@ from tests.local_aws.duck import octets, patterns
 MACROS = (
     # DuckDB's own functions wherever the text holds no private characters.
     f"trino_to_utf8(x) as if(regexp_matches(x, '{octets.PRIVATE}'), octets_of(x), encode(x))",
-    "as_json(x) as if(typeof(x) = 'JSON', cast(x as json), trino_try_json_parse(cast(x as varchar)))",
+    """as_json(x) as if(
+        typeof(x) = 'JSON', cast(x as json), trino_try_json_parse(cast(x as varchar)))""",
     "trino_json_extract(x, path) as json_extract(as_json(x), path)",
     """scalar_text(x) as case
         when json_type(x) in ('OBJECT', 'ARRAY', 'NULL') then null else x ->> '$' end""",
@@ -39,7 +40,8 @@ MACROS = (
     """trino_json_members(x) as case
         when x is null or json_type(x) = 'NULL' then null
         when json_type(x) = 'OBJECT' then map(json_keys(x), json_extract(x, '$.*'))
-        else error('Cannot cast to map(varchar,json). Expected a json object, but got ' || x) end""",
+        else error('Cannot cast to map(varchar,json). Expected a json object, but got ' || x)
+        end""",
     """trino_try_json_members(x) as
         if(json_type(x) = 'OBJECT', map(json_keys(x), json_extract(x, '$.*')), null)""",
     f"""trino_valid_text(x, instead) as

@@ -35,36 +35,39 @@ def read_lines(table: Table, raise_if_stopping: Callable[[], None]) -> pa.Table:
         columns = _columns(lines, len(table.columns), delimiter, takes_rest, null)
         columns.append(pa.repeat(pa.scalar(item.uri, pa.large_string()), len(lines)))
         batches.append(pa.record_batch(columns, schema=schema))
-    return pa.Table.from_batches(batches, schema)
+    return pa.Table.from_batches(batches, schema).combine_chunks()
 
 
 def _content(item: StoredObject) -> bytes:
     try:
         content = stored.content(item.uri)
     except KeyError:
-        raise QueryFailed(
-            f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {item.uri} (offset=0, "
-            f"length={item.size}): File does not exist"
-        ) from None
+        raise _cannot_open(item, "File does not exist") from None
     if not item.key.endswith(".gz"):
         return content
     try:
         return _unpacked(content)
     except zlib.error as error:
-        raise QueryFailed(
-            f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {item.uri} (offset=0, "
-            f"length={item.size}): Not in GZIP format"
-        ) from error
+        raise _cannot_open(item, "Not in GZIP format") from error
     except EOFError as error:
+        if not error.args[0]:
+            raise _cannot_open(item, "Unexpected end of ZLIB input stream") from error
         raise QueryFailed(
             f"HIVE_CURSOR_ERROR: Failed to read file at {item.uri}", category=1
         ) from error
 
 
+def _cannot_open(item: StoredObject, why: str) -> QueryFailed:
+    return QueryFailed(
+        f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {item.uri} (offset=0, "
+        f"length={item.size}): {why}"
+    )
+
+
 def _unpacked(content: bytes) -> bytes:
     """All members of a gzip file; what follows them and is none is passed over.
 
-    Raises zlib.error for no gzip, EOFError for one that breaks off.
+    Raises zlib.error for no gzip, EOFError with what could be read for one that breaks off.
     """
     parts = []
     rest = content
@@ -72,7 +75,7 @@ def _unpacked(content: bytes) -> bytes:
         member = zlib.decompressobj(zlib.MAX_WBITS | 16)
         parts.append(member.decompress(rest))
         if not member.eof:
-            raise EOFError
+            raise EOFError(b"".join(parts))
         rest = member.unused_data
     return b"".join(parts)
 
