@@ -5,6 +5,7 @@ from typing import Any
 from healthpipe.aws.access import AthenaSettings
 from healthpipe.aws.clients import client
 from healthpipe.aws.failures import failures_told
+from healthpipe.engines.athena.calls import WORKING
 from healthpipe.errors import UsageError
 
 
@@ -17,7 +18,7 @@ def result_place(settings: AthenaSettings, default: str) -> dict[str, Any] | Non
     """
     name = settings.workgroup
     with failures_told("athena:GetWorkGroup", f"workgroup {name}"):
-        athena = client("athena", settings.access)
+        athena = client("athena", settings.access, WORKING)
         group = athena.get_work_group(WorkGroup=name)["WorkGroup"]
     if group.get("State") == "DISABLED":
         raise UsageError(f"the workgroup {name} is disabled", "enable it, or give --workgroup")
