@@ -208,11 +208,11 @@ def test_a_manifest_that_is_made_anew_loses_no_rows(cli, tmp_path, monkeypatch):
     new.write_text("".join(f'{{"facility_id": "B{number}"}}\n' for number in range(60)))
     real = curate.describe_segment
 
-    def touch_the_old_one(files):
+    def touch_the_old_one(*given):
         if not (tmp_path / "touched").exists():
             (tmp_path / "touched").touch()
             os.utime(old, (1, 1))
-        return real(files)
+        return real(*given)
 
     monkeypatch.setattr(curate, "describe_segment", touch_the_old_one)
 

@@ -139,6 +139,7 @@ CASES = {
         error="Bug",
         path=("First", "Quick", "Slow", "Bad"),
         tasks={"bad": [Fails("Bug")]},
+        ours="whether the second branch has begun when the first fails",
     ),
     "the name of the execution": sees("$$.Execution.Name", "nightly"),
     "the input of the execution": sees("$$.Execution.Input", {"a": 1}),
