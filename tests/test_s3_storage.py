@@ -6,8 +6,11 @@ import hashlib
 import random
 import time
 from email.utils import formatdate
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from healthpipe.aws.access import AwsAccess
@@ -41,12 +44,41 @@ def test_a_uri_without_a_bucket_is_refused(uri, storage):
         storage.write(uri, b"x")
 
 
-def test_a_listing_of_25000_keys_is_complete_and_ordered(storage, bucket, s3):
-    names = [f"raw/{number:05}" for number in random.Random(1).sample(range(99_999), 25_000)]
+def test_a_listing_of_many_pages_is_complete_and_ordered(storage, bucket):
+    names = [f"raw/{number:05}" for number in random.Random(1).sample(range(99_999), 2_500)]
     fill(bucket, names)
     listed = list(storage.list(f"s3://{bucket}/raw"))
     assert [file.uri for file in listed] == [f"s3://{bucket}/{name}" for name in sorted(names)]
     assert {file.size for file in listed} == {1}
+
+
+def test_a_listing_of_25000_keys_is_followed_to_its_end(storage, bucket, hook):
+    """S3's answers are written here: moto sorts all keys again for each of the pages."""
+    asked = []
+
+    def page(request, **_):
+        query = parse_qs(urlsplit(request.url).query)
+        start = int(query.get("continuation-token", ["0"])[0])
+        asked.append((query["prefix"][0], start))
+        contents = "".join(
+            f"<Contents><Key>raw/{number:05}</Key><Size>{number}</Size><ETag>&quot;e&quot;</ETag>"
+            "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
+            for number in range(start, start + 1000)
+        )
+        more = start + 1000 < 25_000
+        token = f"<NextContinuationToken>{start + 1000}</NextContinuationToken>" if more else ""
+        body = (
+            f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{token}"
+            f"<EncodingType>url</EncodingType>{contents}</ListBucketResult>"
+        ).encode()
+        raw = SimpleNamespace(stream=lambda *_, **__: iter([body]), read=lambda *_: body)
+        return AWSResponse(request.url, 200, {}, raw)
+
+    hook("before-send.s3.ListObjectsV2", page)
+    listed = list(storage.list(f"s3://{bucket}/raw"))
+    assert [file.size for file in listed] == list(range(25_000))
+    assert listed[-1].uri == f"s3://{bucket}/raw/24999"
+    assert asked == [("raw/", start) for start in range(0, 25_000, 1000)]
 
 
 def test_a_listing_keeps_to_its_folder_and_shows_no_markers_of_folders(storage, bucket):

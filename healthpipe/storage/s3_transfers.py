@@ -21,12 +21,8 @@ from healthpipe.storage.s3_places import Place, Requests, quoted_etag
 
 # Below the threshold an upload is one request, of which S3 keeps the SHA-256 of the whole.
 UPLOAD = TransferConfig(multipart_threshold=64 << 20, multipart_chunksize=16 << 20)
-DOWNLOAD = TransferConfig(
-    multipart_threshold=16 << 20,
-    multipart_chunksize=8 << 20,
-    io_chunksize=1 << 20,
-    max_in_memory_download_chunks=16,
-)
+# Parts that wait for their turn to be written are held in memory, at most ten.
+DOWNLOAD = TransferConfig(multipart_threshold=32 << 20, multipart_chunksize=16 << 20)
 MD5_CHARACTERS = 32
 
 
