@@ -67,6 +67,19 @@ def test_the_pointer_tells_the_run_and_its_files(root):
     require_whole(root)
 
 
+def test_the_checksum_of_what_is_copied_in_parts_is_noted_beside_the_sha256(root, monkeypatch):
+    real = LocalStorage.copy
+
+    def copy_in_parts(self, source, target):
+        real(self, source, target)
+        return "composite:AAAA-2"
+
+    monkeypatch.setattr(LocalStorage, "copy", copy_in_parts)
+    document = publish_run(root, A)
+    assert {file["checksum"] for file in document["files"]} == {"composite:AAAA-2"}
+    require_whole(root)
+
+
 @pytest.mark.parametrize("calls", range(len(NAMES) + 1))
 def test_stopped_at_any_file_production_stays_and_the_next_attempt_goes_on(root, copies, calls):
     publish_run(root, A)

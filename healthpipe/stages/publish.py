@@ -10,6 +10,7 @@ from healthpipe.stages.flip import Published, conflict, find_flip, flip
 from healthpipe.stages.history import history
 from healthpipe.stages.pointer import Live, read_live
 from healthpipe.stopping import raise_if_stopping
+from healthpipe.storage.base import COMPOSITE
 from healthpipe.storage.layout import Root
 
 KEPT = ("stage", "format", "rows", "bytes", "sha256")
@@ -70,14 +71,23 @@ def _withdraw_unpublished(root: Root, run_id: str) -> None:
 
 
 def _publish_file(root: Root, folder: str, output: dict[str, Any]) -> dict[str, Any]:
-    """Copy a file unless it is there already; what the pointer says of it."""
+    """Copy a file unless it is there already; what the pointer says of it.
+
+    What S3 copies in parts has a checksum of its own kind, which is noted.
+    """
     source: str = output["uri"]
     target = f"{folder}/{output['name']}"
-    if not holds(root, target, output) and root.storage.copy(source, target) != output["sha256"]:
+    told = {"path": target.removeprefix(f"{root.uri}/"), **{key: output[key] for key in KEPT}}
+    if holds(root, target, output):
+        return told
+    checksum = root.storage.copy(source, target)
+    if checksum.startswith(COMPOSITE):
+        return told | {"checksum": checksum}
+    if checksum != output["sha256"]:
         raise ServiceFailed(
             f"{source} is not what the run wrote", "run again; check the disk if it stays so"
         )
-    return {"path": target.removeprefix(f"{root.uri}/"), **{key: output[key] for key in KEPT}}
+    return told
 
 
 def holds(root: Root, uri: str, file: dict[str, Any]) -> bool:

@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 # How a name begins that holds nothing finished, or nothing any more.
 TEMPORARY = ".tmp-"
+# How the checksum of a file begins that was copied in parts.
+COMPOSITE = "composite:"
 
 
 @dataclass(frozen=True)

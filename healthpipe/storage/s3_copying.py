@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from healthpipe.aws.failures import failures_told
 from healthpipe.stopping import raise_if_stopping
+from healthpipe.storage.base import COMPOSITE
 from healthpipe.storage.s3_places import Place, Requests
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ PART_BYTES = 256 << 20
 MOST_PARTS = 10_000
 THREADS = 8
 ACTION = "s3:PutObject"
-COMPOSITE = "composite:"
 
 
 def stored_sha256(answer: Any) -> str | None:
