@@ -77,7 +77,7 @@ class Site:
         return Workplace(scratch, uri, self.storage, token, self.notes, patience_s)
 
     def engine(self, attempt: str = "curate-1", patience_s: float | None = None) -> AthenaEngine:
-        return AthenaEngine(self.workplace(attempt, patience_s), self.settings)
+        return AthenaEngine.open(self.workplace(attempt, patience_s), self.settings)
 
     @contextmanager
     def both(self) -> Iterator[list]:

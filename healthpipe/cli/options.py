@@ -35,7 +35,11 @@ Sources = Annotated[
 ]
 RootOption = Annotated[
     str,
-    option("--root", envvar=environment("ROOT"), help="Folder, or s3://bucket/prefix, of raw files, runs, results."),
+    option(
+        "--root",
+        envvar=environment("ROOT"),
+        help="Folder, or s3://bucket/prefix, of raw files, runs, results.",
+    ),
 ]
 EngineOption = Annotated[
     EngineName, option("--engine", envvar=environment("ENGINE"), help="What runs the SQL.")
