@@ -91,9 +91,9 @@ opened as (
       when
         strpos(json_format(document), 'Infinity"') > 0
         or regexp_like(line, '[:,\[][ \t]*-0')
-      then cast(json_parse(json_plain(line)) as map(varchar, json))
-      else cast(document as map(varchar, json))
-    end as fields
+      then json_parse(json_plain(line))
+      else document
+    end as document
   from typed
 ),
 listed as (
@@ -103,11 +103,11 @@ listed as (
     set_aside,
     line,
     kind,
-    fields,
-    element_at(fields, 'location') as location,
-    json_items(element_at(fields, 'services')) as services,
-    json_items(element_at(fields, 'labs')) as labs,
-    json_items(element_at(fields, 'accreditations')) as accreditations
+    document,
+    json_extract(document, '$.location') as location,
+    json_items(json_extract(document, '$.services')) as services,
+    json_items(json_extract(document, '$.labs')) as labs,
+    json_items(json_extract(document, '$.accreditations')) as accreditations
   from opened
 )
 select
@@ -117,20 +117,20 @@ select
   set_aside is not null as line_is_encoded,
   cast(null as bigint) as position,
   kind,
-  json_text(element_at(fields, 'facility_id')) as facility_id,
-  json_text(element_at(fields, 'facility_name')) as facility_name,
+  json_text(json_extract(document, '$.facility_id')) as facility_id,
+  json_text(json_extract(document, '$.facility_name')) as facility_name,
   json_text(json_extract(location, '$.address')) as address,
   json_text(json_extract(location, '$.city')) as city,
   json_text(json_extract(location, '$.state')) as state,
   json_text(json_extract(location, '$.zip')) as zip,
-  json_text(element_at(fields, 'employee_count')) as employee_count,
-  json_text(element_at(fields, 'snapshot_date')) as snapshot_date,
-  json_kind(element_at(fields, 'employee_count')) not in ('absent', 'null') as employee_count_given,
-  json_kind(element_at(fields, 'snapshot_date')) not in ('absent', 'null') as snapshot_date_given,
+  json_text(json_extract(document, '$.employee_count')) as employee_count,
+  json_text(json_extract(document, '$.snapshot_date')) as snapshot_date,
+  json_kind(json_extract(document, '$.employee_count')) not in ('absent', 'null') as employee_count_given,
+  json_kind(json_extract(document, '$.snapshot_date')) not in ('absent', 'null') as snapshot_date_given,
   json_kind(location) as location_kind,
-  json_kind(element_at(fields, 'services')) as services_kind,
-  json_kind(element_at(fields, 'labs')) as labs_kind,
-  json_kind(element_at(fields, 'accreditations')) as accreditations_kind,
+  json_kind(json_extract(document, '$.services')) as services_kind,
+  json_kind(json_extract(document, '$.labs')) as labs_kind,
+  json_kind(json_extract(document, '$.accreditations')) as accreditations_kind,
   cast(cardinality(services) as bigint) as number_of_services,
   transform(services, s -> json_text(s)) as services,
   transform(
