@@ -31,24 +31,11 @@ typed as (
   from spelled
 )
 select
+  -- Queries read the first columns together; the large ones come last.
   source,
   position,
-  line,
-  line_is_encoded,
   facility_id_text as facility_id,
-  facility_name_text as facility_name,
-  coalesce(state_code, state_spelling) as state,
-  employee_count_value as employee_count,
-  cast(coalesce(number_of_services, 0) as integer) as number_of_services,
   coalesce(snapshot_date_value, folder_date) as snapshot_date,
-  accreditations,
-  accreditation_dates,
-  number_of_dates,
-  trimmed(address) as address,
-  trimmed(city) as city,
-  trimmed(zip) as zip,
-  services,
-  labs,
   -- The reasons in one text, a space between them, empty when no rule is broken: cheaper than
   -- a list for the many rows that break none.
   concat_ws(
@@ -91,5 +78,19 @@ select
       and (snapshot_date is null or trimmed(snapshot_date) is not null),
       'snapshot_date_invalid'
     )
-  ) as broken
+  ) as broken,
+  coalesce(state_code, state_spelling) as state,
+  employee_count_value as employee_count,
+  cast(coalesce(number_of_services, 0) as integer) as number_of_services,
+  number_of_dates,
+  accreditation_dates,
+  facility_name_text as facility_name,
+  line_is_encoded,
+  accreditations,
+  line,
+  trimmed(address) as address,
+  trimmed(city) as city,
+  trimmed(zip) as zip,
+  services,
+  labs
 from typed

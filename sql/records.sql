@@ -40,7 +40,10 @@ select
   position,
   -- Lines and lists are large: only those that a later query asks for are carried along.
   if(
-    :all_lines or rejected or (:expiring_lines and cardinality(expiring_dates) > 0), line
+    :all_lines
+    or (:accounted and rejected)
+    or (:expiring_lines and cardinality(expiring_dates) > 0),
+    line
   ) as line,
   line_is_encoded,
   reasons as broken,
@@ -71,13 +74,13 @@ select
   coalesce(number_of_dates > cardinality(current_dates), false) as has_expired,
   if(
     :all_accreditations
-    or reasons <> ''
+    or (:accounted and reasons <> '')
     or (:expiring_accreditations and cardinality(expiring_dates) > 0),
     accreditations
   ) as accreditations,
   if(
     :all_accreditations
-    or reasons <> ''
+    or (:accounted and reasons <> '')
     or (:expiring_accreditations and cardinality(expiring_dates) > 0),
     accreditation_dates
   ) as accreditation_dates,

@@ -7,8 +7,13 @@ from healthpipe.engines.query import Value
 
 
 class Carried(StrEnum):
-    """What is kept of a record beside its scalar fields, for those views that show it."""
+    """What is kept of a record beside its scalar fields, for those views that show it.
 
+    `ACCOUNTED` is what rejects and issues show: the lines that are rejected, and the
+    accreditations of records that break a rule.
+    """
+
+    ACCOUNTED = "accounted"
     EXPIRING_LINES = "expiring_lines"
     ALL_LINES = "all_lines"
     EXPIRING_ACCREDITATIONS = "expiring_accreditations"

@@ -20,7 +20,7 @@ BALANCE = "balance.json"
 SCHEMA_VERSION = 1
 # What only some stages show, and none of those that the workflow publishes.
 DETAILS = ("address", "city", "zip", "services", "labs")
-CURATED = frozenset(Carried) - {Carried.DETAILS}
+ACCOUNTED = frozenset({Carried.ACCOUNTED})
 CURATED_LINES = Query("judged").without(DETAILS)
 
 
@@ -49,25 +49,34 @@ def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
 def keep_records(engine: Engine, options: StageOptions, carried: Set[Carried]) -> bool:
     """Make `records` and `current` from `judged`, reading the raw lines once if that will do.
 
-    The order of two records of one facility may hang on the bytes of their lines, which are
-    not carried along; where that is so, a second pass carries them all. Returns whether the
-    rows of `current` lie in input order.
+    What rejects and issues show is carried, too. The order of two records of one facility may hang
+    on the bytes of their lines, which are not carried along; where that is so, a second pass
+    carries them all. Returns whether the rows of `current` lie in input order.
     """
-    engine.materialize("records", _records(options, carried))
-    has_repeated = _define_current(engine, options)
-    if has_repeated and engine.rows(Query("contested")):
-        engine.materialize("records", _records(options, carried | {Carried.ALL_LINES}))
+    kept = carried | ACCOUNTED
+    engine.materialize("records", _records(options, kept))
+    has_repeated, is_contested = _rivalry(engine, options)
+    if is_contested:
+        engine.materialize("records", _records(options, kept | {Carried.ALL_LINES}))
+    _define_current(engine, has_repeated=has_repeated, is_contested=is_contested)
     return not has_repeated
 
 
-def open_records(engine: Engine, options: StageOptions, segments: Sequence[str]) -> bool:
-    """Make `records` and `current` from curated segments.
+def open_records(
+    engine: Engine, options: StageOptions, segments: Sequence[str], carried: Set[Carried]
+) -> bool:
+    """Make `records` and `current` from curated segments, which have no details.
 
-    Returns whether the rows of `current` lie in input order.
+    What is not carried is not read, the lines above all, unless their bytes have to decide which
+    record of a facility wins. Returns whether the rows of `current` lie in input order.
     """
     engine.read_table("judged", segments)
-    engine.define("records", _records(options, CURATED))
-    return not _define_current(engine, options) and len(segments) == 1
+    engine.define("records", _records(options, carried))
+    has_repeated, is_contested = _rivalry(engine, options)
+    if is_contested:
+        engine.define("records", _records(options, carried | {Carried.ALL_LINES}))
+    _define_current(engine, has_repeated=has_repeated, is_contested=is_contested)
+    return not has_repeated and len(segments) == 1
 
 
 def account(
@@ -103,10 +112,16 @@ def _records(options: StageOptions, carried: Set[Carried]) -> Query:
     return query if Carried.DETAILS in carried else query.without(DETAILS)
 
 
-def _define_current(engine: Engine, options: StageOptions) -> bool:
-    """Make `current`; returns whether a facility has more than one record."""
+def _rivalry(engine: Engine, options: StageOptions) -> tuple[bool, bool]:
+    """Whether a facility has more than one record, and whether lines have to decide."""
     engine.define("eligible", Query("eligible", options.values()))
-    engine.materialize("repeated", Query("repeated"))
-    has_repeated = bool(engine.rows(Query("has_repeated"))[0][0])
-    engine.define("current", Query("current" if has_repeated else "current_unrepeated"))
-    return has_repeated
+    engine.materialize("best", Query("best"))
+    ((has_repeated, is_contested),) = engine.rows(Query("rivalry"))
+    return has_repeated, is_contested
+
+
+def _define_current(engine: Engine, *, has_repeated: bool, is_contested: bool) -> None:
+    if is_contested:
+        engine.define("current", Query("current_by_line"))
+    else:
+        engine.define("current", Query("current" if has_repeated else "current_unrepeated"))

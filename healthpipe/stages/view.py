@@ -1,6 +1,6 @@
 """The outputs as a table of plain facts: what a view is, and which views a stage writes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,11 @@ class View:
     def file_name(self, fmt: Format) -> str:
         """The name of its file."""
         return f"{self.name}.{fmt.value}"
+
+
+def carried_by(outputs: Iterable[tuple[View, Format]]) -> frozenset[Carried]:
+    """What outputs need of records, all of them together."""
+    return frozenset().union(*(view.carries for view, _ in outputs))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from healthpipe.stages.curate import (
 )
 from healthpipe.stages.parts import ResultPlace
 from healthpipe.stages.preview import facts_of, preview_of
+from healthpipe.stages.view import carried_by
 from healthpipe.stages.writing import Writer, Written
 from healthpipe.storage import open_storage
 from healthpipe.workflow.intake import Intake
@@ -73,7 +74,7 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
     began = time.monotonic()
     stage, options, progress = request.stage, request.options, request.progress
     intake = Intake(run, request.sources, request.engine, progress)
-    carried = frozenset().union(*(view.carries for view, _ in request.outputs))
+    carried = carried_by(request.outputs)
     manifest = intake.take_in(found)
     with open_engine(request.engine, _workplace(run), request.athena) as engine:
         progress.step(f"reading {len(manifest.files)} files", engine.progress)

@@ -32,7 +32,7 @@ def alert_expiring(work: Work) -> dict[str, Any]:
     with_lapsed = replace(options, window=Window(date.min, options.window.end))
     with work.engine() as engine:
         segments = result_of(published_by, "Curate")["segments"]
-        open_records(engine, with_lapsed, segments)
+        open_records(engine, with_lapsed, segments, ACCREDITATIONS.carries)
         define_relations(engine, ACCREDITATIONS, with_lapsed)
         rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))
         delivery = desk_of(work.root, work.request).expiring(

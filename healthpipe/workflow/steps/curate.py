@@ -5,7 +5,15 @@ from typing import Any
 from healthpipe.engines.base import Engine
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.stages.answers import answered_by
-from healthpipe.stages.curate import BALANCE, CURATED_LINES, ISSUES, REJECTS, account, open_records
+from healthpipe.stages.curate import (
+    ACCOUNTED,
+    BALANCE,
+    CURATED_LINES,
+    ISSUES,
+    REJECTS,
+    account,
+    open_records,
+)
 from healthpipe.stages.segments import (
     DATA,
     DESCRIPTION,
@@ -33,7 +41,7 @@ def curate(work: Work) -> dict[str, Any]:
         manifest = work.intake.read(manifest, read)
         work.attempt.note(segments=segments)
         work.progress.step("accounting for every line", engine.progress)
-        open_records(engine, work.options, segments)
+        open_records(engine, work.options, segments, ACCOUNTED)
         counted = account(
             engine,
             work.options,

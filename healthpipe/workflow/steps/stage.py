@@ -6,6 +6,7 @@ from typing import Any
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import open_records
 from healthpipe.stages.parts import ResultPlace
+from healthpipe.stages.view import carried_by
 from healthpipe.stages.writing import Writer
 from healthpipe.words import PublishedStage
 from healthpipe.workflow.results import deliver_results, provenance
@@ -17,14 +18,16 @@ def step_of(name: PublishedStage) -> Callable[[Work], dict[str, Any]]:
 
     def perform(work: Work) -> dict[str, Any]:
         stage = STAGES[name]
+        outputs = stage.outputs(work.options, None)
         with work.engine() as engine:
             work.progress.step("computing the results", engine.progress)
-            in_order = open_records(engine, work.options, work.result("Curate")["segments"])
+            segments = work.result("Curate")["segments"]
+            in_order = open_records(engine, work.options, segments, carried_by(outputs))
             origin = provenance(work.run.record, work.request.sources, work.root)
             place = ResultPlace(work.root.storage, f"{work.run.uri}/{name}/{work.attempt.number}")
             writer = Writer(engine, work.options, origin, in_order, place)
             local = work.scratch / "output"
-            files = writer.write_all(stage.outputs(work.options, None), local)
+            files = writer.write_all(outputs, local)
         uris = deliver_results(work.run, name, local, files)
         written = [
             {"stage": name.value, "name": file.name, "uri": uri, **file.to_json()}
