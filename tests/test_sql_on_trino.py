@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from healthpipe.engines.query import Query
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import CURATED_LINES, judge_lines, keep_records, open_records
-from healthpipe.stages.view import View, carried_by
+from healthpipe.stages.view import RECORD, View, carried_by
 from healthpipe.stages.writing import define_relations
 from healthpipe.storage.layout import Root
 from healthpipe.words import Format, PublishedStage
@@ -160,7 +160,7 @@ def told(rejects: list[tuple]) -> Counter:
 
 
 def test_the_three_stages_scan_less_than_a_fifth_of_the_raw_bytes(engine, cli, tmp_path):
-    for day, records in (("2026-01-05", 60_000), ("2026-02-02", 20_000)):
+    for day, records in (("2026-01-05", 60_000), ("2026-02-02", 40_000)):
         made = ("--n", records, "--chunk", "20000", "--snapshot", day, "--outdir", "scanned")
         assert cli("generate-data", *made).code == 0
     files = raw_files_of(tmp_path / "scanned", "scanned")
@@ -173,10 +173,11 @@ def test_the_three_stages_scan_less_than_a_fifth_of_the_raw_bytes(engine, cli, t
     scanned = {}
     for name in PublishedStage:
         before = engine.scanned
-        outputs = STAGES[name].outputs(options, None)
+        # A twin has the same rows.
+        (view, fmt), *_ = outputs = STAGES[name].outputs(options, None)
         open_records(engine, options, [segment], carried_by(outputs))
-        for view, _ in outputs:
-            assert engine.rows(view.query(options))
+        query = view.query(options)
+        assert engine.rows(query.only(RECORD) if fmt is Format.NDJSON else query)
         scanned[name] = engine.scanned - before
 
     assert sum(scanned.values()) < 0.2 * raw

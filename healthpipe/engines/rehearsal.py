@@ -15,7 +15,7 @@ from healthpipe.words import Format
 # What is asked on the way, answered so that the statements are those of the general case: some
 # facility has several records. Which of the others are run hangs on the data.
 ANSWERS: dict[str, list[Row]] = {
-    "has_repeated": [(True,)],
+    "rivalry": [(True, False)],
     "balance": [(0, 0, 0, 0, 0)],
 }
 

@@ -16,6 +16,7 @@ from healthpipe.ingest.found import Found, FoundFile
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import (
+    ACCOUNTED,
     CURATED_LINES,
     ISSUES,
     REJECTS,
@@ -25,6 +26,7 @@ from healthpipe.stages.curate import (
     open_records,
 )
 from healthpipe.stages.segments import DATA
+from healthpipe.stages.view import carried_by
 from healthpipe.stages.writing import Writer
 from healthpipe.words import EngineName, Format, PublishedStage
 from healthpipe.workflow.request import RunRequest
@@ -57,8 +59,7 @@ def plan_stage(request: Request) -> Plan:
     run = request.root.run(RUN)
     with _rehearsed(request.engine, request.athena, run) as (engine, folder):
         judge_lines(engine, _lines(found.files))
-        carried = frozenset().union(*(view.carries for view, _ in request.outputs))
-        keep_records(engine, request.options, carried)
+        keep_records(engine, request.options, carried_by(request.outputs))
         account(engine, request.options, folder, landed={})
         Writer(engine, request.options, {}).write_all(request.outputs, folder / request.stage.name)
     place = request.output or f"{run}/{request.stage.name}"
@@ -77,11 +78,11 @@ def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
     with _rehearsed(request.engine, request.athena(), run) as (engine, folder):
         engine.read_lines(_lines(found.files))
         engine.write(CURATED_LINES, folder / DATA, Format.PARQUET)
-        open_records(engine, options, [segment])
+        open_records(engine, options, [segment], ACCOUNTED)
         account(engine, options, folder, landed={})
         for name in PublishedStage:
-            open_records(engine, options, [segment])
             outputs = STAGES[name].outputs(options, None)
+            open_records(engine, options, [segment], carried_by(outputs))
             Writer(engine, options, {}).write_all(outputs, folder / name)
             results += [f"{name}/{view.file_name(fmt)}" for view, fmt in outputs]
     kept = [segment, f"{run}/{REJECTS}", f"{run}/{ISSUES}", *(f"{run}/{each}" for each in results)]
