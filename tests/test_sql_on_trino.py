@@ -28,8 +28,7 @@ from tests.strategies import options
 from tests.trino_engine import Tables, TrinoEngine
 from tests.trino_server import start_trino, why_not
 
-# One server for all of them: they run in one process, one after the other.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("trino")]
+pytestmark = pytest.mark.slow
 
 AS_OF = datetime.date(2025, 8, 31)
 DIRTY = {
@@ -119,6 +118,7 @@ def test_fifty_thousand_dirty_records_come_out_as_duckdb_has_them(engine, cli, t
     assert cli("generate-data", *made, "--outdir", "dirty").code == 0
     wanted = Options(datetime.date(2026, 2, 15))
     judge_lines(engine, raw_files_of(tmp_path / "dirty", "dirty"))
+    engine.materialize("judged", Query("judged"))
     keep_records(engine, stage_options(wanted), EVERYTHING)
 
     for case in CASES.values():
