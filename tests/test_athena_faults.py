@@ -1,4 +1,4 @@
-"""What goes wrong on AWS while the Athena engine works: each ends as it should, no query runs on."""
+"""What goes wrong on AWS while the Athena engine works: it ends as it should, no query runs on."""
 
 import gzip
 import os
@@ -16,10 +16,14 @@ from healthpipe.engines.athena.queries import stop_queries
 from healthpipe.engines.base import LinesRefused
 from healthpipe.engines.query import Query
 from healthpipe.errors import OutOfTime, ServiceFailed, StillRunning, UsageError
-from tests.athena_site import BUCKET, PLACE, RUN_ID, running_aws, site  # noqa: F401 - fixtures
+from tests.athena_site import BUCKET, PLACE, RUN_ID
+
+pytest_plugins = ["tests.athena_site"]
 
 LINE = b'{"facility_id": "F1", "facility_name": "Mercy", "location": {"state": "CA"}}\n'
 NAMED = Query("judged").only("facility_id")
+# Reads what `NAMED` found, where that is called `eligible`.
+REPEATED = Query("repeated")
 SLOW_DOWN = (
     "HIVE_WRITER_CLOSE_ERROR: Please reduce your request rate. (Service: Amazon S3; "
     "Status Code: 503; Error Code: SlowDown)"
@@ -31,11 +35,12 @@ def begin(engine, site, *files):
     engine.define("judged", Query("judged"))
 
 
-def ids(engine) -> list[str]:
-    """The ids of the facilities, by a query that writes and one that reads what it wrote."""
-    engine.materialize("kept", NAMED)
-    engine.define("eligible", Query("judged"))
-    return sorted(row[0] for row in engine.stream(NAMED))
+def work(site, file, patience_s=None) -> list[str]:
+    """The ids that come twice, by a query that writes and one that reads what it wrote."""
+    with site.engine(patience_s=patience_s) as engine:
+        begin(engine, site, file)
+        engine.materialize("eligible", NAMED)
+        return [row[0] for row in engine.rows(REPEATED)]
 
 
 def until(condition, seconds=10):
@@ -120,9 +125,8 @@ def test_a_query_that_somebody_else_cancels_fails_and_may_be_tried_again(site):
 def test_a_refusal_names_action_and_resource(site, service, action, told):
     file = site.lines("a.jsonl", LINE)
     site.aws.faults.deny(service, action)
-    with pytest.raises(UsageError, match=told), site.engine() as engine:
-        begin(engine, site, file)
-        engine.rows(NAMED)
+    with pytest.raises(UsageError, match=told):
+        work(site, file)
     assert site.aws.running_queries() == []
 
 
@@ -169,15 +173,12 @@ def test_patience_leaves_query_and_tables_and_the_next_call_goes_on_with_them(si
     may_end = threading.Event()
     site.aws.faults.while_query_runs(lambda: may_end.wait(30), containing="UNLOAD")
     file = site.lines("a.jsonl", LINE * 3)
-    with pytest.raises(StillRunning), site.engine(patience_s=0.3) as engine:
-        begin(engine, site, file)
-        ids(engine)
+    with pytest.raises(StillRunning):
+        work(site, file, patience_s=0.3)
     assert len(site.tables()) == 2
     assert len(site.aws.running_queries()) == 1
     may_end.set()
-    with site.engine(patience_s=30) as engine:
-        begin(engine, site, file)
-        assert ids(engine) == ["F1"] * 3
+    assert work(site, file, patience_s=30) == ["F1"]
     # What was started before was not started again.
     assert len(site.aws.queries()) == len(set(site.statements())) == 2
     assert site.tables() == []

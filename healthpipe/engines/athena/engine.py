@@ -15,7 +15,7 @@ from healthpipe.engines.athena.glue import Catalog
 from healthpipe.engines.athena.parts import Parts
 from healthpipe.engines.athena.queries import Queries
 from healthpipe.engines.athena.raw_files import FILE_TYPES, describe_files
-from healthpipe.engines.athena.relations import POSITION, Relations
+from healthpipe.engines.athena.relations import Relations
 from healthpipe.engines.athena.results import are_told_as_text, values
 from healthpipe.engines.athena.schemas import fetch_footer
 from healthpipe.engines.athena.twin import Twin
@@ -93,7 +93,7 @@ class AthenaEngine(Engine):
 
     def materialize(self, name: str, relation: Relation) -> None:
         anyhow = without_order(relation)
-        types = self._types_of(statement(anyhow, DUCKDB))
+        types = self._twin.types(statement(anyhow, DUCKDB))
         files = self._unload(
             statement(anyhow, ATHENA), types, self._relations.next_place(name), Format.PARQUET
         )
@@ -119,7 +119,7 @@ class AthenaEngine(Engine):
 
     def unload(self, relation: Relation, uri: str, fmt: Format) -> list[str]:
         anyhow = without_order(relation)
-        types = self._types_of(statement(anyhow, DUCKDB))
+        types = self._twin.types(statement(anyhow, DUCKDB))
         return self._unload(statement(anyhow, ATHENA), types, uri, fmt)
 
     def progress(self) -> None:
@@ -140,17 +140,12 @@ class AthenaEngine(Engine):
 
     def _fetched(self, relation: Relation) -> Parts:
         result = unsorted(relation)
-        types = self._types_of(result.text(DUCKDB))
+        types = self._twin.types(result.text(DUCKDB))
         uris = self._unload(
             result.text(ATHENA), types, self._relations.next_place("result"), Format.PARQUET
         )
         local = self._workplace.storage.local_copies(uris)
         return Parts(self._workplace.scratch, result, types, local)
-
-    def _types_of(self, query: str) -> Types:
-        """The types of the columns that a query has in Athena as well."""
-        types = self._twin.types(query)
-        return {name: kind for name, kind in types.items() if name != POSITION}
 
     def _unload(self, query: str, types: Types, uri: str, fmt: Format) -> list[str]:
         """Have a query's columns `types` written below `uri`; the URIs of the files."""
