@@ -14,7 +14,7 @@ import pytest
 from healthpipe.engines.athena.naming import drop_tables
 from healthpipe.engines.athena.queries import stop_queries
 from healthpipe.engines.base import LinesRefused
-from healthpipe.engines.query import Query
+from healthpipe.engines.query import Constants, Query
 from healthpipe.errors import OutOfTime, ServiceFailed, StillRunning, UsageError
 from tests.athena_site import BUCKET, PLACE, RUN_ID
 
@@ -22,8 +22,6 @@ pytest_plugins = ["tests.athena_site"]
 
 LINE = b'{"facility_id": "F1", "facility_name": "Mercy", "location": {"state": "CA"}}\n'
 NAMED = Query("judged").only("facility_id")
-# Reads what `NAMED` found, where that is called `eligible`.
-REPEATED = Query("repeated")
 SLOW_DOWN = (
     "HIVE_WRITER_CLOSE_ERROR: Please reduce your request rate. (Service: Amazon S3; "
     "Status Code: 503; Error Code: SlowDown)"
@@ -35,12 +33,12 @@ def begin(engine, site, *files):
     engine.define("judged", Query("judged"))
 
 
-def work(site, file, patience_s=None) -> list[str]:
-    """The ids that come twice, by a query that writes and one that reads what it wrote."""
+def work(site, file, patience_s=None) -> list[tuple]:
+    """How many issues there are, by a query that writes and one that reads what it wrote."""
     with site.engine(patience_s=patience_s) as engine:
         begin(engine, site, file)
-        engine.materialize("eligible", NAMED)
-        return [row[0] for row in engine.rows(REPEATED)]
+        engine.materialize("issues", Constants(("reason",), (("a",), ("b",), ("a",))))
+        return engine.rows(Query("issue_counts"))
 
 
 def until(condition, seconds=10):
@@ -178,7 +176,7 @@ def test_patience_leaves_query_and_tables_and_the_next_call_goes_on_with_them(si
     assert len(site.tables()) == 2
     assert len(site.aws.running_queries()) == 1
     may_end.set()
-    assert work(site, file, patience_s=30) == ["F1"]
+    assert work(site, file, patience_s=30) == [("a", 2), ("b", 1)]
     # What was started before was not started again.
     assert len(site.aws.queries()) == len(set(site.statements())) == 2
     assert site.tables() == []
@@ -219,7 +217,7 @@ from pathlib import Path
 from healthpipe.aws.access import AthenaSettings
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import LineFile, Workplace
-from healthpipe.engines.query import Query
+from healthpipe.engines.query import Constants, Query
 from healthpipe.storage import open_storage
 from healthpipe.stopping import stopped_by_signals
 from healthpipe.words import EngineName
