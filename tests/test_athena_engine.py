@@ -373,7 +373,7 @@ def test_the_published_tables_follow_the_pointer(site):
 def asked(engine, table: str) -> list[list[str]]:
     """The rows of a table as texts."""
     ended = engine._queries.run(lambda _: f'select * from "healthpipe"."{table}" order by 1 desc')
-    pages = engine._calls.results(ended.id)
+    pages = engine._queries.results(ended.id)
     rows = [row for page in pages for row in page["ResultSet"]["Rows"]][1:]
     return sorted([[datum["VarCharValue"] for datum in row["Data"]] for row in rows], reverse=True)
 

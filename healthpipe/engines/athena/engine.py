@@ -55,6 +55,7 @@ class AthenaEngine(Engine):
         self._relations = Relations(tables, workplace.storage, self._own, workplace.token)
         self._twin = Twin(workplace.scratch)
         self._files: dict[str, LineFile] = {}
+        self._last_fetched: tuple[str, Sequence[Path]] = ("", ())
         self._is_left_running = False
 
     @classmethod
@@ -142,13 +143,16 @@ class AthenaEngine(Engine):
             self._workplace.storage.delete_folder(self._own)
 
     def _fetched(self, relation: Relation) -> Parts:
+        """The rows of a result on this machine. One that is written in two formats is asked for
+        once.
+        """
         result = unsorted(relation)
-        types = self._twin.types(result.text(DUCKDB))
-        uris = self._unload(
-            result.text(ATHENA), types, self._relations.next_place("result"), Format.PARQUET
-        )
-        local = self._workplace.storage.local_copies(uris)
-        return Parts(self._workplace.scratch, result, types, local)
+        query = result.text(ATHENA)
+        types, asked = self._twin.types(result.text(DUCKDB)), self._relations.statement(query)
+        if self._last_fetched[0] != asked:
+            uris = self._unload(query, types, self._relations.next_place("result"), Format.PARQUET)
+            self._last_fetched = (asked, self._workplace.storage.local_copies(uris))
+        return Parts(self._workplace.scratch, result, types, self._last_fetched[1])
 
     def _unload(self, query: str, types: Types, uri: str, fmt: Format) -> list[str]:
         """Have a query's columns `types` written below `uri`; the URIs of the files."""

@@ -15,8 +15,8 @@ from healthpipe.engines.athena.types import Types
 from healthpipe.engines.base import Row, Workplace
 from healthpipe.engines.query import Relation
 from healthpipe.engines.rehearsal import Rehearsal, answer_to
-from healthpipe.engines.sorting import unsorted, without_order
-from healthpipe.engines.sql import ATHENA, statement
+from healthpipe.engines.sorting import without_order
+from healthpipe.engines.sql import statement
 from healthpipe.storage.base import Storage, StoredFile
 from healthpipe.storage.local import LocalStorage
 from healthpipe.words import Format
@@ -48,14 +48,14 @@ class RehearsedAthena(AthenaEngine, Rehearsal):
         return answer_to(relation)
 
     def stream(self, relation: Relation) -> Iterator[Row]:
-        self._say(relation)
+        self._fetched(relation)
         return iter(answer_to(relation))
 
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:  # noqa: ARG002
         return self.write_lines(relation, path)
 
     def write_lines(self, relation: Relation, path: Path) -> int:
-        self._say(relation)
+        self._fetched(relation)
         path.touch()
         return 0
 
@@ -63,13 +63,6 @@ class RehearsedAthena(AthenaEngine, Rehearsal):
         parts = super().unload(relation, uri, fmt)
         self._unloaded |= dict.fromkeys(parts, relation)
         return parts
-
-    def _say(self, relation: Relation) -> None:
-        """Say how a result would be fetched."""
-        result = unsorted(relation)
-        place = self._relations.next_place("result")
-        types = self._twin.types(result.text(DUCKDB))
-        self._unload(result.text(ATHENA), types, place, Format.PARQUET)
 
     def _unload(self, query: str, types: Types, uri: str, fmt: Format) -> list[str]:
         super()._unload(query, types, uri, fmt)
