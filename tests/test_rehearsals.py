@@ -97,10 +97,11 @@ def test_the_queries_of_athena_are_those_that_a_run_asks(cli, examples, monkeypa
         for name, value in aws.environment.items():
             monkeypatch.setenv(name, value)
         aws.client("s3").create_bucket(Bucket="rehearsed")
-        done = cli(stage, *given, "--json").document
+        outcome = cli(stage, *given, "--json")
+        assert outcome.code == 0, outcome.err
         asked = [query["Query"] for query in aws.queries()]
 
-    run = done["run_id"]
+    run = outcome.document["run_id"]
     told = [
         text.replace("RUN_ID", run).replace("run_id", run.lower().replace("-", "_"))
         for text in plan["statements"]
