@@ -48,16 +48,17 @@ class Patient:
 
         is_on_s3 = self.root.is_remote
         if not is_on_s3:
-            yield from local_checks(self.root)
-        if is_on_s3 or self.topic or self.engine is EngineName.ATHENA:
+            yield from local_checks(self.root, self.engine)
+        is_on_athena = self.engine is EngineName.ATHENA
+        if is_on_s3 or self.topic or is_on_athena:
             from healthpipe.doctor.storage import identity_checks
 
-            yield from identity_checks(self.root.access)
+            yield from identity_checks(self.root.access, is_bound=is_on_athena)
         if is_on_s3:
             from healthpipe.doctor.storage import storage_checks
 
             yield from storage_checks(self.root)
-        if self.engine is EngineName.ATHENA:
+        if is_on_athena:
             from healthpipe.doctor.athena import athena_checks
 
             yield from athena_checks(self.settings)
