@@ -14,7 +14,7 @@ from healthpipe.cli.main import run
 from healthpipe.workflow.language.retrying import Retries
 from tests.watching import watch_steps
 
-pytest.register_assert_rewrite("tests.against_oracle", "tests.s3_server")
+pytest.register_assert_rewrite("tests.against_oracle", "tests.athena_site", "tests.s3_server")
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 AS_OF = "2026-02-15"
