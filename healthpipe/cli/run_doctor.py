@@ -14,7 +14,6 @@ from healthpipe.doctor.checks import Check, Finding, Verdict, carry_out
 from healthpipe.errors import DoctorFailed, ProbeFailed, UsageError
 from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName
-from healthpipe.workflow.progress import Progress
 
 if TYPE_CHECKING:
     from healthpipe.doctor.probe import Observation
@@ -75,18 +74,19 @@ def examine(patient: Patient, manner: Manner, *, is_probed: bool) -> None:
     """
     if is_probed:
         patient.require_athena()
-    with manner.session() as progress:
-        checks = _checked(patient, manner, progress)
-        told: dict[str, Any] = {"checks": checks}
-        if is_probed:
-            told["probe"] = _probed(patient, manner, progress, checks)
+    checks = _checked(patient, manner)
+    told: dict[str, Any] = {"checks": checks}
+    if is_probed:
+        told["probe"] = _probed(patient, manner, checks)
     if manner.json:
         print_document("doctor", told)
 
 
-def _checked(patient: Patient, manner: Manner, progress: Progress) -> list[dict[str, Any]]:
+def _checked(patient: Patient, manner: Manner) -> list[dict[str, Any]]:
     """What the checks found. Raises `DoctorFailed`."""
-    findings = list(carry_out(patient.checks(), lambda what: progress.step(f"checking {what}")))
+    with manner.session() as progress:
+        begins = lambda what: progress.step(f"checking {what}")  # noqa: E731
+        findings = list(carry_out(patient.checks(), begins))
     checks = [finding.to_json() for finding in findings]
     if not (manner.json or manner.quiet):
         print_table(("check", "verdict", "what was found"), [_row(each) for each in findings])
@@ -97,13 +97,14 @@ def _checked(patient: Patient, manner: Manner, progress: Progress) -> list[dict[
 
 
 def _probed(
-    patient: Patient, manner: Manner, progress: Progress, checks: Sequence[Mapping[str, Any]]
+    patient: Patient, manner: Manner, checks: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """What the probe found. Raises `ProbeFailed`."""
     from healthpipe.doctor.facts import all_facts
     from healthpipe.doctor.probe import probe
 
-    report = probe(patient.root, patient.settings, all_facts(), progress)
+    with manner.session() as progress:
+        report = probe(patient.root, patient.settings, all_facts(), progress)
     found = report.to_json()
     if not (manner.json or manner.quiet):
         rows = [_fact_row(each) for each in report.observations]
