@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from moto.sns.models import sns_backends
 from healthpipe.doctor import facts
 from healthpipe.engines.athena import queries
 from tests.athena_site import BUCKET, ROOT
+from tests.console import PROJECT
 from tests.local_aws import LocalAws
 
 pytest_plugins = ["tests.athena_site"]
@@ -203,6 +205,26 @@ def assert_all_holds(cli, aws: LocalAws) -> None:
     assert 0 < told["estimated_usd"] < 0.01
 
 
+DOCUMENTED = set(re.findall(r"`(\w+:\w+)`", (PROJECT / "docs" / "aws.md").read_text()))
+# The permissions of those calls that are not called like theirs.
+PERMISSIONS = {
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:CopyObject": "s3:PutObject",
+    "s3:DeleteObjects": "s3:DeleteObject",
+}
+OF_THE_TEST = {"s3:CreateBucket", "sns:CreateTopic"}
+
+
+def assert_permissions_are_documented(site) -> None:
+    called = {f"{call.service}:{call.action}" for call in site.aws.calls}
+    needed = {PERMISSIONS.get(name, name) for name in called} - OF_THE_TEST
+    assert {"s3:PutObject", "glue:CreateTable", "athena:StartQueryExecution"} <= needed
+    assert needed - DOCUMENTED == set()
+
+
 @pytest.fixture
 def soon(monkeypatch):
     monkeypatch.setattr(queries, "STOP_WAIT_S", 0.02)
@@ -210,6 +232,14 @@ def soon(monkeypatch):
 
 def test_every_fact_holds_on_the_local_athena(cli, site, soon):
     assert_all_holds(cli, site.aws)
+    assert_permissions_are_documented(site)
+
+
+@pytest.mark.slow
+def test_a_run_needs_the_documented_permissions_alone(site, orchestrate, examples):
+    topic = site.aws.client("sns").create_topic(Name="alarms")["TopicArn"]
+    assert orchestrate(*ON_ATHENA, "--sns-topic", topic).code == 0
+    assert_permissions_are_documented(site)
 
 
 @pytest.fixture
