@@ -314,6 +314,11 @@ def test_a_transient_failure_is_started_anew_with_its_own_token_and_place():
     assert len(clock.waited) == 2
 
 
+def test_the_same_sql_is_a_new_query_when_it_is_started_anew():
+    athena = Athena(["FAILED Query exhausted resources at this scale factor"], ["SUCCEEDED"])
+    assert queries_of(athena).run(lambda _: "select 1").id == "query-2"
+
+
 def test_a_transient_failure_that_stays_ends_after_three():
     athena = Athena(*[["FAILED Query exhausted resources at this scale factor"]] * 9)
     with pytest.raises(ServiceFailed, match="exhausted resources"):

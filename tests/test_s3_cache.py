@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from healthpipe import stopping
-from healthpipe.errors import InputChanged, Interrupted, ServiceFailed, UsageError
+from healthpipe.errors import InputChanged, Interrupted, ObjectMissing, ServiceFailed, UsageError
 from healthpipe.storage import cache, s3_transfers
 from healthpipe.storage.local import LocalStorage
 from healthpipe.storage.s3 import S3Storage
@@ -120,6 +120,27 @@ def damaged(hook, times=10**6, broken=False):
         body.read = part
 
     hook("after-call.s3.GetObject", spoil)
+
+
+def test_of_many_files_in_a_folder_the_versions_are_listed_and_not_asked_for(
+    storage, bucket, requests
+):
+    keys = [f"many/{number:03}" for number in range(60)]
+    fill(bucket, keys, b"content")
+    fill(bucket, ["alone/x"], b"other")
+    uris = [f"s3://{bucket}/{key}" for key in ["alone/x", *reversed(keys)]]
+    contents = [path.read_bytes() for path in storage.local_copies(uris)]
+    assert contents == [b"other", *[b"content"] * 60]
+    assert [params["Key"] for name, params in requests if name == "HeadObject"] == ["alone/x"]
+    assert len(gets(requests)) == 61
+
+    requests.clear()
+    storage.local_copies(uris)
+    storage.local_copy(uris[1])
+    assert gets(requests) == [], "asked for alone, it is the same version"
+
+    with pytest.raises(ObjectMissing):
+        storage.local_copies([*uris, f"s3://{bucket}/many/gone"])
 
 
 @pytest.mark.usefixtures("small_parts")

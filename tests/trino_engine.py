@@ -106,7 +106,7 @@ class Tables:
 
 
 class TrinoEngine:
-    """Definitions and tables for a set of raw files; `scanned` is what its last query read."""
+    """Definitions and tables for a set of raw files; `scanned` are the bytes its queries read."""
 
     def __init__(self, server: TrinoServer, tables: Tables) -> None:
         self._connection = server.connection(DATABASE)
@@ -153,7 +153,7 @@ class TrinoEngine:
     def _run(self, text: str) -> list[list]:
         cursor = self._connection.cursor().execute(text)
         found = cursor.fetchall()
-        self.scanned = cursor.stats["physicalInputBytes"]
+        self.scanned += cursor.stats["physicalInputBytes"]
         return found
 
     def _files(self, files: Sequence[RawFile], uris: Sequence[str]) -> str:

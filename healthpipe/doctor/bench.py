@@ -101,10 +101,19 @@ class Bench:
         return list(values(self.calls.results(self.run(text).id), types))
 
     def unload(self, query: str, name: str, fmt: Format) -> list[str]:
-        """Have a result written to files in a folder of this place; their URIs."""
+        """Have a result written to files in the folder `name/1` of this place, in `name/2` where it
+        has to be started anew, and so on; their URIs.
+        """
         uri = f"{self.workplace.uri}/{name}"
-        self.run(unload_statement(query, uri, fmt))
-        return [file.uri for file in self.workplace.storage.list(uri)]
+        last = ""
+
+        def text(number: int) -> str:
+            nonlocal last
+            last = f"{uri}/{number}"
+            return unload_statement(query, last, fmt)
+
+        self.queries.run(text)
+        return [file.uri for file in self.workplace.storage.list(last)]
 
     def content(self, uris: Sequence[str]) -> bytes:
         """What files hold, one after the other."""

@@ -8,7 +8,7 @@ import duckdb
 from healthpipe.doctor.bench import Bench, shown
 from healthpipe.doctor.facts import Fact
 from healthpipe.engines.athena.failures import BrokenQuery, FilesUnreadable
-from healthpipe.engines.athena.queries import stopped, token_of
+from healthpipe.engines.athena.queries import TRIES, stopped, token_of
 from healthpipe.engines.athena.types import Types, cast_to
 from healthpipe.stopping import unbroken
 from healthpipe.words import Format
@@ -60,7 +60,8 @@ def _unloaded_nothing(bench: Bench) -> list[str]:
 
 
 def _occupied_place(bench: Bench) -> str:
-    bench.put("unloaded/already-there", b"1")
+    for number in range(1, TRIES + 1):
+        bench.put(f"unloaded/{number}/already-there", b"1")
     try:
         bench.unload(ONE, "unloaded", Format.NDJSON)
     except (BrokenQuery, FilesUnreadable):

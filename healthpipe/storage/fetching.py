@@ -6,10 +6,8 @@ from pathlib import Path
 from healthpipe.aws.access import AwsAccess
 from healthpipe.storage import open_storage
 from healthpipe.storage.base import Progress, Storage, StoredFile
-from healthpipe.storage.uris import is_s3
+from healthpipe.storage.uris import WORTH_A_LISTING, is_s3
 
-# A folder with as many wanted files is listed; fewer are looked at one by one.
-WORTH_A_LISTING = 20
 Fetch = Callable[[Sequence[str]], Sequence[Path]]
 
 

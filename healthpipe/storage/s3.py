@@ -5,29 +5,25 @@ import hashlib
 import io
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from healthpipe.aws.access import AwsAccess
 from healthpipe.aws.failures import failures_told
 from healthpipe.errors import ObjectMissing
-from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage import s3_conditional, s3_copying, s3_deleting, s3_transfers
 from healthpipe.storage.base import Progress, Storage, StoredFile
 from healthpipe.storage.cache import Cache, cache_folder, cache_limit
 from healthpipe.storage.s3_listing import answered_at, keys, pages
 from healthpipe.storage.s3_places import Place, Requests, plain_etag
 from healthpipe.storage.s3_reading import ObjectReader
-from healthpipe.storage.s3_transfers import Version
+from healthpipe.storage.s3_versions import versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 READ_BYTES = 1 << 20
-QUESTIONS_AT_ONCE = 16
 
 
 class S3Storage(Storage):
@@ -102,19 +98,9 @@ class S3Storage(Storage):
         return self.local_copies([uri])[0]
 
     def local_copies(self, uris: Sequence[str], progress: Progress | None = None) -> Sequence[Path]:
-        def version(uri: str) -> Version:
-            raise_if_stopping()
-            return Version.of(Place.of(uri), self._head(Place.of(uri)))
-
-        with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
-            futures = [pool.submit(copy_context().run, version, uri) for uri in uris]
-            try:
-                versions = [future.result() for future in futures]
-            finally:
-                for future in futures:
-                    future.cancel()
         return Cache(cache_folder(), cache_limit()).paths(
-            versions, lambda files: s3_transfers.download(self._requests, files, progress)
+            versions(self._requests, uris),
+            lambda files: s3_transfers.download(self._requests, files, progress),
         )
 
     def deliver(self, local: Path, uri: str) -> None:

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -18,38 +17,12 @@ from healthpipe.errors import ServiceFailed
 from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.base import Progress
 from healthpipe.storage.s3_places import Place, Requests, quoted_etag
+from healthpipe.storage.s3_versions import Version
 
 # Below the threshold an upload is one request, of which S3 keeps the SHA-256 of the whole.
 UPLOAD = TransferConfig(multipart_threshold=64 << 20, multipart_chunksize=16 << 20)
 # Parts that wait for their turn to be written are held in memory, at most ten.
 DOWNLOAD = TransferConfig(multipart_threshold=32 << 20, multipart_chunksize=16 << 20)
-MD5_CHARACTERS = 32
-
-
-@dataclass(frozen=True)
-class Version:
-    """One version of an object. `is_md5` tells whether its ETag is the MD5 of its content."""
-
-    place: Place
-    etag: str
-    size: int
-    modified: float
-    is_md5: bool
-
-    @classmethod
-    def of(cls, place: Place, head: Any) -> "Version":
-        """The version that HeadObject answers with.
-
-        The ETag is an MD5 for what was put in one request and not encrypted with a key of KMS:
-        https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
-        """
-        etag = head["ETag"].strip('"')
-        is_md5 = len(etag) == MD5_CHARACTERS and not (
-            head.get("ServerSideEncryption", "").startswith("aws:")
-            or head.get("SSECustomerAlgorithm")
-        )
-        modified = head["LastModified"].timestamp()
-        return cls(place, etag, head["ContentLength"], modified, is_md5)
 
 
 def upload(requests: Requests, files: Sequence[tuple[Path, Place]]) -> None:

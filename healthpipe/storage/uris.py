@@ -8,6 +8,10 @@ S3 = "s3://"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
+# A folder with as many wanted files is listed, which takes a request for a thousand; fewer are
+# asked for one by one.
+WORTH_A_LISTING = 20
+
 
 def is_s3(uri: str) -> bool:
     """Whether a URI is one of S3."""
