@@ -117,6 +117,20 @@ class DoctorFailed(UsageError):
         self.details = {"checks": list(checks)}
 
 
+class ProbeFailed(UsageError):
+    """Athena does not do what the adapter rests on."""
+
+    code = "probe_failed"
+
+    def __init__(self, facts: Sequence[str], report: str, details: Mapping[str, Any]) -> None:
+        number = "1 fact does" if len(facts) == 1 else f"{len(facts)} facts do"
+        super().__init__(
+            f"{number} not hold here: {', '.join(facts)}",
+            f"use --engine duckdb, and report it with {report}, which holds no data of yours",
+        )
+        self.details = details
+
+
 class StreamBroken(ServiceFailed):
     """Standard input or a pipe was read in part, and the rest alone would be wrong."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from healthpipe.cli.declared import ATHENA, AWS
 from healthpipe.contract import RULES, Reason
 from healthpipe.engines.sql import columns, summary
 from healthpipe.stages.audit import Gate
@@ -48,3 +49,24 @@ def test_every_gate_is_documented_with_its_default():
     documented = {option: default for _, _, default, option, _ in rows if option}
     chosen = {name: word for name, word in vars(Gates.choose()).items() if word}
     assert documented == {f"--{name.replace('_', '-')}": str(word) for name, word in chosen.items()}
+
+
+ON_AWS = (Path(__file__).parents[1] / "docs" / "aws.md").read_text(encoding="utf-8")
+
+
+def test_every_option_of_aws_is_documented_with_its_variable():
+    rows = re.findall(r"^\| `(--[\w-]+)` \| `(\w+)` \|", ON_AWS, flags=re.MULTILINE)
+
+    assert sorted(rows) == sorted(
+        (f"--{name.replace('_', '-')}", f"HEALTHPIPE_{name.upper()}") for name in (*AWS, *ATHENA)
+    )
+
+
+def test_every_permission_that_a_hint_names_is_documented():
+    code = Path(__file__).parents[1] / "healthpipe"
+    texts = (path.read_text(encoding="utf-8") for path in code.rglob("*.py"))
+    pattern = r"\b(?:s3|glue|athena|sns|sts|kms|lakeformation):[A-Z][A-Za-z]+"
+    named = {action for text in texts for action in re.findall(pattern, text)}
+
+    assert len(named) > 10
+    assert {action for action in named if f"`{action}`" not in ON_AWS} == set()

@@ -12,7 +12,7 @@ DEFAULT_CONFIG = Path("healthpipe.toml")
 # What is meant for one call would do harm as a standing order: neither a file nor the environment
 # gives it.
 ONE_CALL = {
-    *("--accept-drop", "--all", "--config", "--dry-run", "--force", "--help"),
+    *("--accept-drop", "--all", "--config", "--dry-run", "--force", "--help", "--probe"),
     *("--reason", "--run", "--source", "--test"),
 }
 

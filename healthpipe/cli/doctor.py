@@ -1,11 +1,17 @@
 """The command that looks whether everything is there that a run needs."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from healthpipe.cli.declared import ATHENA, AWS, MANNER, declare
+from healthpipe.cli.options import option
 from healthpipe.cli.shared import Manner
+
+ProbeOption = Annotated[
+    bool,
+    option("--probe", help="Also try out on Athena, with tiny queries, what the engine rests on."),
+]
 
 
 def doctor(context: typer.Context, **given: Any) -> None:
@@ -15,7 +21,11 @@ def doctor(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_doctor import Patient, examine
 
-    examine(Patient.of(given), Manner.of(given))
+    examine(Patient.of(given), Manner.of(given), is_probed=given["probe"])
 
 
-declare(doctor, ("root", "engine", "sns_topic", *AWS, *ATHENA, *MANNER))
+declare(
+    doctor,
+    ("root", "engine", "sns_topic", *AWS, *ATHENA, *MANNER),
+    own={"probe": (ProbeOption, False)},
+)

@@ -1,6 +1,6 @@
 """What a check is, and how it is carried out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -40,10 +40,13 @@ class Check:
     needs: tuple[str, ...] = ()
 
 
-def carry_out(checks: list[Check]) -> Iterator[Finding]:
-    """Carry out checks in their order, each as it is asked for."""
+def carry_out(
+    checks: Iterable[Check], begins: Callable[[str], None] = lambda _: None
+) -> Iterator[Finding]:
+    """Carry out checks in their order, each as it is asked for; `begins` is told of each."""
     failed: set[str] = set()
     for check in checks:
+        begins(check.what)
         missing = [need for need in check.needs if need in failed]
         if missing:
             finding = Finding(check.what, Verdict.SKIPPED, f"not looked at without {missing[0]}")

@@ -5,21 +5,24 @@ import tempfile
 from pathlib import Path
 
 from healthpipe.doctor.checks import Check, Finding, Verdict
+from healthpipe.engines import require_reach
 from healthpipe.storage.layout import Root
+from healthpipe.words import EngineName
 
 LITTLE_ROOM = 1_000_000_000
 
 
-def local_checks(root: Root) -> list[Check]:
-    """The checks of a root in a local folder."""
+def local_checks(root: Root, engine: EngineName) -> list[Check]:
+    """The checks of a root in a local folder, for an engine."""
     return [
-        Check("root", lambda: _root(root)),
+        Check("root", lambda: _root(root, engine)),
         Check("room", lambda: _room(root), needs=("root",)),
         Check("engine", _engine),
     ]
 
 
-def _root(root: Root) -> Finding | str:
+def _root(root: Root, engine: EngineName) -> Finding | str:
+    require_reach(engine, root.uri)
     folder = Path(root.uri)
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from healthpipe.aws.access import AwsAccess
 from healthpipe.aws.clients import client
 from healthpipe.aws.failures import failures_told
+from healthpipe.doctor.asking import asked
 from healthpipe.doctor.checks import Check, Finding, Verdict
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
@@ -24,10 +25,10 @@ UNCONDITIONAL = Finding(
 )
 
 
-def identity_checks(access: AwsAccess) -> list[Check]:
-    """Whether AWS is reached at all."""
+def identity_checks(access: AwsAccess, *, is_bound: bool) -> list[Check]:
+    """Whether AWS is reached at all; `is_bound` to a region, for what has no address without."""
     return [
-        Check("region", lambda: _region(access)),
+        Check("region", lambda: _region(access, is_bound=is_bound)),
         Check("credentials", lambda: _credentials(access), needs=("region",)),
     ]
 
@@ -41,8 +42,9 @@ def storage_checks(root: Root) -> list[Check]:
     ]
 
 
-def _region(access: AwsAccess) -> str:
-    return client("sts", access).meta.region_name
+def _region(access: AwsAccess, *, is_bound: bool) -> str:
+    service = client("athena", access) if is_bound else client("s3", access)
+    return service.meta.region_name
 
 
 def _credentials(access: AwsAccess) -> str:
@@ -56,8 +58,10 @@ def _bucket(root: Root) -> Finding | str:
     if access.bucket_owner:
         request["ExpectedBucketOwner"] = access.bucket_owner
     s3 = client("s3", access)
-    with failures_told("s3:ListBucket", f"s3://{bucket}"):
-        found = s3.head_bucket(**request)
+    found = asked("s3:ListBucket", f"s3://{bucket}", lambda: s3.head_bucket(**request))
+    if found is None:
+        told = f"there is no bucket {bucket}"
+        return Finding("bucket", Verdict.FAILED, told, "create it, or mend --root")
     region = found.get("BucketRegion", s3.meta.region_name)
     if region != s3.meta.region_name:
         return Finding(

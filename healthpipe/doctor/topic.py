@@ -3,7 +3,7 @@
 from healthpipe.alerts.channels import region_of
 from healthpipe.aws.access import AwsAccess
 from healthpipe.aws.clients import client
-from healthpipe.aws.failures import failures_told
+from healthpipe.doctor.asking import asked
 from healthpipe.doctor.checks import Check, Finding, Verdict
 from healthpipe.doctor.storage import IDENTITY
 
@@ -15,10 +15,16 @@ def topic_checks(topic: str, access: AwsAccess) -> list[Check]:
 
 def _topic(topic: str, access: AwsAccess) -> Finding | str:
     there = AwsAccess(access.region or region_of(topic), access.profile)
-    with failures_told("sns:GetTopicAttributes", topic):
-        found = client("sns", there).get_topic_attributes(TopicArn=topic)["Attributes"]
-    listening = int(found.get("SubscriptionsConfirmed", 0))
+    sns = client("sns", there)
+    answer = asked(
+        "sns:GetTopicAttributes", topic, lambda: sns.get_topic_attributes(TopicArn=topic)
+    )
+    if answer is None:
+        told = f"there is no topic {topic}"
+        return Finding("topic", Verdict.FAILED, told, "create it, or mend --sns-topic")
+    listening = int(answer["Attributes"].get("SubscriptionsConfirmed", 0))
     if not listening:
         fix = "subscribe somebody, and have the subscription confirmed"
         return Finding("topic", Verdict.WARNING, f"{topic} has no subscribers", fix)
-    return f"{topic} has {listening} subscribers; `healthpipe alert --test` sends a message"
+    many = "1 subscriber" if listening == 1 else f"{listening} subscribers"
+    return f"{topic} has {many}; `healthpipe alert --test` sends a message"

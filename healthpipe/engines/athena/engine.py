@@ -5,8 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
-from sqlglot import exp
-
 from healthpipe.aws.access import AthenaSettings, AwsAccess
 from healthpipe.engines.athena.calls import Calls
 from healthpipe.engines.athena.clock import Clock
@@ -20,6 +18,7 @@ from healthpipe.engines.athena.results import are_told_as_text, values
 from healthpipe.engines.athena.schemas import fetch_footer
 from healthpipe.engines.athena.twin import Twin
 from healthpipe.engines.athena.types import Types, cast_to, no_rows
+from healthpipe.engines.athena.unloading import unload_statement
 from healthpipe.engines.athena.workgroup import result_place
 from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row, Workplace
 from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS
@@ -32,10 +31,6 @@ from healthpipe.words import Format
 DUCKDB = "duckdb"
 # Everything that the engine keeps for itself on S3 is below this folder of the attempt's place.
 OWN_FOLDER, RESULTS = "athena", "results"
-UNLOADED = {
-    Format.PARQUET: "format = 'PARQUET', compression = 'ZSTD'",
-    Format.NDJSON: "format = 'TEXTFILE', compression = 'NONE'",
-}
 
 
 class AthenaEngine(Engine):
@@ -161,9 +156,8 @@ class AthenaEngine(Engine):
 
         def unloading(number: int) -> str:
             nonlocal last
-            last = f"{uri}/{number}/"
-            target = exp.Literal.string(last).sql(ATHENA)
-            return f"UNLOAD ({text}) TO {target} WITH ({UNLOADED[fmt]})"
+            last = f"{uri}/{number}"
+            return unload_statement(text, last, fmt)
 
         self._run(unloading)
         return [file.uri for file in self._workplace.storage.list(last)]
