@@ -1,0 +1,225 @@
+"""AWS refuses calls: for a moment, for good, for want of a permission, a bucket, a sign-in."""
+
+import pytest
+
+from healthpipe.storage import lease
+from tests.aws_runs import BUCKET, ROOT, require_clean, require_failed
+
+pytest_plugins = ["tests.aws_runs"]
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"
+RUNS_CALL = {
+    ("s3", "GetObject"),
+    ("s3", "PutObject"),
+    ("s3", "HeadObject"),
+    ("s3", "ListObjectsV2"),
+    ("s3", "CopyObject"),
+    ("s3", "DeleteObject"),
+    ("s3", "DeleteObjects"),
+    ("glue", "GetDatabase"),
+    ("glue", "CreateDatabase"),
+    ("glue", "CreateTable"),
+    ("glue", "GetTable"),
+    ("glue", "GetTables"),
+    ("glue", "BatchDeleteTable"),
+    ("athena", "GetWorkGroup"),
+    ("athena", "StartQueryExecution"),
+    ("athena", "GetQueryExecution"),
+    ("athena", "GetQueryResults"),
+    ("sns", "Publish"),
+}
+
+
+def asked_twice(aws):
+    """The actions that were called, and of these the ones of which some call was sent again."""
+    calls = [call for call in aws.calls if call.action != "CreateBucket"]
+    return (
+        {(call.service, call.action) for call in calls},
+        {(call.service, call.action) for call in calls if not call.is_first_try},
+    )
+
+
+def test_every_call_of_a_run_is_throttled_once(place, topic):
+    place.aws.faults.throttle("*", times=None, first_tries=True)
+    outcome = place.orchestrate("--sns-topic", TOPIC)
+    place.aws.faults.clear()
+
+    place.require_published(outcome)
+    called, again = asked_twice(place.aws)
+    assert called >= RUNS_CALL
+    assert again == called
+
+
+def test_every_call_of_a_run_on_the_embedded_engine_is_throttled_once(place):
+    place.engine = "duckdb"
+    place.aws.faults.throttle("*", times=None, first_tries=True)
+    outcome = place.orchestrate()
+    place.aws.faults.clear()
+
+    place.require_published(outcome)
+    called, again = asked_twice(place.aws)
+    assert {service for service, _ in called} == {"s3"}
+    assert again == called
+
+
+@pytest.mark.parametrize(
+    ("service", "action"),
+    [
+        ("s3", "CopyObject"),
+        ("glue", "CreateTable"),
+        ("athena", "GetWorkGroup"),
+        ("athena", "StartQueryExecution"),
+        ("athena", "GetQueryExecution"),
+        ("athena", "GetQueryResults"),
+    ],
+)
+def test_what_is_throttled_for_ever_fails_the_run(place, service, action):
+    place.aws.faults.throttle(service, action, times=None)
+    outcome = place.orchestrate()
+    place.aws.faults.clear()
+
+    assert "takes no more requests" in outcome.err
+    if action == "GetQueryExecution":  # nobody can see whether a query has ended
+        assert outcome.code == 4, outcome.err
+        assert place.aws.running_queries() == []
+        return
+    record = require_failed(place, outcome, 4)
+    assert f"{service}:" in record["error"]["message"]
+
+
+def test_a_storage_that_is_throttled_for_ever_fails_the_run_before_it_begins(place):
+    place.aws.faults.throttle("s3", times=None)
+    outcome = place.orchestrate()
+    assert outcome.code == 4
+    assert "takes no more requests" in outcome.err.splitlines()[-1]
+    place.aws.faults.clear()
+    assert place.records == []
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "needed", "resource"),
+    [
+        ("s3", "CopyObject", "s3:PutObject", f"{ROOT}/production/"),
+        ("glue", "CreateTable", "glue:CreateTable", "healthpipe.raw_"),
+        ("glue", "GetDatabase", "glue:GetDatabase", "database healthpipe"),
+        ("athena", "StartQueryExecution", "athena:StartQueryExecution", "workgroup primary"),
+        ("athena", "GetQueryResults", "athena:GetQueryResults", "workgroup primary"),
+    ],
+)
+def test_a_permission_that_is_missing_is_named(place, service, action, needed, resource):
+    place.aws.faults.deny(service, action)
+    outcome = place.orchestrate()
+    place.aws.faults.clear()
+
+    record = require_failed(place, outcome, 2)
+    assert f"{needed} on {resource}" in record["error"]["message"]
+    assert needed in record["error"]["hint"]
+
+
+def test_a_query_that_may_not_read_says_what_it_may_not(place):
+    place.aws.faults.fail_query(
+        "PERMISSION_DENIED: User: arn:aws:iam::1:user/x is not authorized to perform: "
+        "s3:GetObject on resource: arn:aws:s3:::hpipe/root/raw/a.jsonl because no policy",
+        containing="raw_lines",
+    )
+    record = require_failed(place, place.orchestrate(), 2)
+    assert "s3:GetObject on arn:aws:s3:::hpipe/root/raw/a.jsonl" in record["error"]["message"]
+    assert len(place.aws.queries()) == 1, "it would be refused again"
+
+
+def test_credentials_that_expire_midway_are_renewed_and_the_run_goes_on(place, performed):
+    performed.before["Audit"] = place.aws.faults.expire_credentials
+    outcome = place.orchestrate()
+    assert outcome.code == 4, outcome.err
+    assert "the AWS sign-in has expired; sign in again, then run again" in outcome.err
+    assert not place.live
+    assert place.aws.running_queries() == []
+
+    place.aws.faults.clear()
+    performed.before.clear()
+    performed.names.clear()
+    started = len(place.aws.queries())
+    place.require_published(place.run("runs", "retry"))
+    assert "Curate" not in performed.names
+    assert performed.names[0] == "Audit"
+    assert len(place.aws.queries()) > started, "only the announcements are asked for again"
+    assert len(place.records) == 1
+
+
+def test_credentials_that_expire_in_a_query_stop_nothing_for_good(place, monkeypatch):
+    place.aws.faults.while_query_runs(place.aws.faults.expire_credentials, "raw_lines")
+    outcome = place.orchestrate()
+    assert outcome.code == 4, outcome.err
+    assert "sign in again" in outcome.err.splitlines()[-1]
+
+    place.aws.faults.clear()
+    monkeypatch.setattr(lease, "_died_here", lambda _: True)
+    place.require_published(place.orchestrate())
+
+
+def test_a_stage_by_hand_throttled_and_refused(place):
+    place.aws.faults.throttle("*", times=None, first_tries=True)
+    outcome = place.run("filter-expiring", "--engine", "athena", "--as-of", "2026-02-15", "-o", "-")
+    place.aws.faults.clear()
+    assert (outcome.code, outcome.out.encode()) == (0, b"" + outcome.out.encode()), outcome.err
+    assert "f-soon" in outcome.out
+    require_clean(place)
+
+    place.aws.faults.deny("athena", "StartQueryExecution")
+    outcome = place.run("state-counts", "--engine", "athena", "--as-of", "2026-02-15")
+    place.aws.faults.clear()
+    record = require_failed(place, outcome, 2)
+    assert record["command"] == "state-counts"
+    assert "athena:StartQueryExecution on workgroup primary" in record["error"]["message"]
+
+
+def test_a_bucket_that_is_not_there(place):
+    outcome = place.cli("orchestrate", "--root", "s3://nobodys-bucket/root", "--engine", "athena")
+    assert outcome.code == 2, outcome.err
+    assert "nobodys-bucket" in outcome.err
+    assert "there is no such bucket; create it, or mend its name" in outcome.err.splitlines()[-1]
+    assert place.aws.queries() == []
+
+
+def test_a_bucket_of_another_owner(place):
+    outcome = place.orchestrate("--bucket-owner", "999999999999")
+    assert outcome.code == 2, outcome.err
+    assert BUCKET in outcome.err
+    assert "--bucket-owner" in outcome.err.splitlines()[-1]
+    assert place.aws.queries() == []
+
+
+def test_a_workgroup_that_is_not_there(place):
+    record = require_failed(place, place.orchestrate("--workgroup", "nobodys"), 2)
+    assert "workgroup nobodys" in record["error"]["message"]
+    assert place.aws.queries() == []
+
+
+@pytest.fixture
+def topic(place):
+    """A topic for alerts."""
+    place.aws.client("sns").create_topic(Name="alerts")
+
+
+@pytest.mark.parametrize("fault", ["throttle", "deny"])
+def test_alerts_that_sns_does_not_take_change_no_result(place, topic, fault):
+    getattr(place.aws.faults, fault)("sns", "Publish", times=None)
+    outcome = place.orchestrate("--sns-topic", TOPIC, "--notify-success")
+    place.aws.faults.clear()
+
+    record = place.require_published(outcome)
+    assert "alert not sent" in outcome.err
+    assert {each["about"] for each in record["alerts"] if each["problem"]} >= {"expiring"}
+    again = place.orchestrate("--sns-topic", TOPIC)
+    assert again.code == 0
+    assert "alert not sent" not in again.err
+    delivered = place.records[-1]["alerts"][0]
+    assert (delivered["about"], delivered["problem"]) == ("expiring", None)
+
+
+def test_a_failure_that_cannot_be_told_keeps_its_exit_code(place, topic):
+    place.aws.faults.deny("sns", "Publish")
+    place.aws.faults.deny("glue", "CreateTable")
+    outcome = place.orchestrate("--sns-topic", TOPIC)
+    place.aws.faults.clear()
+    require_failed(place, outcome, 2)
+    assert "alert not sent" in outcome.err
