@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from healthpipe.aws import clients
 from healthpipe.engines.athena import calls, queries
 from healthpipe.storage import s3_places
 from tests.conftest import AS_OF, Outcome
@@ -179,6 +180,8 @@ def reached(running_aws, monkeypatch, tmp_path):
     for name, value in running_aws.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    # A client keeps count of what it tried again.
+    monkeypatch.setattr(clients, "_clients", {})
     hasten(monkeypatch)
     return running_aws
 

@@ -3,10 +3,12 @@
 import pytest
 
 from healthpipe.storage import lease
-from tests.aws_runs import BUCKET, ROOT, require_clean, require_failed
+from tests.aws_runs import BUCKET, ROOT, SOON, require_clean, require_failed
+from tests.conftest import AS_OF
 
 pytest_plugins = ["tests.aws_runs"]
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"
+ORCHESTRATE = ("orchestrate", "--as-of", AS_OF, "--engine")
 RUNS_CALL = {
     ("s3", "GetObject"),
     ("s3", "PutObject"),
@@ -29,36 +31,44 @@ RUNS_CALL = {
 }
 
 
-def asked_twice(aws):
-    """The actions that were called, and of these the ones of which some call was sent again."""
-    calls = [call for call in aws.calls if call.action != "CreateBucket"]
-    return (
-        {(call.service, call.action) for call in calls},
-        {(call.service, call.action) for call in calls if not call.is_first_try},
-    )
+@pytest.fixture
+def throttled(place):
+    """Throttle whatever a command calls for the first time; returns its outcome, the actions that
+    it called, and of these the ones of which a call was sent again.
+    """
+
+    def run(*words):
+        before = len(place.aws.calls)
+        place.aws.faults.throttle("*", times=None, first_tries=True)
+        outcome = place.run(*words)
+        place.aws.faults.clear()
+        calls = place.aws.calls[before:]
+        called = {(call.service, call.action) for call in calls}
+        return outcome, called, {(c.service, c.action) for c in calls if not c.is_first_try}
+
+    return run
 
 
-def test_every_call_of_a_run_is_throttled_once(place, topic):
-    place.aws.faults.throttle("*", times=None, first_tries=True)
-    outcome = place.orchestrate("--sns-topic", TOPIC)
-    place.aws.faults.clear()
-
+def test_every_call_of_a_run_is_throttled_once(place, topic, throttled):
+    outcome, called, again = throttled(*ORCHESTRATE, "athena", "--sns-topic", TOPIC)
     place.require_published(outcome)
-    called, again = asked_twice(place.aws)
     assert called >= RUNS_CALL
     assert again == called
 
 
-def test_every_call_of_a_run_on_the_embedded_engine_is_throttled_once(place):
-    place.engine = "duckdb"
-    place.aws.faults.throttle("*", times=None, first_tries=True)
-    outcome = place.orchestrate()
-    place.aws.faults.clear()
-
+def test_every_call_of_a_run_on_the_embedded_engine_is_throttled_once(place, throttled):
+    outcome, called, again = throttled(*ORCHESTRATE, "duckdb")
     place.require_published(outcome)
-    called, again = asked_twice(place.aws)
     assert {service for service, _ in called} == {"s3"}
     assert again == called
+
+
+def test_every_call_of_a_stage_by_hand_is_throttled_once(place, throttled):
+    words = ("filter-expiring", "--as-of", AS_OF, "--engine", "athena", "-o", "-")
+    outcome, called, again = throttled(*words)
+    assert (outcome.code, outcome.out.encode()) == (0, SOON), outcome.err
+    assert again == called
+    require_clean(place)
 
 
 @pytest.mark.parametrize(
@@ -131,10 +141,10 @@ def test_credentials_that_expire_midway_are_renewed_and_the_run_goes_on(place, p
     outcome = place.orchestrate()
     assert outcome.code == 4, outcome.err
     assert "the AWS sign-in has expired; sign in again, then run again" in outcome.err
+    place.aws.faults.clear()
     assert not place.live
     assert place.aws.running_queries() == []
 
-    place.aws.faults.clear()
     performed.before.clear()
     performed.names.clear()
     started = len(place.aws.queries())
@@ -156,16 +166,9 @@ def test_credentials_that_expire_in_a_query_stop_nothing_for_good(place, monkeyp
     place.require_published(place.orchestrate())
 
 
-def test_a_stage_by_hand_throttled_and_refused(place):
-    place.aws.faults.throttle("*", times=None, first_tries=True)
-    outcome = place.run("filter-expiring", "--engine", "athena", "--as-of", "2026-02-15", "-o", "-")
-    place.aws.faults.clear()
-    assert (outcome.code, outcome.out.encode()) == (0, b"" + outcome.out.encode()), outcome.err
-    assert "f-soon" in outcome.out
-    require_clean(place)
-
+def test_a_stage_by_hand_that_is_refused(place):
     place.aws.faults.deny("athena", "StartQueryExecution")
-    outcome = place.run("state-counts", "--engine", "athena", "--as-of", "2026-02-15")
+    outcome = place.run("state-counts", "--engine", "athena", "--as-of", AS_OF)
     place.aws.faults.clear()
     record = require_failed(place, outcome, 2)
     assert record["command"] == "state-counts"
