@@ -22,6 +22,10 @@ RUN_ID = "20261121T074824Z-abc123"
 PLACE = f"{ROOT}/runs/{RUN_ID}/attempts"
 
 
+# What runs the queries of the local Athena.
+SQL = os.environ.get("HEALTHPIPE_TEST_SQL", "duckdb")
+
+
 class Notes:
     """A journal that keeps the ids of queries, those that ended with their state."""
 
@@ -30,7 +34,7 @@ class Notes:
         self.ends: dict[str, str] = {}
         self.bytes = 0
 
-    def started(self, query_id: str, token: str) -> None:
+    def started(self, query_id: str, token: str) -> None:  # noqa: ARG002
         if query_id not in self.ids:
             self.ids.append(query_id)
 
@@ -47,6 +51,7 @@ class Site:
     """A root in a bucket of the local AWS."""
 
     aws: LocalAws
+    sql: str
     folder: Path
     notes: Notes = field(default_factory=Notes)
     settings: AthenaSettings = field(default_factory=AthenaSettings)
@@ -72,7 +77,7 @@ class Site:
         return Workplace(scratch, uri, self.storage, token, self.notes, patience_s)
 
     def engine(self, attempt: str = "curate-1", patience_s: float | None = None) -> AthenaEngine:
-        return AthenaEngine(self.workplace(attempt, patience_s), self.settings)
+        return AthenaEngine.open(self.workplace(attempt, patience_s), self.settings)
 
     @contextmanager
     def both(self) -> Iterator[list]:
@@ -98,7 +103,7 @@ class Site:
 @pytest.fixture(scope="module")
 def running_aws():
     """A local AWS for the tests of a module; moto keeps one state for a process."""
-    with local_aws(os.environ.get("HEALTHPIPE_TEST_SQL", "duckdb")) as aws:
+    with local_aws(SQL) as aws:
         yield aws
 
 
@@ -112,4 +117,4 @@ def site(running_aws, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(queries, "FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(queries, "PAUSE_S", 0.01)
-    return Site(running_aws, tmp_path)
+    return Site(running_aws, SQL, tmp_path)

@@ -1,5 +1,6 @@
 """The life of a query, against a scripted Athena and a clock that only waiting moves."""
 
+import datetime
 import re
 from itertools import count, pairwise
 from random import Random
@@ -59,6 +60,7 @@ class Athena:
         self.queries, self.by_token, self.stopped, self.asked = {}, {}, [], []
         self.trouble = {}
         self.journal = journal
+        self.submitted = None
 
     def start_query_execution(self, **request):
         token = request["ClientRequestToken"]
@@ -76,6 +78,8 @@ class Athena:
         life = self.queries[QueryExecutionId]
         state, *reason = (life.pop(0) if len(life) > 1 else life[0]).split(" ", 1)
         status = {"State": state, "StateChangeReason": "".join(reason)}
+        if self.submitted:
+            status["SubmissionDateTime"] = self.submitted
         return {"QueryExecution": {"Status": status, "Statistics": {"DataScannedInBytes": MB}}}
 
     def stop_query_execution(self, QueryExecutionId):  # noqa: N803
@@ -283,6 +287,14 @@ def test_patience_leaves_the_query_and_the_next_call_finds_it():
     assert athena.stopped == []
     queries_of(athena, journal=journal, patience_s=30).run(lambda _: "select 1")
     assert list(athena.queries) == ["query-1"]
+
+
+def test_the_deadline_holds_for_all_calls_that_wait_for_a_query():
+    athena = Athena(["RUNNING"])
+    athena.submitted = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=DEADLINE_S)
+    with pytest.raises(ServiceFailed, match="28 minutes"):
+        queries_of(athena, patience_s=3).run(lambda _: "select 1")
+    assert athena.stopped == ["query-1"]
 
 
 def test_a_transient_failure_is_started_anew_with_its_own_token_and_place():

@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from tests.conftest import AS_OF, tree
+from tests.local_aws import local_aws
 
 FILES = {
     "extract": ["extract.parquet"],
@@ -86,3 +87,23 @@ def test_a_rehearsal_of_sources_that_are_not_there_is_refused(cli):
     outcome = cli("extract", "nowhere", "--dry-run")
     assert outcome.code == 2
     assert len(outcome.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("stage", ["extract", "filter-expiring", "normalize"])
+def test_the_queries_of_athena_are_those_that_a_run_asks(cli, examples, monkeypatch, stage):
+    given = ("examples", "--as-of", AS_OF, "--engine", "athena", "--root", "s3://rehearsed/root")
+    plan = cli(stage, *given, "--dry-run", "--json").document  # without an AWS to be asked
+    with local_aws() as aws:
+        for name, value in aws.environment.items():
+            monkeypatch.setenv(name, value)
+        aws.client("s3").create_bucket(Bucket="rehearsed")
+        done = cli(stage, *given, "--json").document
+        asked = [query["Query"] for query in aws.queries()]
+
+    run = done["run_id"]
+    told = [
+        text.replace("RUN_ID", run).replace("run_id", run.lower().replace("-", "_"))
+        for text in plan["statements"]
+    ]
+    assert set(told) == set(asked)
+    assert plan["tables"][0].startswith("healthpipe.raw_run_id_2_raw_lines (line string,")

@@ -29,13 +29,17 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SOURCE",
-        help="Files, folders, globs, or - for standard input.  (default: <root>/raw)",
+        help="Files, folders, globs, s3:// URIs, or - for standard input.  (default: <root>/raw)",
         show_default=False,
     ),
 ]
 RootOption = Annotated[
     str,
-    option("--root", envvar=environment("ROOT"), help="Folder of raw files, runs, results."),
+    option(
+        "--root",
+        envvar=environment("ROOT"),
+        help="Folder, or s3://bucket/prefix, of raw files, runs, results.",
+    ),
 ]
 EngineOption = Annotated[
     EngineName, option("--engine", envvar=environment("ENGINE"), help="What runs the SQL.")
@@ -45,7 +49,7 @@ OutputOption = Annotated[
     option(
         "--output",
         "-o",
-        metavar="PATH|-",
+        metavar="PATH|S3URI|-",
         envvar=environment("OUTPUT"),
         help="Where the result goes; - is standard output.  (default: the run's own folder)",
         show_default=False,

@@ -45,6 +45,7 @@ def _show(command: str, plan: Plan, manner: Manner) -> None:
 def _comments(plan: Plan) -> Iterator[str]:
     yield from (f"reads {visible(file.uri)}" for file in plan.inputs.files)
     yield from (f"skips {visible(name)}" for name in plan.inputs.skipped)
+    yield from (f"makes table {table}" for table in plan.tables)
     yield from (f"writes {visible(place)}" for place in plan.destinations)
 
 

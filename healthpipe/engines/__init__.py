@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from healthpipe.aws.access import AthenaSettings, AwsAccess
-from healthpipe.errors import NotSupportedYet, UsageError
+from healthpipe.errors import UsageError
 from healthpipe.stopping import cancelled_when_stopping
 from healthpipe.storage.uris import is_s3
 from healthpipe.words import EngineName
@@ -40,18 +40,23 @@ def open_engine(
 def open_rehearsal(
     name: EngineName,
     scratch: "Path",
-    settings: AthenaSettings,  # noqa: ARG001
-    run: str,  # noqa: ARG001
+    settings: AthenaSettings,
+    run: str,
 ) -> "Iterator[Rehearsal]":
     """An engine of that name that only says what it would do, for a run of which `run` is the URI.
 
     Results are empty files in `scratch`.
     """
+    made: Rehearsal
     if name is EngineName.ATHENA:
-        raise NotSupportedYet("--engine athena has no dry run yet", "use --engine duckdb")
-    from healthpipe.engines.rehearsal import RehearsedDuckDB
+        from healthpipe.engines.athena.rehearsal import RehearsedAthena
 
-    with RehearsedDuckDB(scratch) as engine:
+        made = RehearsedAthena(scratch, settings, run)
+    else:
+        from healthpipe.engines.rehearsal import RehearsedDuckDB
+
+        made = RehearsedDuckDB(scratch)
+    with made as engine:
         yield engine
 
 
@@ -90,7 +95,7 @@ def _made(name: EngineName, workplace: "Workplace", settings: AthenaSettings) ->
     if name is EngineName.ATHENA:
         from healthpipe.engines.athena.engine import AthenaEngine
 
-        return AthenaEngine(workplace, settings)
+        return AthenaEngine.open(workplace, settings)
     from healthpipe.engines.duckdb import DuckDBEngine
     from healthpipe.storage.fetching import local_copies
 

@@ -10,6 +10,8 @@ from sqlglot import exp
 from healthpipe.engines.base import Engine, Row
 from healthpipe.engines.duckdb import DuckDBEngine
 from healthpipe.engines.query import Query, Relation
+from healthpipe.storage.base import Storage
+from healthpipe.storage.local import LocalStorage
 from healthpipe.words import Format
 
 # What is asked on the way, answered so that the statements are those of the general case: some
@@ -17,6 +19,7 @@ from healthpipe.words import Format
 ANSWERS: dict[str, list[Row]] = {
     "rivalry": [(True, False)],
     "balance": [(0, 0, 0, 0, 0)],
+    "already_expired": [(0,)],
 }
 
 
@@ -26,9 +29,15 @@ def answer_to(relation: Relation) -> list[Row]:
 
 
 class Rehearsal(Engine):
-    """An engine that keeps its statements in `script`, in their order."""
+    """An engine that keeps its statements in `script`, in their order, and in `tables` what tables
+    it would make for them.
+
+    Results that it would write itself have no rows, at a place that `storage` stands for.
+    """
 
     script: list[str]
+    tables: list[str]
+    storage: Storage
 
 
 class RehearsedDuckDB(DuckDBEngine, Rehearsal):
@@ -36,6 +45,8 @@ class RehearsedDuckDB(DuckDBEngine, Rehearsal):
 
     def __init__(self, scratch: Path) -> None:
         self.script: list[str] = []
+        self.tables: list[str] = []
+        self.storage = LocalStorage()
         super().__init__(scratch, lambda uris: [Path(uri) for uri in uris])
 
     def rows(self, relation: Relation) -> list[Row]:

@@ -92,7 +92,7 @@ def named_select(relation: Query, key: exp.Expr) -> str | None:
 
 def spreadsheet_safe(tree: exp.Query, dialect: str) -> str:
     """The text of a query whose columns become texts that no spreadsheet takes for formulas."""
-    return _expand(_spreadsheet_safe(tree)).sql(dialect)
+    return _bind(_expand(_spreadsheet_safe(tree)), {}).sql(dialect)
 
 
 def summary(name: str) -> str:

@@ -25,6 +25,8 @@ from healthpipe.stages.curate import (
     keep_records,
     open_records,
 )
+from healthpipe.stages.parts import ResultPlace
+from healthpipe.stages.preview import facts_of
 from healthpipe.stages.segments import DATA
 from healthpipe.stages.view import carried_by
 from healthpipe.stages.writing import Writer
@@ -37,9 +39,12 @@ RUN = "RUN_ID"  # stands for the id of a run that there is none of
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do: the files it reads, its statements, and where its results would lie."""
+    """What a run would do: the files it reads, the tables it makes for that, its statements, and
+    where its results would lie.
+    """
 
     inputs: Found
+    tables: list[str]
     statements: list[str]
     destinations: list[str]
 
@@ -48,6 +53,7 @@ class Plan:
         return {
             "inputs": [file.uri for file in self.inputs.files],
             "skipped": list(self.inputs.skipped),
+            "tables": self.tables,
             "statements": self.statements,
             "destinations": self.destinations,
         }
@@ -61,12 +67,16 @@ def plan_stage(request: Request) -> Plan:
         judge_lines(engine, _lines(found.files))
         keep_records(engine, request.options, carried_by(request.outputs))
         account(engine, request.options, folder, landed={})
-        Writer(engine, request.options, {}).write_all(request.outputs, folder / request.stage.name)
-    place = request.output or f"{run}/{request.stage.name}"
+        place = None if request.output else _place(engine, run, request.stage.name)
+        writer = Writer(engine, request.options, {}, place=place)
+        writer.write_all(request.outputs, folder / request.stage.name)
+        facts_of(engine, request.stage)
+    target = request.output or f"{run}/{request.stage.name}"
     is_file = request.output is not None and not request.stage.is_folder
     names = [view.file_name(fmt) for view, fmt in request.outputs]
-    results = [place] if is_file else [f"{place}/{name}" for name in names]
-    return Plan(found, engine.script, [f"{run}/{REJECTS}", f"{run}/{ISSUES}", *results])
+    results = [target] if is_file else [f"{target}/{name}" for name in names]
+    kept = [f"{run}/{REJECTS}", f"{run}/{ISSUES}", *results]
+    return Plan(found, engine.tables, engine.script, kept)
 
 
 def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
@@ -77,17 +87,30 @@ def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
     results = []
     with _rehearsed(request.engine, request.athena(), run) as (engine, folder):
         engine.read_lines(_lines(found.files))
-        engine.write(CURATED_LINES, folder / DATA, Format.PARQUET)
-        open_records(engine, options, [segment], ACCOUNTED)
+        parts = engine.unload(CURATED_LINES, f"{root.curated}/{RUN}/1", Format.PARQUET)
+        if parts is None:
+            engine.write(CURATED_LINES, folder / DATA, Format.PARQUET)
+        segments = parts or [segment]
+        open_records(engine, options, segments, ACCOUNTED)
         account(engine, options, folder, landed={})
         for name in PublishedStage:
             outputs = STAGES[name].outputs(options, None)
-            open_records(engine, options, [segment], carried_by(outputs))
-            Writer(engine, options, {}).write_all(outputs, folder / name)
+            open_records(engine, options, segments, carried_by(outputs))
+            writer = Writer(engine, options, {}, place=_place(engine, run, name))
+            writer.write_all(outputs, folder / name)
             results += [f"{name}/{view.file_name(fmt)}" for view, fmt in outputs]
-    kept = [segment, f"{run}/{REJECTS}", f"{run}/{ISSUES}", *(f"{run}/{each}" for each in results)]
+    kept = [
+        *segments,
+        f"{run}/{REJECTS}",
+        f"{run}/{ISSUES}",
+        *(f"{run}/{each}" for each in results),
+    ]
     published = [f"{root.published(RUN)}/{each.partition('/')[2]}" for each in results]
-    return Plan(found, engine.script, [*kept, *published, root.pointer])
+    return Plan(found, engine.tables, engine.script, [*kept, *published, root.pointer])
+
+
+def _place(engine: Rehearsal, run: str, stage: str) -> ResultPlace:
+    return ResultPlace(engine.storage, f"{run}/{stage}/1")
 
 
 def _lines(files: Sequence[FoundFile]) -> list[LineFile]:

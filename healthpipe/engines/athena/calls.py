@@ -1,5 +1,6 @@
 """The calls of Athena's API, each tried again while Athena takes no more of them."""
 
+import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -142,4 +143,11 @@ def _ended(query_id: str, answer: "GetQueryExecutionOutputTypeDef") -> Ended:
         execution.get("Statistics", {}).get("DataScannedInBytes", 0),
         status.get("StateChangeReason", "") or error.get("ErrorMessage", ""),
         may_be_retried=error.get("Retryable", False),
+        age_s=_age_s(status.get("SubmissionDateTime")),
     )
+
+
+def _age_s(submitted: datetime.datetime | None) -> float:
+    if submitted is None:
+        return 0.0
+    return (datetime.datetime.now(datetime.UTC) - submitted).total_seconds()

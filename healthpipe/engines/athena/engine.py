@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from sqlglot import exp
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.access import AthenaSettings, AwsAccess
 from healthpipe.engines.athena.calls import Calls
 from healthpipe.engines.athena.clock import Clock
 from healthpipe.engines.athena.failures import Ended, FilesUnreadable
 from healthpipe.engines.athena.glue import Catalog
 from healthpipe.engines.athena.parts import Parts
-from healthpipe.engines.athena.queries import Queries
+from healthpipe.engines.athena.queries import Asks, Queries
 from healthpipe.engines.athena.raw_files import FILE_TYPES, describe_files
-from healthpipe.engines.athena.relations import POSITION, Relations
+from healthpipe.engines.athena.relations import Relations, Tables
 from healthpipe.engines.athena.results import are_told_as_text, values
 from healthpipe.engines.athena.schemas import fetch_footer
 from healthpipe.engines.athena.twin import Twin
@@ -47,25 +47,28 @@ class AthenaEngine(Engine):
 
     name: ClassVar[str] = "athena"
 
-    def __init__(self, workplace: Workplace, settings: AthenaSettings) -> None:
-        self._workplace, self._access = workplace, settings.access
+    def __init__(
+        self, workplace: Workplace, access: AwsAccess, queries: Asks, tables: Tables
+    ) -> None:
+        self._workplace, self._access, self._queries = workplace, access, queries
         self._own = f"{workplace.uri}/{OWN_FOLDER}"
-        self._clock = Clock()
-        place = result_place(settings, f"{self._own}/{RESULTS}")
-        self._calls = Calls.to(settings, self._clock, place)
-        self._queries = Queries(
-            self._calls,
+        self._relations = Relations(tables, workplace.storage, self._own, workplace.token)
+        self._twin = Twin(workplace.scratch)
+        self._files: dict[str, LineFile] = {}
+        self._is_left_running = False
+
+    @classmethod
+    def open(cls, workplace: Workplace, settings: AthenaSettings) -> Self:
+        """The engine that these settings lead to. Raises `UsageError` and `ServiceFailed`."""
+        place = result_place(settings, f"{workplace.uri}/{OWN_FOLDER}/{RESULTS}")
+        queries = Queries(
+            Calls.to(settings, Clock(), place),
             workplace.journal,
             workplace.token,
             workplace.patience_s,
             settings.max_bytes_scanned,
         )
-        self._relations = Relations(
-            Catalog.of(settings), workplace.storage, self._own, workplace.token
-        )
-        self._twin = Twin(workplace.scratch)
-        self._files: dict[str, LineFile] = {}
-        self._is_left_running = False
+        return cls(workplace, settings.access, queries, Catalog.of(settings))
 
     def read_lines(self, files: Sequence[LineFile]) -> None:
         self._twin.read_lines()
@@ -93,7 +96,7 @@ class AthenaEngine(Engine):
 
     def materialize(self, name: str, relation: Relation) -> None:
         anyhow = without_order(relation)
-        types = self._types_of(statement(anyhow, DUCKDB))
+        types = self._twin.types(statement(anyhow, DUCKDB))
         files = self._unload(
             statement(anyhow, ATHENA), types, self._relations.next_place(name), Format.PARQUET
         )
@@ -106,7 +109,7 @@ class AthenaEngine(Engine):
             return list(self.stream(relation))
         text = self._relations.statement(statement(relation, ATHENA))
         ended = self._run(lambda _: text)
-        return list(values(self._calls.results(ended.id), types))
+        return list(values(self._queries.results(ended.id), types))
 
     def stream(self, relation: Relation) -> Iterator[Row]:
         yield from self._fetched(relation).rows()
@@ -119,14 +122,14 @@ class AthenaEngine(Engine):
 
     def unload(self, relation: Relation, uri: str, fmt: Format) -> list[str]:
         anyhow = without_order(relation)
-        types = self._types_of(statement(anyhow, DUCKDB))
+        types = self._twin.types(statement(anyhow, DUCKDB))
         return self._unload(statement(anyhow, ATHENA), types, uri, fmt)
 
     def progress(self) -> None:
         return None
 
     def cancel(self) -> None:
-        self._clock.cancel()
+        self._queries.cancel()
 
     def close(self) -> None:
         self._twin.close()
@@ -135,22 +138,17 @@ class AthenaEngine(Engine):
             return
         with suppress(HealthpipeError):
             self._relations.drop()
-            self._clock.raise_if_stopped()
+            self._queries.raise_if_stopped()
             self._workplace.storage.delete_folder(self._own)
 
     def _fetched(self, relation: Relation) -> Parts:
         result = unsorted(relation)
-        types = self._types_of(result.text(DUCKDB))
+        types = self._twin.types(result.text(DUCKDB))
         uris = self._unload(
             result.text(ATHENA), types, self._relations.next_place("result"), Format.PARQUET
         )
         local = self._workplace.storage.local_copies(uris)
         return Parts(self._workplace.scratch, result, types, local)
-
-    def _types_of(self, query: str) -> Types:
-        """The types of the columns that a query has in Athena as well."""
-        types = self._twin.types(query)
-        return {name: kind for name, kind in types.items() if name != POSITION}
 
     def _unload(self, query: str, types: Types, uri: str, fmt: Format) -> list[str]:
         """Have a query's columns `types` written below `uri`; the URIs of the files."""

@@ -53,13 +53,17 @@ class BrokenQuery(HealthpipeError):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a query ended, in one of Athena's states, with its reason where it did not succeed."""
+    """How a query ended, in one of Athena's states, with its reason where it did not succeed.
+
+    One that has not ended was submitted `age_s` seconds ago.
+    """
 
     id: str
     state: str
     bytes_scanned: int = 0
     reason: str = ""
     may_be_retried: bool = False
+    age_s: float = 0.0
 
 
 class FilesUnreadable(ServiceFailed):

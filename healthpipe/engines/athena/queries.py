@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING, Protocol
 
 from healthpipe.aws.access import AthenaSettings
 from healthpipe.engines.athena.calls import Calls
@@ -15,6 +16,9 @@ from healthpipe.engines.base import Journal
 from healthpipe.errors import HealthpipeError, ServiceFailed, StillRunning
 from healthpipe.stopping import unbroken
 
+if TYPE_CHECKING:
+    from mypy_boto3_athena.type_defs import GetQueryResultsOutputTypeDef
+
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH = 0.2, 5.0, 1.5
 # Athena ends a query after 30 minutes by default; who stops it first knows why it ended.
@@ -23,6 +27,22 @@ DEADLINE_S = 28 * 60.0
 STOP_S, STOP_WAIT_S = 8.0, 0.5
 TRIES = 3
 PAUSE_S = 2.0
+
+
+class Asks(Protocol):
+    """What the engine has its queries run by."""
+
+    def run(self, text: Callable[[int], str]) -> Ended:
+        """Run the statement `text(number)` to its success: see `Queries.run`."""
+
+    def results(self, query_id: str) -> "Iterator[GetQueryResultsOutputTypeDef]":
+        """The pages of the result of a query that succeeded."""
+
+    def cancel(self) -> None:
+        """Make a query that is waited for end, and keep others from being started. Any thread."""
+
+    def raise_if_stopped(self) -> None:
+        """Raise `Interrupted` or `OutOfTime` when no query may be started any more."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +79,18 @@ class Queries:
             raise failure(ended)
         return ended
 
+    def results(self, query_id: str) -> "Iterator[GetQueryResultsOutputTypeDef]":
+        """The pages of the result of a query that succeeded."""
+        return self.calls.results(query_id)
+
+    def cancel(self) -> None:
+        """Make a query that is waited for end, and keep others from being started. Any thread."""
+        self.calls.clock.cancel()
+
+    def raise_if_stopped(self) -> None:
+        """Raise `Interrupted` or `OutOfTime` when no query may be started any more."""
+        self.calls.clock.raise_if_stopped()
+
     def _run_once(self, text: str, number: int) -> Ended:
         token = token_of(self.token, number, text)
         query_id = None
@@ -85,12 +117,13 @@ class Queries:
             ended = self.calls.state(query_id)
             if ended.state in ENDED:
                 return ended
-            left = began + limit - clock.now()
-            if left <= 0:
+            waited = clock.now() - began
+            # Earlier calls of the step may have waited for it, too.
+            if max(waited, ended.age_s) >= DEADLINE_S:
                 break
-            clock.wait(min(wait, left))
-        if self.patience_s is not None:
-            raise StillRunning
+            if waited >= limit:
+                raise StillRunning
+            clock.wait(min(wait, limit - waited))
         raise ServiceFailed(
             f"Athena's query {query_id} had not ended after {DEADLINE_S / 60:.0f} minutes",
             "run again later; fewer input files end sooner",

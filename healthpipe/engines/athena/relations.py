@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from healthpipe.engines.athena.glue import LINES, PARQUET, Catalog, Serde, Table
+from healthpipe.engines.athena.glue import LINES, PARQUET, Serde, Table
 from healthpipe.engines.athena.naming import RAW, ROWS, table_name
 from healthpipe.engines.athena.types import Types, for_glue, no_rows
 from healthpipe.engines.composing import compose
@@ -17,6 +18,22 @@ LINE_TYPES = {"line": "VARCHAR", "rest": "VARCHAR"}
 NO_POSITION = f"CAST(NULL AS BIGINT) AS {POSITION}"
 
 
+class Tables(Protocol):
+    """What makes tables: `Catalog`."""
+
+    def ensure_database(self) -> None:
+        """Make the database if it is not there."""
+
+    def put(self, table: Table, files: Sequence[str], storage: Storage, folder: str) -> None:
+        """Make a table of files, with its manifest in a folder."""
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Remove tables."""
+
+    def identifier(self, name: str) -> str:
+        """A table as it stands in SQL."""
+
+
 @dataclass
 class Relations:
     """Relations by name; their tables are in `catalog` and have their manifests below `place`.
@@ -25,7 +42,7 @@ class Relations:
     that is called again goes on with the queries that it had started.
     """
 
-    catalog: Catalog
+    catalog: Tables
     storage: Storage
     place: str
     token: str

@@ -1,0 +1,103 @@
+"""Steps as AWS Lambda calls them: again and again while a query runs."""
+
+import json
+import time
+
+import pytest
+
+from healthpipe.aws.handler import handler
+from healthpipe.stages.pointer import read_live
+from healthpipe.storage.layout import open_root
+from healthpipe.workflow import performing
+from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow.lock import RootLock
+from healthpipe.workflow.record import Execution
+from healthpipe.workflow.runs import Run
+from tests.local_aws import local_aws
+from tests.test_steps import EXECUTION, IN_ORDER, Context
+
+BUCKET = "called-again"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with local_aws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(server, monkeypatch):
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    server.client("s3").create_bucket(Bucket=BUCKET)
+    yield server
+    server.reset()
+
+
+@pytest.fixture
+def run(aws, monkeypatch, tmp_path):
+    monkeypatch.setenv("HEALTHPIPE_CACHE", str(tmp_path / "cache"))
+    root = open_root(f"s3://{BUCKET}/root")
+    run = Run(root, Execution.from_json(EXECUTION).run_id)
+    yield run
+    RootLock.of(root).give_back(run.run_id)
+    if run.exists:
+        run.let_go()
+
+
+@pytest.fixture
+def call(run, examples, monkeypatch):
+    """Call a step as Step Functions does, again while it answers RUNNING; the number of calls."""
+    monkeypatch.setattr(performing, "PATIENCE_S", 0.0)
+
+    def call(step, **request):
+        asked = {"root": run.root.uri, "engine": "athena", "sources": [str(examples)], **request}
+        event = {"step": step, "execution": EXECUTION, "request": asked, "error": None}
+        calls = 1
+        while (status := handler(json.loads(json.dumps(event)), Context())["status"]) == "RUNNING":
+            calls += 1
+            time.sleep(0.02)
+        assert status == "DONE"
+        return calls
+
+    return call
+
+
+def test_a_step_that_waits_for_queries_is_called_again_and_runs_each_of_them_once(aws, run, call):
+    calls = {step: call(step) for step in IN_ORDER}
+
+    assert all(calls[step] > 1 for step in ("Curate", "Extract", "FilterExpiring", "StateCounts"))
+    assert read_live(run.root).run_id == run.run_id
+    steps = run.record.steps
+    assert {step["attempt"] for step in steps} == {1}, (
+        "one that is called again is the same attempt"
+    )
+    noted = [query["id"] for step in steps for query in step.get("queries", ())]
+    asked = [query["QueryExecutionId"] for query in aws.queries()]
+    assert sorted(noted) == sorted(asked), "each is known to the run"
+    texts = [query["Query"] for query in aws.queries()]
+    assert len(texts) == len(set(texts)), "and none was started twice"
+    assert {query["Status"]["State"] for query in aws.queries()} == {"SUCCEEDED"}
+    assert (
+        aws.client("glue").get_tables(DatabaseName="healthpipe", Expression="raw_*")["TableList"]
+        == []
+    ), "no table of an attempt stays"
+
+
+def test_an_attempt_that_died_leaves_no_query_behind_for_the_next(aws, run, call):
+    call("Ingest")
+    aws.faults.hang_query()
+    attempt = Attempt.begin(run, "Curate")
+    hung = aws.client("athena").start_query_execution(
+        QueryString="select 1",
+        ClientRequestToken="0" * 64,
+        ResultConfiguration={"OutputLocation": f"s3://{BUCKET}/results/"},
+    )["QueryExecutionId"]
+    attempt.note(queries=[{"id": hung, "token": "", "state": "STARTED", "bytes_scanned": 0}])
+
+    call("Curate")
+
+    assert aws.running_queries() == []
+    assert Attempt.last(run, "Curate").number == 2
+    ends = {query["id"]: query["state"] for query in Attempt.last(run, "Curate").notes["queries"]}
+    assert ends[hung] == "CANCELLED"
