@@ -136,7 +136,14 @@ def test_a_query_that_may_not_read_says_what_it_may_not(place):
     assert len(place.aws.queries()) == 1, "it would be refused again"
 
 
-def test_credentials_that_expire_midway_are_renewed_and_the_run_goes_on(place, performed):
+def process_has_ended(monkeypatch):
+    """Have the next command see that the process of the last one is not there any more."""
+    monkeypatch.setattr(lease, "_died_here", lambda _: True)
+
+
+def test_credentials_that_expire_midway_are_renewed_and_the_run_goes_on(
+    place, performed, monkeypatch
+):
     performed.before["Audit"] = place.aws.faults.expire_credentials
     outcome = place.orchestrate()
     assert outcome.code == 4, outcome.err
@@ -147,6 +154,7 @@ def test_credentials_that_expire_midway_are_renewed_and_the_run_goes_on(place, p
 
     performed.before.clear()
     performed.names.clear()
+    process_has_ended(monkeypatch)
     started = len(place.aws.queries())
     place.require_published(place.run("runs", "retry"))
     assert "Curate" not in performed.names
@@ -162,7 +170,7 @@ def test_credentials_that_expire_in_a_query_stop_nothing_for_good(place, monkeyp
     assert "sign in again" in outcome.err.splitlines()[-1]
 
     place.aws.faults.clear()
-    monkeypatch.setattr(lease, "_died_here", lambda _: True)
+    process_has_ended(monkeypatch)
     place.require_published(place.orchestrate())
 
 
