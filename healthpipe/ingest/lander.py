@@ -11,6 +11,7 @@ from pathlib import Path
 
 from healthpipe.contract import Reason
 from healthpipe.errors import HealthpipeError, InputChanged, ObjectMissing, OutOfTime
+from healthpipe.ingest.content import DAMAGED_GZIP
 from healthpipe.ingest.found import Found, FoundFile
 from healthpipe.ingest.landing import is_container, land, land_container, land_rejected
 from healthpipe.ingest.landing_place import LandingPlace
@@ -140,6 +141,8 @@ class Lander:
                 return file
         except NOT_AS_LISTED:
             return self._rejected(file, Reason.FILE_UNREADABLE)
+        except DAMAGED_GZIP:  # it has changed since it was read to its end
+            return self._rejected(file, Reason.FILE_TRUNCATED)
         except HealthpipeError:
             raise
         except OSError as error:
