@@ -12,6 +12,7 @@ import duckdb
 
 from healthpipe.storage.layout import Root
 from healthpipe.words import EngineName
+
 if TYPE_CHECKING:
     from tests.local_aws import LocalAws
 
@@ -34,7 +35,7 @@ class Bench:
     root: Root = field(init=False)
 
     def __post_init__(self) -> None:
-        self.root = self.root_in(Path()) if self.is_remote else Root("data")
+        self.root = self.root_in(self.folder) if self.is_remote else Root("data")
 
     @property
     def engine(self) -> EngineName:
@@ -53,6 +54,10 @@ class Bench:
     def named_root(self, name: str) -> str:
         """A root whose last part has this name."""
         return f"s3://{BUCKET}/{next(NUMBERS)}/{name}" if self.is_remote else name
+
+    def put(self, name: str, content: bytes) -> None:
+        """A file of the root."""
+        self.root.storage.write(f"{self.root.uri}/{name}", content)
 
     def local(self, uri: str | Path) -> Path:
         """A local file with the content of a URI."""
