@@ -64,7 +64,7 @@ class Bench:
         return self.root.storage.local_copies([str(uri)])[0]
 
     def kept(self, run_id: str, name: str) -> Path:
-        """A local copy of what a run keeps for itself: its record, rejects.parquet, balance.json."""
+        """A local copy of what a run keeps: run.json, rejects.parquet, balance.json."""
         return self.local(f"{self.root.run(run_id)}/{name}")
 
     def names(self, uri: str) -> set[str]:

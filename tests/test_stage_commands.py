@@ -127,9 +127,8 @@ def test_standard_output_is_one_document_with_json(cli, bench, examples, stage):
         "state_not_recognised": 1,
     }
     output = document["output"]
-    parts = [
-        file["path"] for file in output.get("files", [output]) if file["view"] == output["view"]
-    ]
+    files = output.get("files", [output])
+    parts = [file["path"] for file in files if file["format"] == output["format"]]
     assert output["bytes"] == sum(bench.local(part).stat().st_size for part in parts)
     assert bool(document["queries"]) is bench.is_remote
     assert document["elapsed_s"] > 0
