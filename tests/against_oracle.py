@@ -16,8 +16,8 @@ from healthpipe.stages.options import StageOptions, options_from_words
 from healthpipe.words import Format, Grain
 from healthpipe.workflow.one_pass import run_stage
 from healthpipe.workflow.results import Request, StageResult
-from tests.benches import Bench
 from tests.oracle import File, Options, Oracle
+from tests.rigs import Rig
 
 
 def words(wanted: Options) -> dict:
@@ -155,16 +155,16 @@ CASES = {
 }
 
 
-def check_by_hand(bench: Bench, files: list[File], wanted: Options, names: list[str]) -> None:
+def check_by_hand(rig: Rig, files: list[File], wanted: Options, names: list[str]) -> None:
     """Run the cases of these names, and compare all that they leave with the oracle."""
     with tempfile.TemporaryDirectory() as folder:
         source = lay_out(Path(folder, "in"), files)
-        root = bench.root_in(Path(folder))
+        root = rig.root_in(Path(folder))
         for name in names:
             case = CASES[name]
             oracle = Oracle(files, replace(wanted, top=case.shape.get("top")))
             # Elsewhere what a run keeps for itself is written in parts, in no order.
-            output = f"{folder}/output" if bench.is_remote and case.is_ordered else None
+            output = f"{folder}/output" if rig.is_remote and case.is_ordered else None
             request = Request(
                 STAGES[case.stage],
                 root,
@@ -172,40 +172,40 @@ def check_by_hand(bench: Bench, files: list[File], wanted: Options, names: list[
                 stage_options(wanted, **case.shape),
                 case.fmt,
                 output,
-                bench.engine,
+                rig.engine,
             )
             result = run_stage(request)
-            found, expected = found_by(bench, case, result), case.expected(oracle)
+            found, expected = found_by(rig, case, result), case.expected(oracle)
             if not case.is_ordered:
-                found, expected = bench.in_order(found), bench.in_order(expected)
+                found, expected = rig.in_order(found), rig.in_order(expected)
             assert found == expected, name
-            check_account(bench, result.to_json(), result.record_folder, oracle)
+            check_account(rig, result.to_json(), result.record_folder, oracle)
 
 
-def found_by(bench: Bench, case: Case, result: StageResult) -> Any:
+def found_by(rig: Rig, case: Case, result: StageResult) -> Any:
     """The rows of a stage's result."""
     if result.request.output:
         return case.read(result.path)
-    files = bench.joined((file.name, str(file.uri)) for file in result.files)
+    files = rig.joined((file.name, str(file.uri)) for file in result.files)
     if case.stage == "normalize":
         views = STAGES["normalize"].views
-        return nest([in_items(bench, files[f"{view.name}.parquet"]) for view in views])
+        return nest([in_items(rig, files[f"{view.name}.parquet"]) for view in views])
     return case.read(str(next(iter(files.values()))))
 
 
-def in_items(bench: Bench, path: Path) -> list[tuple]:
+def in_items(rig: Rig, path: Path) -> list[tuple]:
     """Rows of a table with the items of a list one after another."""
     rows = read_parquet(str(path))
-    return sorted(rows, key=repr) if bench.is_remote else rows
+    return sorted(rows, key=repr) if rig.is_remote else rows
 
 
-def check_account(bench: Bench, document: dict, record_folder: str, oracle: Oracle) -> None:
+def check_account(rig: Rig, document: dict, record_folder: str, oracle: Oracle) -> None:
     """Compare the rejects, the records and the balance of a run with the oracle."""
     rejected = oracle.verdict.rejected
     with duckdb.connect() as connection:
         kept = connection.execute(
             "select source, line from read_parquet($1)",
-            [str(bench.local(f"{record_folder}/rejects.parquet"))],
+            [str(rig.local(f"{record_folder}/rejects.parquet"))],
         ).fetchall()
     assert Counter(kept) == Counter(rejected)
     assert document["records"] == {
@@ -216,7 +216,7 @@ def check_account(bench: Bench, document: dict, record_folder: str, oracle: Orac
         "resolved": 0,
     }
     assert document["issues"] == dict(oracle.verdict.issues)
-    files = json.loads(bench.local(f"{record_folder}/balance.json").read_bytes())["files"]
+    files = json.loads(rig.local(f"{record_folder}/balance.json").read_bytes())["files"]
     assert {f["source"]: f["lines"] for f in files} == +oracle.verdict.lines_by_file
     turned_away = Counter(source for source, _ in rejected)
     assert {f["source"]: f["rejected"] for f in files if f["rejected"]} == turned_away

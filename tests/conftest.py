@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from healthpipe.cli.main import run
 from healthpipe.workflow.language.retrying import Retries
-from tests.benches import BUCKET, ENGINES, Bench
+from tests.rigs import BUCKET, ENGINES, Rig
 from tests.watching import watch_steps
 
 pytest.register_assert_rewrite("tests.against_oracle", "tests.s3_server", "tests.athena_site")
@@ -99,13 +99,13 @@ def session_aws(request):
 
 
 @pytest.fixture
-def bench(session_aws, request, monkeypatch, tmp_path_factory):
+def rig(session_aws, request, monkeypatch, tmp_path_factory):
     """The engine that the test runs on, and its root: what commands use unless told otherwise."""
     for name in ("HEALTHPIPE_ROOT", "HEALTHPIPE_CONFIG", "HEALTHPIPE_ENGINE"):
         monkeypatch.delenv(name, raising=False)
     if session_aws is not None:
         _go_to(session_aws, monkeypatch, tmp_path_factory.mktemp("cache"))
-    found = Bench(request.config.option.engine, tmp_path_factory.mktemp("bench"), session_aws)
+    found = Rig(request.config.option.engine, tmp_path_factory.mktemp("rig"), session_aws)
     if found.is_remote:
         monkeypatch.setenv("HEALTHPIPE_ENGINE", found.engine.value)
         monkeypatch.setenv("HEALTHPIPE_ROOT", found.root.uri)
@@ -140,7 +140,7 @@ class Outcome:
 
 
 @pytest.fixture
-def cli(bench, monkeypatch, capfd, tmp_path):
+def cli(rig, monkeypatch, capfd, tmp_path):
     """Run the command line in this process, in an empty folder, as `cli("extract", "x.jsonl")`.
 
     What the workflow tries again it tries at once.

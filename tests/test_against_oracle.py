@@ -13,9 +13,9 @@ from healthpipe.workflow.orchestrate import orchestrate
 from healthpipe.workflow.record import Execution
 from healthpipe.workflow.request import RunRequest
 from tests.against_oracle import CASES, check_account, check_by_hand, lay_out, words
-from tests.benches import PART
 from tests.dirty import many_records
 from tests.oracle import Options, Oracle
+from tests.rigs import PART
 from tests.strategies import file_sets, options
 
 FUZZ = settings(
@@ -37,27 +37,27 @@ SOME_CASES = st.lists(st.sampled_from(sorted(CASES)), min_size=2, max_size=4, un
 
 @given(file_sets(), options(), SOME_CASES)
 @settings(FUZZ, max_examples=60)
-def test_stages_by_hand_agree_with_the_oracle(bench, files, wanted, names):
-    check_by_hand(bench, files, wanted, names)
+def test_stages_by_hand_agree_with_the_oracle(rig, files, wanted, names):
+    check_by_hand(rig, files, wanted, names)
 
 
 @pytest.mark.every_engine("athena", "trino")
 @given(LARGE, options(), SOME_CASES)
 @ELSEWHERE
-def test_stages_by_hand_agree_with_the_oracle_elsewhere(bench, files, wanted, names):
-    check_by_hand(bench, files, wanted, names)
+def test_stages_by_hand_agree_with_the_oracle_elsewhere(rig, files, wanted, names):
+    check_by_hand(rig, files, wanted, names)
 
 
 @pytest.mark.slow
 @given(file_sets(), options(), SOME_CASES)
-@settings(FUZZ, max_examples=300)
-def test_stages_by_hand_agree_with_the_oracle_on_hundreds_of_file_sets(bench, files, wanted, names):
-    check_by_hand(bench, files, wanted, names)
+@settings(FUZZ, max_examples=150)
+def test_stages_by_hand_agree_with_the_oracle_on_hundreds_of_file_sets(rig, files, wanted, names):
+    check_by_hand(rig, files, wanted, names)
 
 
 @pytest.mark.parametrize("odd", [0, 0.03, pytest.param(0.15, marks=pytest.mark.every_engine)])
 @pytest.mark.parametrize("name", CASES)
-def test_every_output_agrees_with_the_oracle_on_many_records(bench, name, odd):
+def test_every_output_agrees_with_the_oracle_on_many_records(rig, name, odd):
     wanted = Options(
         datetime.date(2025, 8, 31),
         include_expired=odd == 0.15,
@@ -66,32 +66,32 @@ def test_every_output_agrees_with_the_oracle_on_many_records(bench, name, odd):
         moved={"state_missing": "reject", "accreditation_date_invalid": "off"} if odd > 0.1 else {},
         id_pattern="F[0-9]*" if odd == 0.15 else None,
     )
-    check_by_hand(bench, many_records(seed=7, lines=800, odd=odd), wanted, [name])
+    check_by_hand(rig, many_records(seed=7, lines=800, odd=odd), wanted, [name])
 
 
 @given(file_sets(), options())
 @settings(FUZZ, max_examples=20)
-def test_the_workflow_agrees_with_the_oracle(bench, files, wanted):
-    check_workflow(bench, files, wanted)
+def test_the_workflow_agrees_with_the_oracle(rig, files, wanted):
+    check_workflow(rig, files, wanted)
 
 
 @pytest.mark.every_engine("athena", "trino")
 @given(LARGE, options())
 @ELSEWHERE
-def test_the_workflow_agrees_with_the_oracle_elsewhere(bench, files, wanted):
-    check_workflow(bench, files, wanted)
+def test_the_workflow_agrees_with_the_oracle_elsewhere(rig, files, wanted):
+    check_workflow(rig, files, wanted)
 
 
-def check_workflow(bench, files, wanted):
+def check_workflow(rig, files, wanted):
     """Publish, and compare all that was published with the oracle."""
     oracle = Oracle(files, wanted)
     with tempfile.TemporaryDirectory() as folder:
-        root = bench.root_in(Path(folder))
+        root = rig.root_in(Path(folder))
         source = lay_out(Path(folder, "in"), files)
         request = RunRequest(
             root.uri,
             (source,),
-            bench.engine,
+            rig.engine,
             as_of=wanted.as_of.isoformat(),
             words=words(wanted),
             gates={"max_rejects": "100%", "max_rejected_files": "100%"},
@@ -101,7 +101,7 @@ def check_workflow(bench, files, wanted):
         except GateFailed:
             assert oracle.verdict.lines == len(oracle.verdict.rejected)
             return
-        published = bench.published(result.production, root)
+        published = rig.published(result.production, root)
         stages = {
             PART.sub("", Path(file["path"]).name): file["stage"]
             for file in result.production["files"]
@@ -110,5 +110,5 @@ def check_workflow(bench, files, wanted):
         for name, path in published.items():
             case = CASES[stages[name]]
             found, expected = case.read(str(path)), case.expected(oracle)
-            assert bench.in_order(found) == bench.in_order(expected), name
-        check_account(bench, result.to_json(), result.run.uri, oracle)
+            assert rig.in_order(found) == rig.in_order(expected), name
+        check_account(rig, result.to_json(), result.run.uri, oracle)

@@ -74,7 +74,7 @@ class Result:
 
 
 @pytest.fixture
-def result(cli, bench, tmp_path_factory):
+def result(cli, rig, tmp_path_factory):
     """Run a stage."""
     output = tmp_path_factory.mktemp("output") / "x.csv"
 
@@ -86,20 +86,20 @@ def result(cli, bench, tmp_path_factory):
             rows_of(output.read_bytes().decode()),
             document["records"],
             document["issues"],
-            parquet(bench.kept(document["run_id"], "rejects.parquet")),
+            parquet(rig.kept(document["run_id"], "rejects.parquet")),
         )
 
     return call
 
 
 @pytest.fixture
-def published(cli, bench):
+def published(cli, rig):
     """Publish, and return the live files by name."""
 
     def call(*arguments) -> dict[str, Path]:
         outcome = cli("orchestrate", *arguments, "--as-of", AS_OF)
         assert outcome.code == 0, outcome.err
-        return bench.published(bench.pointer())
+        return rig.published(rig.pointer())
 
     return call
 
@@ -541,8 +541,8 @@ HOSTILE = [
 
 
 @pytest.mark.every_engine
-def test_sql_in_names_ids_and_states_is_nothing_but_text(cli, bench, tmp_path):
-    root, output = bench.named_root("r'oot; --"), "o'ut\"; drop table current; --.csv"
+def test_sql_in_names_ids_and_states_is_nothing_but_text(cli, rig, tmp_path):
+    root, output = rig.named_root("r'oot; --"), "o'ut\"; drop table current; --.csv"
     for number, text in enumerate(HOSTILE):
         name = text.replace("/", "")
         state = f"{text}{number}"

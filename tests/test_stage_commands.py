@@ -102,12 +102,12 @@ def test_standard_output_is_the_data_alone(cli, examples, tmp_path, stage):
 
 @pytest.mark.every_engine
 @pytest.mark.parametrize("stage", STAGES)
-def test_standard_output_is_one_document_with_json(cli, bench, examples, stage):
+def test_standard_output_is_one_document_with_json(cli, rig, examples, stage):
     document = cli(stage, "examples", "--as-of", AS_OF, "--json").document
 
     assert document["schema_version"] == 1
     assert (document["command"], document["status"]) == (stage, "succeeded")
-    assert (document["engine"], document["as_of"]) == (bench.engine.value, AS_OF)
+    assert (document["engine"], document["as_of"]) == (rig.engine.value, AS_OF)
     assert document["input"] == {"files": 6, "bytes": sizes(examples), "skipped": 0}
     assert document["records"] == {
         "lines": 73,
@@ -129,8 +129,8 @@ def test_standard_output_is_one_document_with_json(cli, bench, examples, stage):
     output = document["output"]
     files = output.get("files", [output])
     parts = [file["path"] for file in files if file["format"] == output["format"]]
-    assert output["bytes"] == sum(bench.local(part).stat().st_size for part in parts)
-    assert bool(document["queries"]) is bench.is_remote
+    assert output["bytes"] == sum(rig.local(part).stat().st_size for part in parts)
+    assert bool(document["queries"]) is rig.is_remote
     assert document["elapsed_s"] > 0
 
 
@@ -204,7 +204,7 @@ def test_the_same_input_gives_the_same_bytes(cli, examples, tmp_path, stage, fmt
 
 
 @pytest.mark.every_engine
-def test_of_the_same_line_twice_the_first_is_kept_in_its_place(cli, bench, tmp_path):
+def test_of_the_same_line_twice_the_first_is_kept_in_its_place(cli, rig, tmp_path):
     lines = [
         f'{{"facility_id": "{name}", "accreditations": [{{"valid_until": "2026-03-01"}}]}}\n'
         for name in "ABCA"
@@ -214,7 +214,7 @@ def test_of_the_same_line_twice_the_first_is_kept_in_its_place(cli, bench, tmp_p
     outcome = cli("filter-expiring", "in.jsonl", "--as-of", AS_OF, "-o", "-")
 
     kept = "".join(lines[:3]).encode()
-    assert bench.in_order(outcome.out.encode()) == bench.in_order(kept)
+    assert rig.in_order(outcome.out.encode()) == rig.in_order(kept)
 
 
 @pytest.mark.every_engine
@@ -236,12 +236,12 @@ def test_standard_input_gzip_and_plain_give_the_same(cli, tmp_path):
 
 
 @pytest.mark.every_engine
-def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, bench, examples, tmp_path):
+def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, rig, examples, tmp_path):
     document = cli("extract", "examples", "-o", tmp_path / "x.csv", "--json").document
 
-    names = bench.names(bench.root.run(document["run_id"]))
+    names = rig.names(rig.root.run(document["run_id"]))
     landed = {name for name in names if name.startswith("landed/")}
-    assert bool(landed) is bench.is_remote
+    assert bool(landed) is rig.is_remote
     assert names - landed == {
         "run.json",
         "inputs.json",
@@ -249,10 +249,10 @@ def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, bench, example
         "rejects.parquet",
         "issues.parquet",
     }
-    record = json.loads(bench.kept(document["run_id"], "run.json").read_text())
+    record = json.loads(rig.kept(document["run_id"], "run.json").read_text())
     assert (record["status"], record["command"]) == ("succeeded", "extract")
     assert record["records"] == document["records"]
-    manifest = json.loads(bench.kept(document["run_id"], "inputs.json").read_text())
+    manifest = json.loads(rig.kept(document["run_id"], "inputs.json").read_text())
     assert [file["source"] for file in manifest["files"]] == [
         "2026-01-05/east.jsonl",
         "2026-01-05/midwest.ndjson",
@@ -264,7 +264,7 @@ def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, bench, example
 
 
 @pytest.mark.every_engine
-def test_values_of_rejected_lines_stay_in_the_quarantine(cli, bench, tmp_path):
+def test_values_of_rejected_lines_stay_in_the_quarantine(cli, rig, tmp_path):
     secret = '{"facility_id": "", "facility_name": "SECRET", "employee_count": "SECRET"}\nSECRET\n'
     (tmp_path / "in.jsonl").write_text(secret)
 
@@ -273,11 +273,11 @@ def test_values_of_rejected_lines_stay_in_the_quarantine(cli, bench, tmp_path):
     run = outcome.document["run_id"]
     assert "SECRET" not in outcome.out + outcome.err
     for name in ("run.json", "inputs.json"):
-        assert "SECRET" not in bench.kept(run, name).read_text()
+        assert "SECRET" not in rig.kept(run, name).read_text()
     with duckdb.connect() as connection:
         kept = connection.execute(
             "select line from read_parquet($1) order by line",
-            [str(bench.kept(run, "rejects.parquet"))],
+            [str(rig.kept(run, "rejects.parquet"))],
         ).fetchall()
     assert kept == sorted((line.encode(),) for line in secret.splitlines())
 

@@ -23,7 +23,7 @@ NUMBERS = count(1)
 
 
 @dataclass
-class Bench:
+class Rig:
     """An engine, the root that commands use unless told, and the folder for what is joined here.
 
     `aws` is the local AWS of an engine that computes there; without it the root is `./data`.
