@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from healthpipe.cli.main import run
 from healthpipe.workflow.language.retrying import Retries
+from tests.rigs import BUCKET, ENGINES, Rig
 from tests.watching import watch_steps
 
 pytest.register_assert_rewrite("tests.against_oracle", "tests.s3_server", "tests.athena_site")
@@ -36,6 +38,94 @@ def pytest_xdist_make_scheduler(config, log):
     return OneServer(config, log) if config.getvalue("dist") == "load" else None
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--engine",
+        choices=ENGINES,
+        default="duckdb",
+        help="run the tests marked `every_engine` on a local Athena: over DuckDB, or over Trino",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """A Trino has 3 GB of heap, so that there is one: all tests run in this process."""
+    if config.option.engine == "trino":
+        config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
+
+
+def pytest_collection_modifyitems(config, items):
+    engine = config.option.engine
+    others = [item for item in items if not takes_part(item, engine)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if takes_part(item, engine)]
+
+
+def takes_part(item, engine: str) -> bool:
+    """Whether a test runs on an engine: `every_engine` may name those that it is for."""
+    marker = item.get_closest_marker("every_engine")
+    if marker is None:
+        return engine == "duckdb"
+    return engine in (marker.args or ENGINES)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if reason := unavailable(config):
+        terminalreporter.write_line(f"NOTHING WAS RUN ON TRINO: {reason}", yellow=True)
+
+
+def unavailable(config) -> str | None:
+    """Why the wanted engine cannot run here, None where it can."""
+    if config.option.engine != "trino":
+        return None
+    from tests.trino_artifact import why_not
+
+    return why_not()
+
+
+@pytest.fixture(scope="session")
+def session_aws(request):
+    """The local AWS of a process that tests another engine than DuckDB; None for DuckDB."""
+    engine = request.config.option.engine
+    if engine == "duckdb":
+        yield None
+        return
+    if reason := unavailable(request.config):
+        pytest.skip(reason)
+    from tests.local_aws import local_aws
+
+    with local_aws("trino" if engine == "trino" else "duckdb") as aws:
+        yield aws
+
+
+@pytest.fixture
+def rig(session_aws, request, monkeypatch, tmp_path_factory):
+    """The engine that the test runs on, and its root: what commands use unless told otherwise."""
+    for name in ("HEALTHPIPE_ROOT", "HEALTHPIPE_CONFIG", "HEALTHPIPE_ENGINE"):
+        monkeypatch.delenv(name, raising=False)
+    if session_aws is not None:
+        _go_to(session_aws, monkeypatch, tmp_path_factory.mktemp("cache"))
+    found = Rig(request.config.option.engine, tmp_path_factory.mktemp("rig"), session_aws)
+    if found.is_remote:
+        monkeypatch.setenv("HEALTHPIPE_ENGINE", found.engine.value)
+        monkeypatch.setenv("HEALTHPIPE_ROOT", found.root.uri)
+    return found
+
+
+def _go_to(aws, monkeypatch, cache: Path) -> None:
+    """Empty a local AWS and have boto3 find nothing else; queries are looked at often."""
+    from healthpipe.engines.athena import queries
+
+    aws.reset()
+    aws.client("s3").create_bucket(Bucket=BUCKET)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HEALTHPIPE_CACHE", str(cache))
+    monkeypatch.setattr(queries, "FIRST_WAIT_S", 0.02)
+
+
 @dataclass
 class Outcome:
     """What a command did: its exit code and what it printed."""
@@ -50,14 +140,12 @@ class Outcome:
 
 
 @pytest.fixture
-def cli(monkeypatch, capfd, tmp_path):
+def cli(rig, monkeypatch, capfd, tmp_path):
     """Run the command line in this process, in an empty folder, as `cli("extract", "x.jsonl")`.
 
     What the workflow tries again it tries at once.
     """
     monkeypatch.chdir(tmp_path)
-    for name in ("HEALTHPIPE_ROOT", "HEALTHPIPE_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
     retries = Retries.delay
     at_once = lambda *given: None if retries(*given) is None else 0.0  # noqa: E731
     monkeypatch.setattr(Retries, "delay", at_once)

@@ -25,11 +25,11 @@ FILES = {
 
 
 class Dirt:
-    """Draws values, each odd with the chance `odd`."""
+    """Draws values, each odd with the chance `odd`, of so many facilities."""
 
-    def __init__(self, seed: int, odd: float) -> None:
+    def __init__(self, seed: int, odd: float, facilities: int = 400) -> None:
         self.random = random.Random(seed)
-        self.odd = odd
+        self.odd, self.facilities = odd, facilities
 
     def mostly(self, usual, odd=ODD):
         return self.random.choice(odd) if self.random.random() < self.odd else usual
@@ -67,7 +67,7 @@ class Dirt:
         )
 
     def record(self) -> dict:
-        number = self.random.randint(1, 400)
+        number = self.random.randint(1, self.facilities)
         location = {
             "address": self.pick(["1 Main St", " 2 Oak Ave\t"]),
             "city": self.pick(["Albany", " Reno"]),
@@ -107,9 +107,9 @@ class Dirt:
         return line
 
 
-def many_records(seed: int, lines: int, odd: float) -> list[File]:
+def many_records(seed: int, lines: int, odd: float, facilities: int = 400) -> list[File]:
     """A folder of three files with so many lines each; without `odd` all are clean."""
-    dirt = Dirt(seed, odd)
+    dirt = Dirt(seed, odd, facilities)
     endings = ENDINGS if odd else [b"\n"]
     return [
         File(

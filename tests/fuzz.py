@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.against_oracle import CASES, check_by_hand
 from tests.oracle import File, Options
+from tests.rigs import Rig
 from tests.strategies import containers, contents, options
 
 BATCH = 400
@@ -30,7 +31,8 @@ LAST_OPTIONS = Options(datetime.date(2025, 8, 31))
 class Batches:
     """Collects cases and checks a batch whenever one is full."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, rig: Rig, number: int) -> None:
+        self.rig = rig
         self.random = random.Random(number)
         self.cases: list[bytes] = []
         self.checked = 0
@@ -48,11 +50,11 @@ class Batches:
         files = [File(f"{n:04}.json", spread(c, n)) for n, c in enumerate(self.cases)]
         names = self.random.sample(sorted(CASES), 3)
         try:
-            check_by_hand(files, wanted, names)
+            check_by_hand(self.rig, files, wanted, names)
         except AssertionError as error:
             # Not raised here: it would be called flaky when it is tried again in another batch.
             self.failed = error
-            leave_behind(files, wanted, names)
+            leave_behind(self.rig, files, wanted, names)
         self.checked += len(self.cases)
         self.cases.clear()
 
@@ -62,13 +64,13 @@ def spread(content: bytes, number: int) -> bytes:
     return content.replace(b'"F1"', b'"F1-%d"' % number).replace(b'"F2"', b'"F2-%d"' % number)
 
 
-def leave_behind(files: list[File], wanted: Options, names: list[str]) -> None:
+def leave_behind(rig: Rig, files: list[File], wanted: Options, names: list[str]) -> None:
     """Halve the files as long as a half fails, too, and keep what is left."""
     while len(files) > 1:
         half = len(files) // 2
         for part in (files[:half], files[half:]):
             try:
-                check_by_hand(part, wanted, names)
+                check_by_hand(rig, part, wanted, names)
             except AssertionError:
                 files = part
                 break
@@ -80,9 +82,9 @@ def leave_behind(files: list[File], wanted: Options, names: list[str]) -> None:
     print(f"failed: {names} with {dataclasses.asdict(wanted)}; see {folder}", file=sys.stderr)
 
 
-def run(cases: int, number: int) -> int:
+def run(rig: Rig, cases: int, number: int) -> int:
     """Check so many cases; returns how many were."""
-    batches = Batches(number)
+    batches = Batches(rig, number)
 
     @seed(number)
     @settings(
@@ -111,10 +113,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     wanted = parser.parse_args()
     began, checked, number = time.monotonic(), 0, wanted.seed
-    while checked < wanted.cases:
-        checked += run(min(10_000, wanted.cases - checked), number)
-        number += 1
-        print(f"{checked:,} cases agree after {time.monotonic() - began:.0f} s", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        rig = Rig("duckdb", Path(folder))
+        while checked < wanted.cases:
+            checked += run(rig, min(10_000, wanted.cases - checked), number)
+            number += 1
+            print(f"{checked:,} cases agree after {time.monotonic() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

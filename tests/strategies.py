@@ -154,16 +154,16 @@ def containers(draw) -> bytes:
 
 
 @st.composite
-def file_sets(draw, line=LINE) -> list[File]:
-    """Files of a SOURCE folder, some of them in folders named by a date."""
+def file_sets(draw, line=LINE, least: int = 1, most: int = 3) -> list[File]:
+    """Files of a SOURCE folder, some of them in folders named by a date; seven at most."""
     names = draw(
         st.lists(
             st.sampled_from(
                 ["a.jsonl", "b.json", "2025-08-01/a.jsonl", "snapshot_date=2025-09-01/z.ndjson",
                  "ü/c.txt", "2025-13-01/d.jsonl", "2025-08-01/deep/e.jsonl"]
             ),
-            min_size=1,
-            max_size=3,
+            min_size=least,
+            max_size=most,
             unique=True,
         )
     )  # fmt: skip

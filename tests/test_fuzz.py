@@ -5,17 +5,18 @@ import pytest
 from tests import fuzz
 
 
-def test_a_batch_of_dirty_files_agrees_with_the_oracle():
-    assert fuzz.run(cases=fuzz.BATCH, number=11) == fuzz.BATCH
+@pytest.mark.every_engine
+def test_a_batch_of_dirty_files_agrees_with_the_oracle(rig):
+    assert fuzz.run(rig, cases=fuzz.BATCH, number=11) == fuzz.BATCH
 
 
 @pytest.mark.slow
-def test_thousands_of_dirty_files_agree_with_the_oracle():
-    assert fuzz.run(cases=4000, number=12) == 4000
+def test_thousands_of_dirty_files_agree_with_the_oracle(rig):
+    assert fuzz.run(rig, cases=2000, number=12) == 2000
 
 
-def test_a_difference_is_found_and_left_behind_as_one_file(monkeypatch, capsys, tmp_path):
-    def fail_for_one(files, wanted, names):
+def test_a_difference_is_found_and_left_behind_as_one_file(rig, monkeypatch, capsys, tmp_path):
+    def fail_for_one(rig, files, wanted, names):
         assert not any(file.source == "0007.json" for file in files)
 
     monkeypatch.setattr(fuzz, "check_by_hand", fail_for_one)
@@ -23,7 +24,7 @@ def test_a_difference_is_found_and_left_behind_as_one_file(monkeypatch, capsys, 
     monkeypatch.setattr(fuzz.tempfile, "mkdtemp", lambda **_: str(tmp_path))
 
     with pytest.raises(AssertionError):
-        fuzz.run(cases=10, number=1)
+        fuzz.run(rig, cases=10, number=1)
 
     assert [path.name for path in tmp_path.iterdir()] == ["0007.json"]
     assert str(tmp_path) in capsys.readouterr().err

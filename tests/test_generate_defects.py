@@ -89,6 +89,7 @@ def test_the_key_tells_the_lines_of_each_file(planted):
     }
 
 
+@pytest.mark.every_engine
 def test_every_stage_finds_what_the_key_says(cli, planted):
     folder, key = planted
     raw = folder.parent

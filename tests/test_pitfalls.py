@@ -74,7 +74,7 @@ class Result:
 
 
 @pytest.fixture
-def result(cli, tmp_path, tmp_path_factory):
+def result(cli, rig, tmp_path_factory):
     """Run a stage."""
     output = tmp_path_factory.mktemp("output") / "x.csv"
 
@@ -86,20 +86,20 @@ def result(cli, tmp_path, tmp_path_factory):
             rows_of(output.read_bytes().decode()),
             document["records"],
             document["issues"],
-            parquet(tmp_path / "data" / "runs" / document["run_id"] / "rejects.parquet"),
+            parquet(rig.kept(document["run_id"], "rejects.parquet")),
         )
 
     return call
 
 
 @pytest.fixture
-def published(cli, tmp_path):
+def published(cli, rig):
     """Publish, and return the live files by name."""
 
     def call(*arguments) -> dict[str, Path]:
         outcome = cli("orchestrate", *arguments, "--as-of", AS_OF)
         assert outcome.code == 0, outcome.err
-        return {Path(path).name: tmp_path / path for path in outcome.out.splitlines()}
+        return rig.published(rig.pointer())
 
     return call
 
@@ -107,6 +107,7 @@ def published(cli, tmp_path):
 # What arrives.
 
 
+@pytest.mark.every_engine
 def test_a_listing_and_a_result_of_more_than_a_thousand_are_whole(cli, tmp_path):
     for number in range(1500):
         write(tmp_path / "in" / f"{number % 7}" / f"{number}.jsonl", facility(f"F{number:04}"))
@@ -154,6 +155,7 @@ BAD_LINES = [
 ]
 
 
+@pytest.mark.every_engine
 def test_a_bad_line_costs_itself_and_no_good_line_beside_it(result, tmp_path):
     good = [facility(f"G{number}") for number in range(10)]
     lines = [line for pair in zip(good, [*BAD_LINES, b"", b" "], strict=True) for line in pair]
@@ -180,6 +182,7 @@ def test_a_bad_line_costs_itself_and_no_good_line_beside_it(result, tmp_path):
     assert sorted(line for _, _, line, _ in found.rejects) == sorted(BAD_LINES)
 
 
+@pytest.mark.every_engine
 def test_a_reject_keeps_its_bytes_and_all_its_reasons(result, tmp_path):
     line = b'\t{"employee_count":1e3, "services":"\xc3\xa9", "facility_name":"" }  '
     write(tmp_path / "a" / "in.jsonl", facility("F1"), line + b"\r")
@@ -206,6 +209,7 @@ FORMS = {
 }
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("form", FORMS)
 def test_records_count_as_records_in_whatever_form_they_come(result, tmp_path, form):
     (tmp_path / "in.json").write_text(FORMS[form])
@@ -216,6 +220,7 @@ def test_records_count_as_records_in_whatever_form_they_come(result, tmp_path, f
     ]
 
 
+@pytest.mark.every_engine
 def test_what_is_no_list_where_one_belongs_is_an_empty_list_and_an_issue(result, tmp_path):
     for number, value in enumerate([None, 5, "[]", True, {"a": 1}]):
         lists = dict.fromkeys(("services", "labs", "accreditations"), value)
@@ -230,6 +235,7 @@ def test_what_is_no_list_where_one_belongs_is_an_empty_list_and_an_issue(result,
     assert result("filter-expiring", "in", "--include-expired").rows == []
 
 
+@pytest.mark.every_engine
 def test_what_is_no_object_in_a_list_of_them_is_skipped(result, tmp_path):
     odd = [None, 5, "2026-03-01", [{"valid_until": LATER}]]
     record = facility("F1", accreditations=[*odd, {"valid_until": LATER}])
@@ -241,6 +247,7 @@ def test_what_is_no_object_in_a_list_of_them_is_skipped(result, tmp_path):
     assert found.issues == {"accreditation_invalid": 4}
 
 
+@pytest.mark.every_engine
 def test_a_blank_line_in_a_gzip_is_no_reject(result, tmp_path):
     write(tmp_path / "in.jsonl.gz", "", facility("F1"), " \t", "", facility("F2"), "\r", "")
 
@@ -256,6 +263,7 @@ def test_a_blank_line_in_a_gzip_is_no_reject(result, tmp_path):
     assert (found.issues, found.rejects) == ({}, [])
 
 
+@pytest.mark.every_engine
 def test_nothing_of_a_gzip_cut_off_is_used_and_the_file_beside_it_is(result, tmp_path):
     whole = write(tmp_path / "in" / "cut.jsonl.gz", *(facility(f"C{n}") for n in range(2000)))
     whole.write_bytes(whole.read_bytes()[:-6])
@@ -267,6 +275,7 @@ def test_nothing_of_a_gzip_cut_off_is_used_and_the_file_beside_it_is(result, tmp
     assert found.issues == {"file_truncated": 1}
 
 
+@pytest.mark.every_engine
 def test_an_id_stays_the_text_that_it_was(result, tmp_path):
     names = ["007", "7", "1e5", "0x1F", "true", "12.50", "2026-01-05", "1_000", "null", "NaN"]
     write(tmp_path / "in.jsonl", *(facility(name, facility_name=name) for name in names))
@@ -276,6 +285,7 @@ def test_an_id_stays_the_text_that_it_was(result, tmp_path):
     ]
 
 
+@pytest.mark.every_engine
 def test_types_do_not_hang_on_the_first_lines(cli, tmp_path):
     many = (facility(f"{number:06}", employee_count=5) for number in range(21_000))
     last = facility("last", "soon", employee_count="many", services="none")
@@ -288,6 +298,7 @@ def test_types_do_not_hang_on_the_first_lines(cli, tmp_path):
     assert found[20_999:] == [("020999", "x", 5, 0, None), ("last", "x", None, 0, None)]
 
 
+@pytest.mark.every_engine
 def test_keys_are_the_same_only_in_the_same_case(result, tmp_path):
     both = {"FACILITY_ID": "no", "facility_name": "yes", "Facility_Name": "no", "Services": [1]}
     write(
@@ -314,6 +325,7 @@ NO_DATES = [
 ]  # fmt: skip
 
 
+@pytest.mark.every_engine
 def test_what_is_no_date_is_never_valid_never_expired_and_never_due(result, tmp_path):
     write(tmp_path / "in.jsonl", *(facility(f"{n:02}", day) for n, day in enumerate(NO_DATES)))
 
@@ -324,6 +336,7 @@ def test_what_is_no_date_is_never_valid_never_expired_and_never_due(result, tmp_
     assert found.issues == {"accreditation_date_invalid": 20}
 
 
+@pytest.mark.every_engine
 def test_a_bad_date_sets_aside_itself_and_not_the_good_ones_beside_it(result, tmp_path):
     write(
         tmp_path / "in.jsonl",
@@ -338,6 +351,7 @@ def test_a_bad_date_sets_aside_itself_and_not_the_good_ones_beside_it(result, tm
     ]
 
 
+@pytest.mark.every_engine
 def test_what_is_no_number_where_one_belongs_fails_nothing(result, tmp_path):
     counts = ["many", "12.5", 12.5, "-3", -3, "1,200", "", None, [5], 10**18, "9" * 19, " 12 ", 7]
     write(
@@ -349,6 +363,7 @@ def test_what_is_no_number_where_one_belongs_fails_nothing(result, tmp_path):
     assert result("state-counts", "in.jsonl").rows == [["CA", "0", "13", "19", "0"]]
 
 
+@pytest.mark.every_engine
 def test_due_today_is_critical_and_long_expired_is_not(result, tmp_path):
     write(tmp_path / "in.jsonl", facility("F1", "2019-12-31", "2026-02-14", "2026-02-15"))
     call = ("filter-expiring", "in.jsonl", "--grain", "accreditation")
@@ -361,6 +376,7 @@ def test_due_today_is_critical_and_long_expired_is_not(result, tmp_path):
     ]
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize(
     ("as_of", "last", "next_day"),
     [
@@ -404,6 +420,7 @@ def test_the_local_time_zone_moves_neither_the_window_nor_today(tmp_path, zone):
 # Counts.
 
 
+@pytest.mark.every_engine
 def test_lists_neither_multiply_nor_drop_facilities(result, tmp_path):
     lab = {"lab_name": "L", "certifications": ["CLIA", "CAP"]}
     full = {"services": ["a", "b", "c", "d"], "labs": [lab, lab], "employee_count": 100}
@@ -427,6 +444,7 @@ def test_lists_neither_multiply_nor_drop_facilities(result, tmp_path):
     ]
 
 
+@pytest.mark.every_engine
 def test_a_facility_without_a_state_counts_and_a_line_without_an_id_is_a_reject(result, tmp_path):
     states = [None, "", " ", ["CA"], "ca", "California", "??"]
     write(
@@ -454,6 +472,7 @@ def test_a_facility_without_a_state_counts_and_a_line_without_an_id_is_a_reject(
     assert found.issues == {"facility_id_missing": 6, "state_missing": 6, "state_not_recognised": 1}
 
 
+@pytest.mark.every_engine
 def test_which_of_several_records_wins_is_decided(result, tmp_path):
     def named(name, facility_name, day=None):
         return facility(name, facility_name=facility_name, snapshot_date=day)
@@ -521,8 +540,9 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def test_sql_in_names_ids_and_states_is_nothing_but_text(cli, tmp_path):
-    root, output = "r'oot; --", "o'ut\"; drop table current; --.csv"
+@pytest.mark.every_engine
+def test_sql_in_names_ids_and_states_is_nothing_but_text(cli, rig, tmp_path):
+    root, output = rig.named_root("r'oot; --"), "o'ut\"; drop table current; --.csv"
     for number, text in enumerate(HOSTILE):
         name = text.replace("/", "")
         state = f"{text}{number}"
@@ -601,6 +621,7 @@ def test_what_cannot_be_written_whole_is_not_there_under_its_name(tmp_path, call
     assert "current.json" not in left
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("fmt", ["parquet", "json"])
 def test_rows_of_yesterday_do_not_stay_beside_those_of_today(cli, tmp_path, fmt):
     output = tmp_path / f"x.{fmt}"
@@ -615,6 +636,7 @@ def test_rows_of_yesterday_do_not_stay_beside_those_of_today(cli, tmp_path, fmt)
     assert found == [("F9",)]
 
 
+@pytest.mark.every_engine
 def test_published_results_hold_the_rows_of_their_run_alone(published, tmp_path):
     write(tmp_path / "in.jsonl", facility("F1", LATER), facility("F2", LATER, state="NV"))
     published("in.jsonl")
@@ -627,6 +649,7 @@ def test_published_results_hold_the_rows_of_their_run_alone(published, tmp_path)
     assert rows_of(files["state-counts.csv"].read_text()) == [["TX", "1", "1", "0", "1"]]
 
 
+@pytest.mark.every_engine
 def test_results_without_rows_are_published_as_files_of_their_format(published, tmp_path):
     write(tmp_path / "in.jsonl", facility("F1", LATER, snapshot_date="2026-01-05"))
 
@@ -650,6 +673,7 @@ def test_results_without_rows_are_published_as_files_of_their_format(published, 
     assert json.loads(files["state-counts.json"].read_bytes())["rows"] == []
 
 
+@pytest.mark.every_engine
 def test_a_result_without_rows_is_neither_a_blank_line_nor_a_row_of_nulls(cli, tmp_path):
     write(tmp_path / "in.jsonl", facility("F1"))
     call = ("filter-expiring", "in.jsonl", "--as-of", AS_OF, "--grain", "accreditation", "-o")
@@ -670,6 +694,7 @@ def test_a_result_without_rows_is_neither_a_blank_line_nor_a_row_of_nulls(cli, t
     ]
 
 
+@pytest.mark.every_engine
 def test_files_of_one_name_in_several_folders_all_count(result, tmp_path):
     bad = b"no record"
     for folder in ("north", "south"):
@@ -693,6 +718,7 @@ def test_files_of_one_name_in_several_folders_all_count(result, tmp_path):
     ]
 
 
+@pytest.mark.every_engine
 def test_null_in_csv_is_not_a_text_that_looks_like_it(cli, tmp_path):
     names = ["NULL", "null", "None", "NaN", '""', "\\N", None]
     write(tmp_path / "in.jsonl", *(facility(n, facility_name=name) for n, name in enumerate(names)))

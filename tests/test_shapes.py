@@ -294,7 +294,7 @@ def test_containers_of_all_kinds_come_to_the_lines_of_the_oracle(content):
 
 @pytest.mark.slow
 @given(containers())
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=2500, deadline=None)
 def test_thousands_of_containers_come_to_the_lines_of_the_oracle(content):
     check_lines(content)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.conftest import AS_OF, tree
+from tests.conftest import AS_OF
 
 STAGES = ("extract", "filter-expiring", "state-counts")
 FORMATS = ("parquet", "csv", "ndjson", "json")
@@ -51,19 +51,21 @@ def rows_of(stage: str, fmt: str, path: Path) -> int:
     return len(document["rows"] if stage == "state-counts" else document)
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("fmt", FORMATS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_writes_every_format(cli, examples, tmp_path, stage, fmt):
     output = tmp_path / f"result.{fmt}"
 
-    outcome = cli(stage, "examples", "--as-of", AS_OF, "--format", fmt, "-o", output)
+    outcome = cli(stage, "examples", "--as-of", AS_OF, "--format", fmt, "-o", output, "--json")
 
     assert outcome.code == 0
-    assert outcome.out == f"{output}\n"
-    document = cli(stage, "examples", "--as-of", AS_OF, "--json").document
-    assert rows_of(stage, fmt, output) == document["output"]["rows"] > 0
+    found = outcome.document["output"]
+    assert (found["path"], found["format"]) == (str(output), fmt)
+    assert rows_of(stage, fmt, output) == found["rows"] > 0
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("fmt", FORMATS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_rows_are_a_file_of_that_format(cli, tmp_path, stage, fmt):
@@ -87,6 +89,7 @@ def test_the_suffix_decides_the_format(cli, examples, tmp_path, suffix, fmt):
     assert rows_of("state-counts", fmt, tmp_path / f"x{suffix}") > 0
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("stage", STAGES)
 def test_standard_output_is_the_data_alone(cli, examples, tmp_path, stage):
     cli(stage, "examples", "--as-of", AS_OF, "--format", "csv", "-o", tmp_path / "x.csv")
@@ -97,13 +100,14 @@ def test_standard_output_is_the_data_alone(cli, examples, tmp_path, stage):
     assert "lines in" in outcome.err
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("stage", STAGES)
-def test_standard_output_is_one_document_with_json(cli, examples, stage):
+def test_standard_output_is_one_document_with_json(cli, rig, examples, stage):
     document = cli(stage, "examples", "--as-of", AS_OF, "--json").document
 
     assert document["schema_version"] == 1
     assert (document["command"], document["status"]) == (stage, "succeeded")
-    assert (document["engine"], document["as_of"]) == ("duckdb", AS_OF)
+    assert (document["engine"], document["as_of"]) == (rig.engine.value, AS_OF)
     assert document["input"] == {"files": 6, "bytes": sizes(examples), "skipped": 0}
     assert document["records"] == {
         "lines": 73,
@@ -122,9 +126,11 @@ def test_standard_output_is_one_document_with_json(cli, examples, stage):
         "state_missing": 1,
         "state_not_recognised": 1,
     }
-    written = Path(document["output"]["path"])
-    assert document["output"]["bytes"] == written.stat().st_size
-    assert document["queries"] == []
+    output = document["output"]
+    files = output.get("files", [output])
+    parts = [file["path"] for file in files if file["format"] == output["format"]]
+    assert output["bytes"] == sum(rig.local(part).stat().st_size for part in parts)
+    assert bool(document["queries"]) is rig.is_remote
     assert document["elapsed_s"] > 0
 
 
@@ -132,6 +138,7 @@ def sizes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.every_engine
 def test_quiet_keeps_warnings_only(cli, examples, tmp_path):
     outcome = cli("extract", "examples", "--quiet")
 
@@ -145,6 +152,7 @@ def test_quiet_keeps_warnings_only(cli, examples, tmp_path):
     assert (outcome.out, outcome.err) == ("", "")
 
 
+@pytest.mark.every_engine
 def test_nothing_is_coloured_and_no_preview_is_shown_in_a_pipe(cli, examples):
     outcome = cli("filter-expiring", "examples", "--as-of", AS_OF)
 
@@ -152,6 +160,7 @@ def test_nothing_is_coloured_and_no_preview_is_shown_in_a_pipe(cli, examples):
     assert "soonest" not in outcome.err
 
 
+@pytest.mark.every_engine
 def test_messages_are_json_lines_if_wanted(cli, examples):
     outcome = cli("extract", "examples", "--log-format", "json")
 
@@ -159,17 +168,20 @@ def test_messages_are_json_lines_if_wanted(cli, examples):
     assert levels == ["info", "warning", "info"]
 
 
+@pytest.mark.every_engine
 def test_an_existing_output_is_replaced_whole(cli, examples, tmp_path):
     output = tmp_path / "x.csv"
     output.write_text("old\n" * 100_000)
     before = output.stat().st_ino
 
-    cli("state-counts", "examples", "--as-of", AS_OF, "-o", output)
+    outcome = cli("state-counts", "examples", "--as-of", AS_OF, "-o", output)
 
+    assert outcome.out == f"{output}\n"
     assert "old" not in output.read_text()
     assert output.stat().st_ino != before, "replaced by a rename, never written into"
 
 
+@pytest.mark.every_engine
 def test_every_expiring_line_is_an_input_line_byte_for_byte(cli, examples):
     outcome = cli("filter-expiring", "examples", "--as-of", AS_OF, "--months", "120", "-o", "-")
 
@@ -191,7 +203,8 @@ def test_the_same_input_gives_the_same_bytes(cli, examples, tmp_path, stage, fmt
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_of_the_same_line_twice_the_first_is_kept_in_its_place(cli, tmp_path):
+@pytest.mark.every_engine
+def test_of_the_same_line_twice_the_first_is_kept_in_its_place(cli, rig, tmp_path):
     lines = [
         f'{{"facility_id": "{name}", "accreditations": [{{"valid_until": "2026-03-01"}}]}}\n'
         for name in "ABCA"
@@ -200,9 +213,11 @@ def test_of_the_same_line_twice_the_first_is_kept_in_its_place(cli, tmp_path):
 
     outcome = cli("filter-expiring", "in.jsonl", "--as-of", AS_OF, "-o", "-")
 
-    assert outcome.out == "".join(lines[:3])
+    kept = "".join(lines[:3]).encode()
+    assert rig.in_order(outcome.out.encode()) == rig.in_order(kept)
 
 
+@pytest.mark.every_engine
 def test_standard_input_gzip_and_plain_give_the_same(cli, tmp_path):
     content = b'{"facility_id": "F1", "location": {"state": "CA"}}\r\n{"facility_id": "F2"}\r'
     (tmp_path / "a.jsonl").write_bytes(content)
@@ -220,21 +235,24 @@ def test_standard_input_gzip_and_plain_give_the_same(cli, tmp_path):
     assert len(results) == 1
 
 
-def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, examples, tmp_path):
+@pytest.mark.every_engine
+def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, rig, examples, tmp_path):
     document = cli("extract", "examples", "-o", tmp_path / "x.csv", "--json").document
 
-    run = tmp_path / "data" / "runs" / document["run_id"]
-    assert tree(run) == {
+    names = rig.names(rig.root.run(document["run_id"]))
+    landed = {name for name in names if name.startswith("landed/")}
+    assert bool(landed) is rig.is_remote
+    assert names - landed == {
         "run.json",
         "inputs.json",
         "balance.json",
         "rejects.parquet",
         "issues.parquet",
     }
-    record = json.loads((run / "run.json").read_text())
+    record = json.loads(rig.kept(document["run_id"], "run.json").read_text())
     assert (record["status"], record["command"]) == ("succeeded", "extract")
     assert record["records"] == document["records"]
-    manifest = json.loads((run / "inputs.json").read_text())
+    manifest = json.loads(rig.kept(document["run_id"], "inputs.json").read_text())
     assert [file["source"] for file in manifest["files"]] == [
         "2026-01-05/east.jsonl",
         "2026-01-05/midwest.ndjson",
@@ -245,22 +263,26 @@ def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, examples, tmp_
     ]
 
 
-def test_values_of_rejected_lines_stay_in_the_quarantine(cli, tmp_path):
+@pytest.mark.every_engine
+def test_values_of_rejected_lines_stay_in_the_quarantine(cli, rig, tmp_path):
     secret = '{"facility_id": "", "facility_name": "SECRET", "employee_count": "SECRET"}\nSECRET\n'
     (tmp_path / "in.jsonl").write_text(secret)
 
     outcome = cli("extract", "in.jsonl", "--json", "--debug")
 
-    run = tmp_path / "data" / "runs" / outcome.document["run_id"]
+    run = outcome.document["run_id"]
     assert "SECRET" not in outcome.out + outcome.err
-    assert "SECRET" not in (run / "run.json").read_text() + (run / "inputs.json").read_text()
+    for name in ("run.json", "inputs.json"):
+        assert "SECRET" not in rig.kept(run, name).read_text()
     with duckdb.connect() as connection:
         kept = connection.execute(
-            "select line from read_parquet($1) order by line", [f"{run}/rejects.parquet"]
+            "select line from read_parquet($1) order by line",
+            [str(rig.kept(run, "rejects.parquet"))],
         ).fetchall()
     assert kept == sorted((line.encode(),) for line in secret.splitlines())
 
 
+@pytest.mark.every_engine
 def test_files_in_a_folder_with_other_names_are_listed_as_skipped(cli, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jsonl").write_text('{"facility_id": "F1"}\n')
