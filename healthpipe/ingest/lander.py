@@ -139,7 +139,7 @@ class Lander:
                 )
             if self._reads.is_in_place(file.uri, content):
                 return file
-        except NOT_AS_LISTED:
+        except (*NOT_AS_LISTED, *DAMAGED_GZIP):  # a gzip was whole a moment ago
             return self._rejected(file, Reason.FILE_UNREADABLE)
         except DAMAGED_GZIP:  # it has changed since it was read to its end
             return self._rejected(file, Reason.FILE_TRUNCATED)
