@@ -141,8 +141,6 @@ class Lander:
                 return file
         except (*NOT_AS_LISTED, *DAMAGED_GZIP):  # a gzip was whole a moment ago
             return self._rejected(file, Reason.FILE_UNREADABLE)
-        except DAMAGED_GZIP:  # it has changed since it was read to its end
-            return self._rejected(file, Reason.FILE_TRUNCATED)
         except HealthpipeError:
             raise
         except OSError as error:
