@@ -79,7 +79,7 @@ LINE_OPTIONS = f"format csv, header false, delimiter '{SEPARATOR}', quote '', es
 def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory that spills to `scratch`."""
     # Extensions are never installed or loaded behind the user's back.
-    return duckdb.connect(
+    connection = duckdb.connect(
         config={
             "temp_directory": str(scratch / "spill"),
             "memory_limit": MEMORY_LIMIT,
@@ -87,6 +87,9 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": "false",
         }
     )
+    # DuckDB draws a bar on standard output where Python runs no file: `-c`, a notebook, a shell.
+    connection.execute("set enable_progress_bar_print = false")
+    return connection
 
 
 class DuckDBEngine(Engine):

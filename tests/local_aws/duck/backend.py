@@ -64,6 +64,7 @@ def _running(root: Any, folder: str, stopping: Stopping) -> Iterator["_Run"]:
     with root.cursor() as connection, stopping.calling(connection.interrupt):
         try:
             connection.execute("set timezone = 'UTC'")
+            connection.execute("set enable_progress_bar_print = false")
             yield _Run(connection, Path(folder), stopping)
         except duckdb.InterruptException as error:
             raise QueryStopped from error
