@@ -83,6 +83,14 @@ def unavailable(config) -> str | None:
     return why_not()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Copies of objects are kept with the files of the tests, not with those of a user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEALTHPIPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def session_aws(request):
     """The local AWS of a process that tests another engine than DuckDB; None for DuckDB."""

@@ -1,5 +1,6 @@
 """Local copies of objects: fetched once, checked, private, and bounded."""
 
+import contextlib
 import os
 import random
 import stat
@@ -326,3 +327,20 @@ def test_a_limit_that_is_no_number_is_refused(storage, bucket, monkeypatch):
 def test_local_files_are_their_own_copies(tmp_path):
     paths = [tmp_path / "b", tmp_path / "a"]
     assert LocalStorage().local_copies([str(path) for path in paths]) == paths
+
+
+def test_a_file_that_goes_while_the_folder_is_looked_at_disturbs_nobody(
+    storage, bucket, monkeypatch
+):
+    fill(bucket, ["a", "b"], b"content")
+    first = storage.local_copy(f"s3://{bucket}/a")
+    (first.parent / ".tmp-of-another").touch()
+    real = os.scandir
+
+    def scan(folder):
+        entries = list(real(folder))
+        (first.parent / ".tmp-of-another").unlink(missing_ok=True)
+        return contextlib.nullcontext(entries)
+
+    monkeypatch.setattr(cache.os, "scandir", scan)
+    assert storage.local_copy(f"s3://{bucket}/b").read_bytes() == b"content"

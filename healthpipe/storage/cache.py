@@ -118,8 +118,12 @@ class Cache:
     def _evict(self, wanted: set[Path]) -> None:
         """Remove what was wanted longest ago, beyond the limit, and what dead processes left."""
         since = self._first_use()
+        files = []
         with os.scandir(self._folder) as entries:
-            files = [(entry.stat(), Path(entry.path)) for entry in entries if entry.is_file()]
+            for entry in entries:
+                with suppress(FileNotFoundError):  # another process has renamed it meanwhile
+                    if entry.is_file():
+                        files.append((entry.stat(), Path(entry.path)))
         total = sum(status.st_size for status, _ in files)
         for status, path in sorted(files, key=lambda each: each[0].st_atime):
             is_left = path.name.startswith(TEMPORARY)
