@@ -71,7 +71,7 @@ _KINDS = {
         ConcurrentModificationException""",
     Kind.THROTTLED: """Throttled Throttling ThrottledException ThrottlingException KMSThrottling
         RequestThrottled RequestThrottledException RequestLimitExceeded TooManyRequestsException
-        SlowDown BandwidthLimitExceeded LimitExceededException KMS.ThrottlingException 429""",
+        SlowDown BandwidthLimitExceeded LimitExceededException KMS.ThrottlingException 429 503""",
     Kind.UNREACHABLE: """HTTPClientError ConnectionError EndpointResolutionError""",
     Kind.BROKEN_TRANSFER: """ResponseStreamingError IncompleteReadError FlexibleChecksumError
         ChecksumError BadDigest IncompleteBody InvalidDigest XAmzContentSHA256Mismatch
