@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from healthpipe.aws.access import AwsAccess
 from healthpipe.errors import LockHeld, RunNotFound
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.grips import Grip, grip_of
@@ -15,7 +16,7 @@ from healthpipe.workflow.grips import Grip, grip_of
 class RootLock:
     """The lock of a root. One for each root in this process, for the steps of a run share it."""
 
-    _known: ClassVar[dict[str, "RootLock"]] = {}
+    _known: ClassVar[dict[tuple[str, AwsAccess], "RootLock"]] = {}
 
     def __init__(self, root: Root) -> None:
         self._root = root
@@ -25,7 +26,7 @@ class RootLock:
     @classmethod
     def of(cls, root: Root) -> "RootLock":
         """That of a root."""
-        return cls._known.setdefault(root.place, cls(root))
+        return cls._known.setdefault((root.place, root.access), cls(root))
 
     def take(self, holder: str, wait: float = 0, *, is_shared: bool = False) -> None:
         """Take it for a holder, a run's id for instance; one that has it already keeps it.
@@ -44,8 +45,9 @@ class RootLock:
         if self._holder == holder:
             self._holder = None
             self._grip.release()
-            if self._known.get(self._root.place) is self:
-                del self._known[self._root.place]
+            known = (self._root.place, self._root.access)
+            if self._known.get(known) is self:
+                del self._known[known]
 
     def holder(self) -> dict[str, Any] | None:
         """Who has it now, as it was written down; None if nobody has."""
