@@ -1,6 +1,7 @@
 """What a run has left running elsewhere, ended by whoever goes on with the run or closes it."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from healthpipe.aws.access import AthenaSettings, AwsAccess
@@ -25,7 +26,10 @@ def end_everything(run: Run) -> list[str]:
     record = run.record
     if record.engine != EngineName.ATHENA:
         return []
+    # Whoever ends it may have another profile; but queries are known where they were started.
     settings = settings_of(record)
+    region = settings.access.region or run.root.access.region
+    settings = replace(settings, access=replace(run.root.access, region=region))
     notes = [attempt.notes for step in begun_steps(run) if (attempt := Attempt.last(run, step))]
     ids = [query_id for each in (*notes, record.details) for query_id in unended(each)]
     stop_queries(settings, ids)

@@ -69,6 +69,7 @@ def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | Non
         if not published:
             storage.delete_folder(run.root.published(run.run_id))
     storage.delete_temporary(run.uri)
+    storage.delete_folder(run.attempts)
     segment = f"{run.root.curated}/{run.run_id}"
     if storage.stat(f"{segment}/{DESCRIPTION}") is None:
         storage.delete_folder(segment)
