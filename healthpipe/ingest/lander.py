@@ -11,6 +11,7 @@ from pathlib import Path
 
 from healthpipe.contract import Reason
 from healthpipe.errors import HealthpipeError, InputChanged, ObjectMissing, OutOfTime
+from healthpipe.ingest.content import DAMAGED_GZIP
 from healthpipe.ingest.found import Found, FoundFile
 from healthpipe.ingest.landing import is_container, land, land_container, land_rejected
 from healthpipe.ingest.landing_place import LandingPlace
@@ -138,7 +139,7 @@ class Lander:
                 )
             if self._reads.is_in_place(file.uri, content):
                 return file
-        except NOT_AS_LISTED:
+        except (*NOT_AS_LISTED, *DAMAGED_GZIP):  # a gzip was whole a moment ago
             return self._rejected(file, Reason.FILE_UNREADABLE)
         except HealthpipeError:
             raise

@@ -48,8 +48,7 @@ class Intake:
                 curate(manifest)
             except LinesRefused as error:
                 if not self._changed(manifest):
-                    manifest = self._keep(self._lander.land(manifest, error.paths))
-                    curate(manifest)
+                    manifest = self._curate_landed(manifest, error.paths, curate)
             if not self._changed(manifest):
                 return manifest
             manifest = self.take_in()
@@ -57,6 +56,22 @@ class Intake:
             "input files changed while they were read, three times over",
             "write new files under a name that begins with a dot, rename them, then run again",
         )
+
+    def _curate_landed(
+        self, manifest: Manifest, refused: Iterable[str], curate: Callable[[Manifest], None]
+    ) -> Manifest:
+        """Land the files that were refused and curate once more; returns the manifest.
+
+        A reader names the first file that it cannot read: where there are others, all are landed.
+        """
+        manifest = self._keep(self._lander.land(manifest, refused))
+        try:
+            curate(manifest)
+        except LinesRefused:
+            in_place = [file.uri for file in manifest.files if file.landed is None]
+            manifest = self._keep(self._lander.land(manifest, in_place))
+            curate(manifest)
+        return manifest
 
     def _changed(self, manifest: Manifest) -> bool:
         return bool(manifest.changed_files(self.run.root.access))
