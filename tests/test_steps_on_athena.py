@@ -1,11 +1,13 @@
 """Steps as AWS Lambda calls them: again and again while a query runs."""
 
 import json
+import threading
 import time
 
 import pytest
 
 from healthpipe.aws.handler import handler
+from healthpipe.ingest.manifest import Manifest
 from healthpipe.stages.pointer import read_live
 from healthpipe.storage.layout import open_root
 from healthpipe.workflow import performing
@@ -101,3 +103,38 @@ def test_an_attempt_that_died_leaves_no_query_behind_for_the_next(aws, run, call
     assert Attempt.last(run, "Curate").number == 2
     ends = {query["id"]: query["state"] for query in Attempt.last(run, "Curate").notes["queries"]}
     assert ends[hung] == "CANCELLED"
+
+
+def test_a_query_that_read_files_before_they_changed_is_not_found_again(
+    aws, run, call, monkeypatch
+):
+    def put(facilities):
+        lines = "".join(f'{{"facility_id": "f{number}"}}\n' for number in range(facilities))
+        aws.client("s3").put_object(Bucket=BUCKET, Key="root/raw/a.jsonl", Body=lines.encode())
+
+    put(1)
+    call("Ingest", sources=[])
+    has_changed, called_again = threading.Event(), threading.Event()
+    begin, changed_files = Attempt.begin, Manifest.changed_files
+
+    def changed(*given):
+        """Change the file once it was read; the query that reads it anew goes on for a while."""
+        if not has_changed.is_set():
+            has_changed.set()
+            put(3)
+            aws.faults.while_query_runs(lambda: called_again.wait(30), containing='"raw_')
+        return changed_files(*given)
+
+    def begin_again(*given):
+        if has_changed.is_set():
+            called_again.set()
+        return begin(*given)
+
+    monkeypatch.setattr(Manifest, "changed_files", changed)
+    monkeypatch.setattr(Attempt, "begin", begin_again)
+    call("Curate", sources=[])
+
+    assert run.record.details["records"]["accepted"] == 3
+    targets = [query["Query"].rpartition(" TO ")[2] for query in aws.queries()]
+    unloads = [target for target in targets if "/curated/" in target]
+    assert len(unloads) == len(set(unloads))

@@ -1,9 +1,12 @@
 """Curate: every line of the run's files judged once, and accounted for."""
 
+import hashlib
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from healthpipe.engines.base import Engine
-from healthpipe.ingest.manifest import Manifest
+from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.stages.answers import answered_by
 from healthpipe.stages.curate import (
     ACCOUNTED,
@@ -35,11 +38,14 @@ def curate(work: Work) -> dict[str, Any]:
     with work.engine() as engine:
         work.progress.step(f"reading {len(manifest.files)} files", engine.progress)
 
+        readings = count(1)
+
         def read(files: Manifest) -> None:
-            segments[:] = _segments_for(work, engine, files)
+            segments[:] = _segments_for(work, engine, files, next(readings))
 
         manifest = work.intake.read(manifest, read)
         work.attempt.note(segments=segments)
+        _remove_superseded(work, segments)
         work.progress.step("accounting for every line", engine.progress)
         open_records(engine, work.options, segments, ACCOUNTED)
         counted = account(
@@ -58,7 +64,7 @@ def curate(work: Work) -> dict[str, Any]:
     return {"segments": segments, **facts}
 
 
-def _segments_for(work: Work, engine: Engine, manifest: Manifest) -> list[str]:
+def _segments_for(work: Work, engine: Engine, manifest: Manifest, reading: int) -> list[str]:
     """Segments that hold the files, one of the run's own for those that no earlier run has curated.
 
     Where the manifest was made anew, the run's own segment is written over: only whole.
@@ -75,16 +81,35 @@ def _segments_for(work: Work, engine: Engine, manifest: Manifest) -> list[str]:
         engine.read_lines([file.as_lines() for file in new])
         # What describes the segment goes first: no description may be of other rows than these.
         storage.delete(f"{folder}/{DESCRIPTION}")
-        data = _write_segment(work, engine, folder)
+        data = _write_segment(work, engine, folder, _part_of(work, new, reading))
         names = [uri.removeprefix(f"{folder}/") for uri in data]
         storage.write(f"{folder}/{DESCRIPTION}", describe_segment(new, names))
         uris += data
     return uris
 
 
-def _write_segment(work: Work, engine: Engine, folder: str) -> list[str]:
+def _part_of(work: Work, files: Sequence[InputFile], reading: int) -> str:
+    """The place in a segment's folder for one reading of these files alone.
+
+    A step that is called again finds the queries of its earlier calls by their text, which names
+    this place: a query that read the files before they changed must not be found.
+    """
+    content = hashlib.sha256(describe_segment(files, ())).hexdigest()
+    return f"{work.attempt.number}/{reading}-{content[:8]}"
+
+
+def _remove_superseded(work: Work, segments: Sequence[str]) -> None:
+    """Remove what queries have written to the run's segment that failed, or read other files."""
+    folder = f"{work.root.curated}/{work.run.run_id}"
+    kept = {*segments, f"{folder}/{DESCRIPTION}"}
+    for file in list(work.root.storage.list(folder)):
+        if file.uri not in kept:
+            work.root.storage.delete(file.uri)
+
+
+def _write_segment(work: Work, engine: Engine, folder: str, part: str) -> list[str]:
     """Write the lines that were read to a segment's folder; returns the files' URIs."""
-    if parts := engine.unload(CURATED_LINES, f"{folder}/{work.attempt.number}", Format.PARQUET):
+    if parts := engine.unload(CURATED_LINES, f"{folder}/{part}", Format.PARQUET):
         return sorted(parts)
     local = work.scratch / DATA
     engine.write(CURATED_LINES, local, Format.PARQUET)
