@@ -48,16 +48,17 @@ def test_1_when_the_counts_contradict_each_other(cli, examples, tmp_path, monkey
     assert not (tmp_path / "data" / "production" / "current.json").exists()
 
 
-def test_1_for_a_bug_of_ours(cli, examples, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [ZeroDivisionError, EOFError])
+def test_1_for_a_bug_of_ours(cli, examples, tmp_path, monkeypatch, kind):
     def fail(*_, **__):
-        raise ZeroDivisionError("with a value of a record")
+        raise kind("with a value of a record")
 
     monkeypatch.setattr("healthpipe.workflow.one_pass.account", fail)
 
     outcome = cli("extract", "examples")
 
     assert outcome.code == 1
-    assert outcome.err.startswith("healthpipe: unexpected ZeroDivisionError; ")
+    assert outcome.err.lstrip().startswith(f"healthpipe: unexpected {kind.__name__}; ")
     assert "record" not in the_record(tmp_path)["error"]["message"]
 
 

@@ -90,8 +90,9 @@ def run() -> None:
         if not _plain_message(error):  # no command: the help was shown
             sys.exit(2)
         code = _report(UsageError(_plain_message(error), _help_hint()))
-    except (KeyboardInterrupt, typer.Abort):  # before the command had begun to listen
-        code = _report(Interrupted(signal.SIGINT))
+    except (KeyboardInterrupt, typer.Abort) as stop:  # before the command had begun to listen
+        cause = stop.__cause__  # Typer takes the end of any file for that of a user's input
+        code = _report(cause if isinstance(cause, EOFError) else Interrupted(signal.SIGINT))
     except Exception as error:
         code = _report(error)
     drop_unwritten()
