@@ -3,7 +3,7 @@
 import io
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -21,6 +21,9 @@ class Call:
     key: str | None = None
     is_conditional: bool = False
     document: dict[str, Any] = field(default_factory=dict, repr=False)
+    is_first_try: bool = True
+    # The account that has to own the bucket.
+    owner: str | None = None
     at: float = field(default_factory=time.monotonic)
 
     @property
@@ -41,6 +44,12 @@ class Call:
 
 def call_of(environ: dict[str, Any]) -> Call:
     """The call that a request makes. The request's body can still be read afterwards."""
+    # boto3 says in this header how often it has sent a request.
+    is_first_try = "attempt=1" in environ.get("HTTP_AMZ_SDK_REQUEST", "attempt=1").split("; ")
+    return replace(_call_of(environ), is_first_try=is_first_try)
+
+
+def _call_of(environ: dict[str, Any]) -> Call:
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         prefix, _, action = target.rpartition(".")
@@ -60,6 +69,7 @@ def call_of(environ: dict[str, Any]) -> Call:
         unquote(bucket) or None,
         unquote(key) or None,
         is_conditional="HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ,
+        owner=environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER"),
     )
 
 

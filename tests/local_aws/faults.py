@@ -34,6 +34,8 @@ class CallFault:
     key: str = "*"
     times: int | None = 1
     is_conditional: bool = False
+    # Only what boto3 sends for the first time.
+    first_tries: bool = False
     # After the call is carried out: whether the connection is dropped or a 500 is answered.
     lost_by: str | None = None
 
@@ -44,6 +46,7 @@ class CallFault:
             and fnmatchcase(call.bucket or "", self.bucket)
             and fnmatchcase(call.key or "", self.key)
             and (call.is_conditional or not self.is_conditional)
+            and (call.is_first_try or not self.first_tries)
         )
 
 
@@ -68,8 +71,12 @@ class Faults:
     _queries: list[QueryFault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def throttle(self, service: str, action: str = "*", times: int | None = 1) -> None:
-        """Answer as a service does that is asked too often."""
+    def throttle(
+        self, service: str, action: str = "*", times: int | None = 1, *, first_tries: bool = False
+    ) -> None:
+        """Answer as a service does that is asked too often; with `first_tries` only what boto3
+        has not sent before.
+        """
 
         def answer(call: Call) -> Failure:
             code, status = THROTTLED.get(call.service, ("ThrottlingException", 400))
@@ -77,7 +84,7 @@ class Faults:
                 code, status = STARTS_THROTTLED
             return Failure(code, "Rate exceeded", status)
 
-        self._add(CallFault(answer, service, action, times=times))
+        self._add(CallFault(answer, service, action, times=times, first_tries=first_tries))
 
     def fail_call(
         self, service: str, action: str, code: str, message: str = "", status: int = 400,

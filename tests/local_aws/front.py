@@ -10,6 +10,8 @@ from tests.local_aws.answers import Environ, StartResponse
 from tests.local_aws.calls import Call, call_of
 from tests.local_aws.faults import Failure, Faults
 
+ACCOUNT = "123456789012"
+NOT_OWNED = Failure("AccessDenied", "Access Denied", 403)
 # Trino calls these on writes; moto does not know them.
 UNKNOWN_TO_MOTO = {
     f"{verb}ColumnStatisticsFor{of}"
@@ -70,6 +72,9 @@ class Front:
     def _carried_out(self, call: Call, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         if call.service == "glue" and call.action in UNKNOWN_TO_MOTO:
             return answers.document(start, {})
+        if call.owner and call.owner != ACCOUNT:  # moto takes any
+            _read_whole(environ)
+            return answers.failure(start, call, NOT_OWNED)
         if call.service != "athena":
             application: Iterable[bytes] = self._moto(environ, start)
             return application
