@@ -61,7 +61,7 @@ ANSWERS = [
     ("SlowDown", 503, RETRY, "takes no more requests"),
     ("ThrottlingException", 400, RETRY, "takes no more requests"),
     ("InternalError", 500, RETRY, "InternalError"),
-    ("503", 503, RETRY, "503"),
+    ("503", 503, RETRY, "takes no more requests"),
     ("OperationAborted", 409, RETRY, "somebody else changed it"),
     ("NobodyKnows", 418, RETRY, "NobodyKnows"),
     ("NobodyKnows", 403, MISCONFIGURED, f"allow {GET}"),
