@@ -17,7 +17,9 @@ from healthpipe.workflow.language.retrying import Retries
 from tests.rigs import BUCKET, ENGINES, Rig
 from tests.watching import watch_steps
 
-pytest.register_assert_rewrite("tests.against_oracle", "tests.s3_server", "tests.athena_site")
+pytest.register_assert_rewrite(
+    "tests.against_oracle", "tests.s3_server", "tests.athena_site", "tests.aws_runs"
+)
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 AS_OF = "2026-02-15"

@@ -1,11 +1,12 @@
 """How a root stands: what is live, how old the last good run is, what is open."""
 
 import datetime
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
 from healthpipe.alerts.desk import open_failure
-from healthpipe.errors import Stale
+from healthpipe.errors import HealthpipeError, Stale
 from healthpipe.stages.pointer import read_live
 from healthpipe.storage.layout import Root
 from healthpipe.times import span_text
@@ -16,6 +17,8 @@ from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.runs import records_of
 from healthpipe.workflow.words import GOOD, ORCHESTRATE, RunStatus
+
+log = logging.getLogger("healthpipe")
 
 SCHEMA_VERSION = 1
 
@@ -98,7 +101,11 @@ def _lagging(root: Root, live: dict[str, Any], last_good: RunRecord | None) -> l
     from healthpipe.engines.athena.published_tables import lagging
 
     settings = replace(settings_of(last_good), access=root.access)
-    return lagging(settings, root, live)
+    try:
+        return lagging(settings, root, live)
+    except HealthpipeError as error:
+        log.warning("whether the tables in Glue lag cannot be told: %s", error)
+        return []
 
 
 def _summary(record: RunRecord | None) -> dict[str, Any] | None:

@@ -20,9 +20,9 @@ def estimated_usd(bytes_scanned: Iterable[int]) -> float:
     return billed_mb * MB / TB * USD_PER_TB
 
 
-def require_within(scanned: int, maximum: int | None) -> None:
+def require_within(scanned: int, maximum: int) -> None:
     """Raises `UsageError` when a run has scanned more than it may."""
-    if maximum is not None and scanned > maximum:
+    if scanned > maximum:
         raise UsageError(
             f"the run has scanned {scanned:,} bytes, more than the {maximum:,} it may",
             "raise --max-bytes-scanned, or give fewer input files",
