@@ -18,6 +18,8 @@ from healthpipe.engines.query import Constants, Query
 from healthpipe.errors import OutOfTime, ServiceFailed, StillRunning, UsageError
 from tests.athena_site import BUCKET, PLACE, RUN_ID
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.athena_site"]
 
 LINE = b'{"facility_id": "F1", "facility_name": "Mercy", "location": {"state": "CA"}}\n'

@@ -6,6 +6,8 @@ from healthpipe.storage import lease
 from tests.aws_runs import BUCKET, ROOT, SOON, require_clean, require_failed
 from tests.conftest import AS_OF
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.aws_runs"]
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"
 ORCHESTRATE = ("orchestrate", "--as-of", AS_OF, "--engine")
@@ -63,7 +65,6 @@ def test_every_call_of_a_run_on_the_embedded_engine_is_throttled_once(place, thr
     assert again == called
 
 
-@pytest.mark.slow
 def test_every_call_of_a_stage_by_hand_is_throttled_once(place, throttled):
     words = ("filter-expiring", "--as-of", AS_OF, "--engine", "athena", "-o", "-")
     outcome, called, again = throttled(*words)
@@ -78,9 +79,9 @@ def test_every_call_of_a_stage_by_hand_is_throttled_once(place, throttled):
         ("s3", "CopyObject"),
         ("glue", "CreateTable"),
         ("athena", "StartQueryExecution"),
-        pytest.param("athena", "GetWorkGroup", marks=pytest.mark.slow),
-        pytest.param("athena", "GetQueryExecution", marks=pytest.mark.slow),
-        pytest.param("athena", "GetQueryResults", marks=pytest.mark.slow),
+        pytest.param("athena", "GetWorkGroup"),
+        pytest.param("athena", "GetQueryExecution"),
+        pytest.param("athena", "GetQueryResults"),
     ],
 )
 def test_what_is_throttled_for_ever_fails_the_run(place, service, action):
@@ -165,7 +166,6 @@ def test_credentials_that_expire_midway_are_renewed_and_the_run_goes_on(
     assert len(place.records) == 1
 
 
-@pytest.mark.slow
 def test_credentials_that_expire_in_a_query_stop_nothing_for_good(place, monkeypatch):
     place.aws.faults.while_query_runs(place.aws.faults.expire_credentials, "raw_lines")
     outcome = place.orchestrate()

@@ -6,6 +6,8 @@ import pytest
 
 from tests.aws_runs import DATABASE, LATE, RAW, SOON, require_clean
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.aws_runs"]
 NEXT_DAY = "2026-02-16"
 DATASETS = {"extract", "expiring", "state_counts"}
@@ -117,7 +119,6 @@ def test_tables_that_cannot_follow_are_mended_by_the_next_run(place):
     assert {shown_run(place, name) for name in DATASETS} == {second["run_id"]}
 
 
-@pytest.mark.slow
 def test_after_a_rollback_tables_follow_with_the_next_run(place):
     first = place.require_published(place.orchestrate())
     place.require_published(place.orchestrate(as_of=NEXT_DAY))
@@ -133,7 +134,6 @@ def test_after_a_rollback_tables_follow_with_the_next_run(place):
     assert {shown_run(place, name) for name in DATASETS} == {third["run_id"]}
 
 
-@pytest.mark.slow
 def test_a_table_of_somebody_else_is_left_alone(place):
     place.glue.create_database(DatabaseInput={"Name": DATABASE})
     place.glue.create_table(

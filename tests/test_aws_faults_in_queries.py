@@ -7,6 +7,8 @@ from healthpipe.workflow.steps import catalog
 from tests.aws_runs import require_failed
 from tests.conftest import AS_OF
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.aws_runs"]
 SLOW_DOWN = (
     "HIVE_CURSOR_ERROR: Failed to read: Please reduce your request rate. (Service: Amazon S3; "
@@ -54,7 +56,6 @@ def segment_data(place):
     return [f"{folder}/{name}" for name in data]
 
 
-@pytest.mark.slow
 def test_a_query_that_stays_slowed_down_is_tried_by_the_workflow_too(place):
     place.aws.faults.fail_query(SLOW_DOWN, containing=RAW, times=None)
     record = require_failed(place, place.orchestrate(), 4)
@@ -65,7 +66,6 @@ def test_a_query_that_stays_slowed_down_is_tried_by_the_workflow_too(place):
     assert len(set(tokens(place))) == 4 * queries.TRIES
 
 
-@pytest.mark.slow
 def test_a_step_that_fails_twice_is_tried_again_with_new_attempts_and_tokens(place):
     place.aws.faults.fail_query(SLOW_DOWN, containing=RAW, times=2 * queries.TRIES)
     record = place.require_published(place.orchestrate())
@@ -94,7 +94,6 @@ def no_retries(monkeypatch):
     monkeypatch.setattr("healthpipe.workflow.language.retrying.Retries.delay", lambda *_: None)
 
 
-@pytest.mark.slow
 def test_a_query_that_somebody_else_cancels_ends_the_run(place, monkeypatch):
     no_retries(monkeypatch)
     place.aws.faults.cancel_query(STATE_COUNTS)
@@ -133,7 +132,6 @@ def test_a_run_that_scans_too_much_is_stopped_and_says_how_to_let_it(place):
     place.require_published(place.orchestrate("--max-bytes-scanned", "1000000"))
 
 
-@pytest.mark.slow
 def test_branches_that_wait_for_queries_are_stopped_when_one_fails(place):
     place.aws.faults.hang_query(EXTRACT)
     place.aws.faults.hang_query(STATE_COUNTS)

@@ -7,6 +7,8 @@ import pytest
 from healthpipe.ingest.reads import ReadsThere
 from tests.aws_runs import LATE, RAW, SOON, facility, require_failed
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.aws_runs"]
 NEWER = facility("f-new", "TX", "2026-04-01")
 OTHER = "raw/2026-02-02/more.jsonl"
@@ -25,7 +27,6 @@ def test_an_input_that_is_overwritten_is_read_again(place):
     assert place.json(f"runs/{record['run_id']}/inputs.json")["files"][0]["size"] == len(NEWER)
 
 
-@pytest.mark.slow
 def test_an_input_that_is_overwritten_twice_is_read_a_third_time(place):
     contents = iter([SOON + NEWER, NEWER])
     place.aws.faults.while_query_runs(lambda: place.put(RAW, next(contents)), READS_RAW, times=2)
@@ -44,7 +45,6 @@ def test_an_input_that_keeps_changing_fails_the_run(place, monkeypatch):
     assert next(sizes) == 4, "it was read three times"
 
 
-@pytest.mark.slow
 def test_an_input_that_is_deleted_is_left_out(place):
     place.put(OTHER, NEWER)
     place.aws.faults.while_query_runs(lambda: place.delete(RAW), READS_RAW)
@@ -95,7 +95,6 @@ def test_files_that_athena_cannot_read_are_landed_and_read_once_more(place, trus
     assert landed >= {"2026-02-03/plain.jsonl.gz", "2026-02-03/also-plain.jsonl.gz"}
 
 
-@pytest.mark.slow
 def test_a_file_that_cannot_be_read_at_all_is_rejected(place, trusting, monkeypatch):
     monkeypatch.setattr("healthpipe.ingest.content.Content.is_whole", lambda _: True)
     monkeypatch.setattr("healthpipe.ingest.lander.is_container", lambda _: False)

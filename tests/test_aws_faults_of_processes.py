@@ -12,6 +12,8 @@ import pytest
 from tests.aws_runs import ROOT, SOON, require_clean
 from tests.conftest import AS_OF
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["tests.aws_runs"]
 QUICK_S = 15.0
 RAW, EXTRACT = '"raw_', "_extract_1_"
@@ -95,7 +97,6 @@ def test_a_signal_stops_the_query_at_once_and_ends_the_process(place, started, n
     assert query in json.dumps(record)
 
 
-@pytest.mark.slow
 def test_a_signal_while_branches_wait_stops_their_queries(place, started):
     for branch in ("_filterexpiring_1_", "_statecounts_1_"):
         place.aws.faults.hang_query(branch)
@@ -109,7 +110,6 @@ def test_a_signal_while_branches_wait_stops_their_queries(place, started):
     place.require_published(place.run("runs", "retry"))
 
 
-@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once_and_the_next_run_clears_up(place, started):
     process = started(*ORCHESTRATE)
     # A service that does not answer is what anybody sends a second signal for.
@@ -151,7 +151,6 @@ def test_the_next_run_ends_what_a_killed_one_has_left(place, started):
     assert place.published("expiring.ndjson") == SOON
 
 
-@pytest.mark.slow
 def test_a_killed_stage_by_hand_is_cleared_up_by_the_next(place, started):
     process = started(*STAGE)
     process.kill()
@@ -163,7 +162,6 @@ def test_a_killed_stage_by_hand_is_cleared_up_by_the_next(place, started):
     assert place.states()["CANCELLED"] == 1
 
 
-@pytest.mark.slow
 def test_of_two_at_once_one_is_kept_out(place, started):
     process = started(*ORCHESTRATE)
     held_out = place.orchestrate()
