@@ -79,9 +79,9 @@ def test_every_call_of_a_stage_by_hand_is_throttled_once(place, throttled):
         ("s3", "CopyObject"),
         ("glue", "CreateTable"),
         ("athena", "StartQueryExecution"),
-        pytest.param("athena", "GetWorkGroup"),
-        pytest.param("athena", "GetQueryExecution"),
-        pytest.param("athena", "GetQueryResults"),
+        ("athena", "GetWorkGroup"),
+        ("athena", "GetQueryExecution"),
+        ("athena", "GetQueryResults"),
     ],
 )
 def test_what_is_throttled_for_ever_fails_the_run(place, service, action):

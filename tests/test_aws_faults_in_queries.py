@@ -75,7 +75,7 @@ def test_a_step_that_fails_twice_is_tried_again_with_new_attempts_and_tokens(pla
     assert {uri.split("/")[2] for uri in segment_data(place)} == {"3"}
 
 
-@pytest.mark.parametrize("containing", [RAW, pytest.param(EXTRACT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("containing", [RAW, EXTRACT])
 def test_a_query_that_hangs_is_stopped_at_the_deadline(place, monkeypatch, containing):
     monkeypatch.setattr(queries, "DEADLINE_S", 0.3)
     no_retries(monkeypatch)
@@ -111,7 +111,7 @@ def test_a_stage_by_hand_whose_query_is_cancelled(place):
     assert record["queries"]
 
 
-@pytest.mark.parametrize("how", ["drop", pytest.param("error", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("how", ["drop", "error"])
 def test_a_start_whose_answer_is_lost_is_one_query(place, how):
     place.aws.faults.lose_answer("athena", "StartQueryExecution", times=3, how=how)
     record = place.require_published(place.orchestrate())
