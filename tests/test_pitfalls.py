@@ -199,6 +199,19 @@ def test_a_reject_keeps_its_bytes_and_all_its_reasons(result, tmp_path):
     ]
 
 
+@pytest.mark.every_engine
+@pytest.mark.parametrize("beside", [b'{"facility_id": "F3"}', b"\xff"], ids=["text", "no text"])
+def test_only_the_first_of_two_byte_order_marks_is_none_of_the_line(result, tmp_path, beside):
+    mark, line = b"\xef\xbb\xbf", b'{"facility_id": "F1"}'
+    write(tmp_path / "in.jsonl", mark + mark + line, facility("F2"), beside)
+
+    found = result("extract", "in.jsonl")
+
+    assert "F1" not in found.first_column
+    assert "F2" in found.first_column
+    assert mark + line in [kept for _, _, kept, _ in found.rejects]
+
+
 RECORDS = [facility("F1", LATER), facility("F2", "2027-03-01")]
 FORMS = {
     "a compact array": json.dumps(RECORDS, separators=(",", ":")),

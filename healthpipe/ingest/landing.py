@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from healthpipe.contract import MAX_LINE_BYTES, Reason
 from healthpipe.ingest.content import DAMAGED_GZIP, Content
-from healthpipe.ingest.lines import BLANK, Piece, copy_line, pieces
+from healthpipe.ingest.lines import BLANK, BYTE_ORDER_MARK, Piece, copy_line, pieces
 from healthpipe.ingest.raw_values import BreaksOff, NotJson, RawValues
 from healthpipe.ingest.shapes import Shape, may_be_container, records_in
 from healthpipe.storage.private import make_private
@@ -148,6 +148,7 @@ def _as_line(content: bytes) -> bytes:
         content.decode("utf-8")
     except UnicodeDecodeError:
         return base64.b64encode(content) + SET_ASIDE + Reason.NOT_UTF8.encode()
-    if SET_ASIDE in content:
+    # An engine's reader would take a BOM that begins the landed file for no part of the line.
+    if SET_ASIDE in content or content.startswith(BYTE_ORDER_MARK):
         return base64.b64encode(content) + SET_ASIDE + Reason.NOT_JSON.encode()
     return content
