@@ -71,13 +71,18 @@ def sns():
     sqs = client("sqs")
     url = sqs.create_queue(QueueName="inbox")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    asked = {"TopicArn": topic, "Protocol": "sqs", "Endpoint": arn["QueueArn"]}
+    subscription = client("sns").subscribe(**asked)["SubscriptionArn"]
 
     def read():
         received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
         return [json.loads(each["Body"]) for each in received]
 
     yield SimpleNamespace(address=address, read=read)
+    # All servers of moto in a process know the same topics, queues and subscriptions.
+    client("sns").unsubscribe(SubscriptionArn=subscription)
+    client("sns").delete_topic(TopicArn=topic)
+    sqs.delete_queue(QueueUrl=url)
     server.stop()
 
 
