@@ -199,13 +199,11 @@ def test_130_and_143_when_interrupted(tmp_path, command, number, code):
     assert not list(tmp_path.glob("data/runs/*/.attempt"))
 
 
-def test_130_also_before_the_command_listens(cli, monkeypatch):
-    def interrupted(**_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("healthpipe.cli.main.app", interrupted)
-    outcome = cli("orchestrate")
-    assert outcome.code == 130
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_130_and_143_also_while_the_options_are_read(cli, monkeypatch, number, code):
+    monkeypatch.setattr("typer.echo", lambda *_: os.kill(os.getpid(), number))
+    outcome = cli("--version")
+    assert outcome.code == code
     assert outcome.err.splitlines() == ["healthpipe: interrupted; run again"]
 
 

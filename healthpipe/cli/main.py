@@ -1,7 +1,6 @@
 """The application, and the one place where errors become a line and an exit code."""
 
 import json
-import signal
 import sys
 from typing import Annotated
 
@@ -23,8 +22,9 @@ from healthpipe.cli.stages import orchestrate, stage_command
 from healthpipe.cli.status import status
 from healthpipe.cli.streams import drop_unwritten, occupy_standard_streams
 from healthpipe.cli.workflow import workflow
-from healthpipe.errors import Interrupted, UsageError, exit_code_of
+from healthpipe.errors import UsageError, exit_code_of
 from healthpipe.stages.catalog import STAGES
+from healthpipe.stopping import stopped_by_signals
 from healthpipe.words import LogFormat
 
 app = typer.Typer(
@@ -73,11 +73,13 @@ app.add_typer(workflow, name="workflow")
 
 def run() -> None:
     """Run the command line of this process and end it with the contract's exit code."""
-    occupy_standard_streams()
-    start_logging(LogFormat.TEXT, quiet=False)
-    forget_manner()
+    occupy_standard_streams()  # before any file is opened
     try:
-        code = app(standalone_mode=False) or 0
+        # Typer would end a command that Ctrl-C meets early without a word.
+        with stopped_by_signals():
+            start_logging(LogFormat.TEXT, quiet=False)
+            forget_manner()
+            code = app(standalone_mode=False) or 0
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads our output has seen enough
         code = 0
@@ -90,9 +92,9 @@ def run() -> None:
         if not _plain_message(error):  # no command: the help was shown
             sys.exit(2)
         code = _report(UsageError(_plain_message(error), _help_hint()))
-    except (KeyboardInterrupt, typer.Abort) as stop:  # before the command had begun to listen
+    except typer.Abort as stop:
         cause = stop.__cause__  # Typer takes the end of any file for that of a user's input
-        code = _report(cause if isinstance(cause, EOFError) else Interrupted(signal.SIGINT))
+        code = _report(cause if isinstance(cause, EOFError) else stop)
     except Exception as error:
         code = _report(error)
     drop_unwritten()

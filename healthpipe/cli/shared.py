@@ -11,7 +11,6 @@ from healthpipe.aws.access import AwsAccess
 from healthpipe.cli.console import shown_progress, start_logging
 from healthpipe.cli.outputs import require_writable
 from healthpipe.errors import UsageError
-from healthpipe.stopping import stopped_by_signals
 from healthpipe.words import Format, LogFormat
 from healthpipe.workflow.progress import Progress
 
@@ -54,10 +53,10 @@ class Manner:
 
     @contextmanager
     def session(self) -> Iterator[Progress]:
-        """Messages, progress and signals as the user wants them while the block runs."""
+        """Messages and progress as the user wants them while the block runs."""
         self.start_logging()
         wanted = not self.quiet and self.log_format is LogFormat.TEXT
-        with stopped_by_signals(), shown_progress(wanted=wanted) as progress:
+        with shown_progress(wanted=wanted) as progress:
             yield progress
 
 
