@@ -123,8 +123,8 @@ def rig(session_aws, request, monkeypatch, tmp_path_factory):
 
 
 def _go_to(aws, monkeypatch, cache: Path) -> None:
-    """Empty a local AWS and have boto3 find nothing else; queries are looked at often."""
-    from healthpipe.engines.athena import queries
+    """Empty a local AWS and have boto3 find nothing else; who waits for it waits for moments."""
+    from tests.aws_runs import hasten
 
     aws.reset()
     aws.client("s3").create_bucket(Bucket=BUCKET)
@@ -133,7 +133,7 @@ def _go_to(aws, monkeypatch, cache: Path) -> None:
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HEALTHPIPE_CACHE", str(cache))
-    monkeypatch.setattr(queries, "FIRST_WAIT_S", 0.02)
+    hasten(monkeypatch)
 
 
 @dataclass

@@ -36,7 +36,7 @@ SOME_CASES = st.lists(st.sampled_from(sorted(CASES)), min_size=2, max_size=4, un
 
 
 @given(file_sets(), options(), SOME_CASES)
-@settings(FUZZ, max_examples=60)
+@settings(FUZZ, max_examples=20)
 def test_stages_by_hand_agree_with_the_oracle(rig, files, wanted, names):
     check_by_hand(rig, files, wanted, names)
 
@@ -70,7 +70,7 @@ def test_every_output_agrees_with_the_oracle_on_many_records(rig, name, odd):
 
 
 @given(file_sets(), options())
-@settings(FUZZ, max_examples=20)
+@settings(FUZZ, max_examples=8)
 def test_the_workflow_agrees_with_the_oracle(rig, files, wanted):
     check_workflow(rig, files, wanted)
 

@@ -607,7 +607,12 @@ def test_a_failing_run_leaves_the_output_of_the_last_one(cli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "call", [("filter-expiring", "-o", "out.ndjson"), ("filter-expiring",), ("orchestrate",)]
+    "call",
+    [
+        ("filter-expiring", "-o", "out.ndjson"),
+        ("filter-expiring",),
+        pytest.param(("orchestrate",), marks=pytest.mark.slow),  # it tries for a while
+    ],
 )
 def test_what_cannot_be_written_whole_is_not_there_under_its_name(tmp_path, call):
     """The system refuses every byte after the first 200,000 of a file."""

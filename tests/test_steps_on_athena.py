@@ -15,6 +15,7 @@ from healthpipe.workflow.attempts import Attempt
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.record import Execution
 from healthpipe.workflow.runs import Run
+from tests.aws_runs import hasten
 from tests.local_aws import local_aws
 from tests.test_steps import EXECUTION, IN_ORDER, Context
 
@@ -31,6 +32,7 @@ def server():
 def aws(server, monkeypatch):
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
+    hasten(monkeypatch)
     server.client("s3").create_bucket(Bucket=BUCKET)
     yield server
     server.reset()

@@ -261,6 +261,7 @@ def test_sigterm_ends_a_run_within_two_seconds(root, tmp_path):
     assert err == "healthpipe: interrupted; nothing was published; run again\n"
 
 
+@pytest.mark.slow
 def test_the_bad_morning_is_what_happens(tmp_path):
     shown, printed = shown_and_printed("docs/a-bad-morning.md", tmp_path)
 

@@ -111,7 +111,7 @@ def in_csv(cli, tmp_path, names, *arguments) -> tuple[bytes, list[list[str]]]:
 
 def test_csv_holds_any_text_as_rfc_4180_has_it(cli, tmp_path):
     @given(st.lists(TEXT, min_size=1, max_size=20))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=15, deadline=None)
     def check(names):
         content, rows = in_csv(cli, tmp_path, names)
         assert [row[1] for row in rows] == [name.strip(" \t\r\n") for name in names]

@@ -10,12 +10,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
-from healthpipe.engines.sql import ATHENA
+from healthpipe.engines.sql import ATHENA, KEPT_TEXTS
 from healthpipe.errors import UsageError
 
 # Athena's limit to the text of a query.
 MAX_STATEMENT_BYTES = 262_144
-KEPT_TEXTS = 256
 
 
 def compose(definitions: Mapping[str, str], tables: Mapping[str, str], query: str) -> str:

@@ -47,7 +47,7 @@ class Query:
     """
 
     name: str
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, Value] = field(default_factory=dict, hash=False)
     is_ordered: bool = True
     column: str | None = None
     dropped: frozenset[str] = frozenset()

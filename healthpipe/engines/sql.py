@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import sqlglot
@@ -16,6 +16,8 @@ from healthpipe.engines.query import Constants, IdPattern, Query, Relation, Valu
 FUNCTIONS = "functions"
 ATHENA = "athena"
 SOURCE = "source"
+# A run asks for the same text several times, and making one costs more than a small query.
+KEPT_TEXTS = 256
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,23 @@ def statement(relation: Relation, dialect: str, keys: Mapping[str, exp.Expr] | N
     """
     if isinstance(relation, Constants):
         return _constant_rows(relation).sql(dialect, copy=False)
+    if keys:
+        return _text(relation, dialect, keys)
+    return _text_without_keys(relation, dialect)
+
+
+@lru_cache(KEPT_TEXTS)
+def _text_without_keys(relation: Query, dialect: str) -> str:
+    return _text(relation, dialect, {})
+
+
+def _text(relation: Query, dialect: str, keys: Mapping[str, exp.Expr]) -> str:
     tree = _query(relation.name).copy()
     if not relation.is_ordered:
         tree.set("order", None)
     wanted = {relation.column} if relation.column else set(tree.named_selects) - relation.dropped
     kept = [s for s in tree.selects if s.alias_or_name in wanted]
-    added = [exp.alias_(key, name) for name, key in (keys or {}).items()]
+    added = [exp.alias_(key, name) for name, key in keys.items()]
     tree.set("expressions", kept + added)
     if relation.limit is not None:
         tree = tree.limit(relation.limit)
