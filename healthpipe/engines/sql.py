@@ -125,6 +125,7 @@ def adapter_text(engine: str, name: str) -> str:
     return (sql_folder() / engine / f"{name}.sql").read_text(encoding="utf-8")
 
 
+@cache
 def athena_source() -> str:
     """The text of Athena's adapter, which makes `source` of `raw_lines` and `raw_files`."""
     return _bind(_expand(_parse(f"{ATHENA}/{SOURCE}")), {}).sql(ATHENA, comments=False)

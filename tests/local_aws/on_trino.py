@@ -39,7 +39,8 @@ class TrinoBackend:
 
     def unload(self, unload: Unload, database: str, query_id: str, stopping: Stopping) -> Written:
         """A table over the folder is made of the query's rows and dropped: its files stay."""
-        table = f'{CATALOG}."{_home(database)}".unload_{query_id.replace("-", "_")}'
+        home, name = _home(database), f"unload_{query_id.replace('-', '_')}"
+        table = f'{CATALOG}."{home}".{name}'
         codec = unload.properties.get("compression", "GZIP").upper()
         with self._cursor(database, stopping, codec) as cursor:
             try:
@@ -48,7 +49,7 @@ class TrinoBackend:
                 cursor.fetchall()
                 scanned = cursor.stats["physicalInputBytes"]
             finally:
-                self._drop(table)
+                stored.drop_table(home, name)
         return Written([item.uri for item in stored.below(unload.target)], scanned)
 
     def close(self) -> None:
@@ -89,10 +90,6 @@ class TrinoBackend:
             schema=database,
             session_properties={f"{CATALOG}.compression_codec": codec},
         )
-
-    def _drop(self, table: str) -> None:
-        with suppress(Error):
-            self._connected("default", "GZIP").cursor().execute(f"drop table if exists {table}")
 
 
 def _execute(cursor: Cursor, sql: str, stopping: Stopping) -> None:

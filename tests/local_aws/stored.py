@@ -77,6 +77,13 @@ def table(database: str, name: str) -> dict[str, Any] | None:
     return described
 
 
+def drop_table(database: str, name: str) -> None:
+    """Take a table out of the Glue catalog, if it is there."""
+    held = _glue().databases.get(database)
+    if held:
+        held.tables.pop(name, None)
+
+
 def databases() -> list[str]:
     """The names of the Glue catalog's databases."""
     return sorted(_glue().databases)

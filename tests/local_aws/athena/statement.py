@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -13,6 +13,8 @@ from tests.local_aws.front import Refused
 
 INVALID = "InvalidRequestException"
 MAX_BYTES = 262_144
+# Whoever takes a statement and whoever runs it look at the same tree.
+KEPT_TREES = 16
 FIRST_WORDS = (
     "'ALTER', 'ANALYZE', 'CREATE', 'DESC', 'DESCRIBE', 'DROP', 'EXPLAIN', 'INSERT', 'SHOW', "
     "'UNLOAD', <query>"
@@ -109,10 +111,16 @@ def _mismatched(token: Token, expecting: str) -> Refused:
     )
 
 
+@lru_cache(KEPT_TREES)
+def tree_of(sql: str) -> exp.Expr | None:
+    """The tree of a text, not to be changed. Raises `SqlglotError`."""
+    return _dialect().parse(sql)[0]
+
+
 def _query(sql: str, parameters: Sequence[str]) -> str:
     """A query's text with its parameters put in. Raises `Refused` unless it is one query."""
     try:
-        tree = _dialect().parse(sql)[0]
+        tree = tree_of(sql)
     except SqlglotError as error:
         raise _as_athena_says(error) from error
     if not isinstance(tree, exp.Query | exp.Values):

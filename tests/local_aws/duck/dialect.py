@@ -6,18 +6,19 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
+
+from tests.local_aws.athena.statement import tree_of
 
 PATH = "$path"
 
 
 def parsed(sql: str) -> exp.Query:
     """The tree of a query of Athena."""
-    tree = sqlglot.parse_one(sql, dialect="athena")
+    tree = tree_of(sql)
     assert isinstance(tree, exp.Query)
-    return tree
+    return tree.copy()
 
 
 def tables(tree: exp.Query) -> list[exp.Table]:
