@@ -42,12 +42,6 @@ class UsageError(HealthpipeError, ValueError):
     workflow_name = "Misconfigured"
 
 
-class NotSupportedYet(UsageError, NotImplementedError):
-    """Part of the design, but not of this version."""
-
-    code = "not_supported_yet"
-
-
 class SourceNotFound(UsageError, FileNotFoundError):
     """A SOURCE is not there, or holds no file that can be read."""
 

@@ -56,11 +56,16 @@ def pytest_cmdline_main(config):
         config.option.numprocesses, config.option.dist, config.option.tx = 0, "no", []
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
+    """Leave the tests that run on the wanted engine; on Trino most of them are slow."""
     engine = config.option.engine
     others = [item for item in items if not takes_part(item, engine)]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if takes_part(item, engine)]
+    for item in items:
+        if engine == "trino" and not item.get_closest_marker("sample"):
+            item.add_marker(pytest.mark.slow)
 
 
 def takes_part(item, engine: str) -> bool:

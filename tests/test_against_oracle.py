@@ -27,7 +27,7 @@ FUZZ = settings(
     ],
 )
 # A query elsewhere takes its time: there are fewer sets, of more files each.
-ELSEWHERE = settings(FUZZ, max_examples=4, phases=[Phase.generate], database=None)
+ELSEWHERE = settings(FUZZ, max_examples=2, phases=[Phase.generate], database=None)
 LARGE = file_sets(least=5, most=7)
 
 
@@ -55,6 +55,7 @@ def test_stages_by_hand_agree_with_the_oracle_on_hundreds_of_file_sets(rig, file
     check_by_hand(rig, files, wanted, names)
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("odd", [0, 0.03, pytest.param(0.15, marks=pytest.mark.every_engine)])
 @pytest.mark.parametrize("name", CASES)
 def test_every_output_agrees_with_the_oracle_on_many_records(rig, name, odd):
@@ -75,6 +76,7 @@ def test_the_workflow_agrees_with_the_oracle(rig, files, wanted):
     check_workflow(rig, files, wanted)
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine("athena", "trino")
 @given(LARGE, options())
 @ELSEWHERE

@@ -10,8 +10,6 @@ from tests.conftest import AS_OF
 from tests.s3_server import backend
 
 FILES = 10_000
-# On two quiet cores it takes a fifth of that.
-PATIENCE_S = 300
 
 
 @pytest.mark.slow
@@ -25,7 +23,6 @@ def test_a_manifest_of_ten_thousand_files_is_read_whole(cli, site):  # noqa: F81
     document = cli("extract", *call).document
 
     assert document["status"] == "succeeded", document
-    assert document["elapsed_s"] < PATIENCE_S
     assert document["input"]["files"] == document["records"]["accepted"] == FILES
     with Path("x.csv").open(newline="") as file:
         rows = list(csv.reader(file))[1:]

@@ -54,6 +54,7 @@ def rejected(path: Path) -> list[tuple]:
         return connection.execute(query, [str(path)]).fetchall()
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine(*ELSEWHERE)
 def test_the_workflow_publishes_what_it_does_on_duckdb(cli, rig, embedded, examples):
     found, expected = (results(each, published(cli, each, "examples")) for each in (rig, embedded))
@@ -81,6 +82,7 @@ def test_fifty_thousand_dirty_records_give_the_same_rows_in_the_workflow(cli, ri
     assert not rig.names(f"{rig.root.run(documents[0]['run_id'])}/landed")
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine("trino")
 def test_raw_data_is_scanned_once_and_the_stages_scan_a_fifth_of_it_at_most(
     cli, rig, tmp_path, session_aws
@@ -104,6 +106,7 @@ def test_raw_data_is_scanned_once_and_the_stages_scan_a_fifth_of_it_at_most(
     assert 0 < stages < 0.2 * raw
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_what_a_run_turned_away_is_listed_and_shown(cli, rig, tmp_path):
     bad = {"in/a.jsonl": b'{"facility_id": "F1"}\nno record\n\n[1]\n', "in/b.jsonl": b"\xff\n"}

@@ -107,7 +107,6 @@ def published(cli, rig):
 # What arrives.
 
 
-@pytest.mark.every_engine
 def test_a_listing_and_a_result_of_more_than_a_thousand_are_whole(cli, tmp_path):
     for number in range(1500):
         write(tmp_path / "in" / f"{number % 7}" / f"{number}.jsonl", facility(f"F{number:04}"))
@@ -155,6 +154,7 @@ BAD_LINES = [
 ]
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_a_bad_line_costs_itself_and_no_good_line_beside_it(result, tmp_path):
     good = [facility(f"G{number}") for number in range(10)]
@@ -182,6 +182,7 @@ def test_a_bad_line_costs_itself_and_no_good_line_beside_it(result, tmp_path):
     assert sorted(line for _, _, line, _ in found.rejects) == sorted(BAD_LINES)
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_a_reject_keeps_its_bytes_and_all_its_reasons(result, tmp_path):
     line = b'\t{"employee_count":1e3, "services":"\xc3\xa9", "facility_name":"" }  '
@@ -233,6 +234,7 @@ def test_records_count_as_records_in_whatever_form_they_come(result, tmp_path, f
     ]
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_what_is_no_list_where_one_belongs_is_an_empty_list_and_an_issue(result, tmp_path):
     for number, value in enumerate([None, 5, "[]", True, {"a": 1}]):
@@ -338,6 +340,7 @@ NO_DATES = [
 ]  # fmt: skip
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_what_is_no_date_is_never_valid_never_expired_and_never_due(result, tmp_path):
     write(tmp_path / "in.jsonl", *(facility(f"{n:02}", day) for n, day in enumerate(NO_DATES)))
@@ -485,6 +488,7 @@ def test_a_facility_without_a_state_counts_and_a_line_without_an_id_is_a_reject(
     assert found.issues == {"facility_id_missing": 6, "state_missing": 6, "state_not_recognised": 1}
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_which_of_several_records_wins_is_decided(result, tmp_path):
     def named(name, facility_name, day=None):
@@ -553,6 +557,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_sql_in_names_ids_and_states_is_nothing_but_text(cli, rig, tmp_path):
     root, output = rig.named_root("r'oot; --"), "o'ut\"; drop table current; --.csv"
@@ -654,6 +659,7 @@ def test_rows_of_yesterday_do_not_stay_beside_those_of_today(cli, tmp_path, fmt)
     assert found == [("F9",)]
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_published_results_hold_the_rows_of_their_run_alone(published, tmp_path):
     write(tmp_path / "in.jsonl", facility("F1", LATER), facility("F2", LATER, state="NV"))

@@ -41,6 +41,8 @@ def aws(server, monkeypatch):
 @pytest.fixture
 def run(aws, monkeypatch, tmp_path):
     monkeypatch.setenv("HEALTHPIPE_CACHE", str(tmp_path / "cache"))
+    # A test beside this one has a run of the same name on the same root.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     root = open_root(f"s3://{BUCKET}/root")
     run = Run(root, Execution.from_json(EXECUTION).run_id)
     yield run

@@ -49,7 +49,10 @@ def installation() -> Path:
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kept = caches / "healthpipe-trino"
     home = kept / f"trino-server-{VERSION}"
-    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"there is no place to keep it: {error}") from error
     with FileLock(kept / "lock"):
         if not home.is_dir():
             with tempfile.TemporaryDirectory(dir=kept) as folder:

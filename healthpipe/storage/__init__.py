@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from healthpipe.aws.access import AwsAccess
-from healthpipe.errors import NotSupportedYet
 
 if TYPE_CHECKING:
     from healthpipe.storage.base import Storage
@@ -18,9 +17,3 @@ def open_storage(uri: str, access: AwsAccess | None = None) -> "Storage":
     from healthpipe.storage.local import LocalStorage
 
     return LocalStorage()
-
-
-def require_local(uri: str) -> None:
-    """Refuse a place that the design names and this version lacks, before anything is written."""
-    if uri.startswith("s3://"):
-        raise NotSupportedYet(f"{uri} is not supported yet", "use a local path")
