@@ -129,7 +129,7 @@ def test_a_run_that_scans_too_much_is_stopped_and_says_how_to_let_it(place):
     assert "raise --max-bytes-scanned" in outcome.err.splitlines()[-1]
     assert record["scanned"]["bytes"] > 1
     place.aws.faults.clear()
-    place.require_published(place.orchestrate("--max-bytes-scanned", "1000000"))
+    place.require_published(place.run("runs", "retry", "--max-bytes-scanned", "1000000"))
 
 
 def test_branches_that_wait_for_queries_are_stopped_when_one_fails(place):

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,10 +49,12 @@ def show_run(root: Root, run_id: str | None, manner: Manner) -> None:
 
 @dataclass(frozen=True)
 class Retrying:
-    """Which run to go on with, by default the last, and how."""
+    """Which run to go on with, by default the last, what of its request is to be changed, and for
+    how many seconds to wait for another run.
+    """
 
     run_id: str | None
-    accept_drop: bool
+    changes: Mapping[str, Any]
     lock_wait_s: float
 
 
@@ -61,7 +63,7 @@ def retry_run(root: Root, retrying: Retrying, manner: Manner) -> None:
     run_id = retrying.run_id
     with manner.session() as progress:
         around = Surroundings(progress, retrying.lock_wait_s)
-        result = retry(root, run_id, accept_drop=retrying.accept_drop, surroundings=around)
+        result = retry(root, run_id, retrying.changes, around)
     if result is None:
         log.info("this run has succeeded; there is nothing to go on with")
         if manner.json:

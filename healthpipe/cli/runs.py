@@ -8,6 +8,9 @@ from healthpipe.cli.aws_options import root_of
 from healthpipe.cli.declared import AWS, MANNER, declare
 from healthpipe.cli.shared import Manner
 
+# What a run may be gone on with though it was asked for without it.
+CHANGEABLE = ("accept_drop", "max_bytes_scanned")
+
 runs = typer.Typer(
     no_args_is_help=True,
     help="List, show, go on with and roll back runs, and remove what nobody needs.",
@@ -42,7 +45,8 @@ def retry(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_records import Retrying, retry_run
 
-    retrying = Retrying(given["any_run"], given["accept_drop"], given["lock_wait"])
+    changes = {name: given[name] for name in CHANGEABLE if given[name]}
+    retrying = Retrying(given["any_run"], changes, given["lock_wait"])
     retry_run(root_of(given), retrying, Manner.of(given))
 
 
@@ -70,7 +74,7 @@ def prune(context: typer.Context, **given: Any) -> None:
 
 declare(list_, ("root", "limit", "all_", *AWS, *MANNER))
 declare(show, ("any_run", "root", *AWS, *MANNER))
-declare(retry, ("any_run", "root", "accept_drop", "lock_wait", *AWS, *MANNER))
+declare(retry, ("any_run", "root", *CHANGEABLE, "lock_wait", *AWS, *MANNER))
 declare(rollback, ("published_run", "root", "lock_wait", *AWS, *MANNER))
 declare(prune, ("dry_run", "keep", "prune_days", "root", "lock_wait", *AWS, *MANNER))
 runs.command("list")(list_)

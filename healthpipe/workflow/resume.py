@@ -1,6 +1,8 @@
 """Going on with a run that failed, from the step that failed, if that is still the same run."""
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from healthpipe.errors import RetryRefused, RunNotFound
 from healthpipe.ingest.found import STANDARD_INPUT
@@ -20,10 +22,11 @@ RUN_ANEW = "run `healthpipe orchestrate` instead"
 
 
 def retry(
-    root: Root, run_id: str | None, *, accept_drop: bool, surroundings: Surroundings
+    root: Root, run_id: str | None, changes: Mapping[str, Any], surroundings: Surroundings
 ) -> WorkflowResult | None:
     """Go on with a run, by default the last one of the workflow; None if it has succeeded.
 
+    `changes` are fields of its request that are to be others than they were.
     Raises `RunNotFound`, and `RetryRefused` where the result would not be that run's any more.
     """
     run = Run(root, last_run(root).run_id) if run_id is None else Run.named(root, run_id)
@@ -37,9 +40,8 @@ def retry(
         return None
     _require_same(run, record)
     given = {name: value for name, value in asdict(root.access).items() if value is not None}
-    request = RunRequest.from_json({**record.details["request"], **given, "root": root.uri})
-    if accept_drop:
-        request = replace(request, accept_drop=True)
+    asked = record.details["request"]
+    request = RunRequest.from_json({**asked, **changes, **given, "root": root.uri})
     return orchestrate(request, Execution.from_json(record.details["execution"]), surroundings)
 
 
