@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
-from xdist.scheduler import LoadScopeScheduling
 
 from healthpipe.cli.main import run
 from healthpipe.workflow.language.retrying import Retries
@@ -25,19 +24,6 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 AS_OF = "2026-02-15"
 
 settings.register_profile("no-shrink", phases=[Phase.explicit, Phase.reuse, Phase.generate])
-
-
-class OneServer(LoadScopeScheduling):
-    """Tests one by one to whoever is free; those on Trino to one process, which starts it."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return path if path.endswith("_on_trino.py") else nodeid
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    return OneServer(config, log) if config.getvalue("dist") == "load" else None
 
 
 def pytest_addoption(parser):

@@ -11,7 +11,7 @@ import pytest
 from healthpipe.aws.access import AthenaSettings
 from healthpipe.engines.athena.published_tables import follow, lagging
 from healthpipe.engines.query import Constants, Query
-from healthpipe.engines.sql import column_names
+from healthpipe.engines.sql_files import column_names
 from healthpipe.errors import UsageError
 from healthpipe.stages.carried import Carried
 from healthpipe.stages.catalog import STAGES

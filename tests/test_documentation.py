@@ -8,7 +8,7 @@ import pytest
 
 from healthpipe.cli.declared import ATHENA, AWS
 from healthpipe.contract import RULES, Reason
-from healthpipe.engines.sql import columns, summary
+from healthpipe.engines.sql_files import columns, summary
 from healthpipe.stages.audit import Gate
 from healthpipe.stages.catalog import VIEWS
 from healthpipe.stages.gates import Gates

@@ -8,18 +8,17 @@ from pyarrow import BufferReader
 
 from tests.local_aws import local_aws
 from tests.local_aws.asking import BUCKET, LINES, PARQUET_SERDE, TEXT, User, unload
-from tests.trino_server import why_not
 
 PLACE = f"s3://{BUCKET}/unloaded/"
-ON_TRINO = pytest.param(
-    "trino",
-    marks=[pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=str(why_not()))],
-)
+pytestmark = [pytest.mark.every_engine("duckdb", "trino"), pytest.mark.sample]
 
 
-@pytest.fixture(scope="module", params=["duckdb", ON_TRINO])
-def server(request):
-    with local_aws(request.param) as aws:
+@pytest.fixture(scope="module")
+def server(session_aws):
+    if session_aws:
+        yield session_aws
+        return
+    with local_aws() as aws:
         yield aws
 
 

@@ -20,15 +20,13 @@ from tests import fuzz
 from tests.against_oracle import CASES, read_parquet, stage_options
 from tests.conftest import EXAMPLES
 from tests.dirty import many_records
-from tests.local_aws.server import local_aws
 from tests.odd_json import ODD_LINES
 from tests.on_trino import EVERYTHING, check_on_trino, judge_on_trino, raw_files_of
 from tests.oracle import File, Options
 from tests.strategies import options
 from tests.trino_engine import Tables, TrinoEngine
-from tests.trino_server import start_trino, why_not
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.every_engine("trino")
 
 AS_OF = datetime.date(2025, 8, 31)
 DIRTY = {
@@ -44,18 +42,10 @@ DIRTY = {
 }
 
 
-@pytest.fixture(scope="session")
-def trino():
-    """A Trino over the S3 and Glue of a local AWS."""
-    if reason := why_not():
-        pytest.skip(reason)
-    with local_aws() as aws, start_trino(aws.endpoint_url) as server:
-        yield server, Tables(aws.endpoint_url)
-
-
 @pytest.fixture
-def engine(trino):
-    return TrinoEngine(*trino)
+def engine(rig, session_aws):
+    """An engine on the Trino of the local AWS, over its S3 and Glue, which the rig has emptied."""
+    return TrinoEngine(session_aws.backend.server, Tables(session_aws.endpoint_url))
 
 
 def test_every_output_of_the_examples_agrees_with_the_oracle(engine):
@@ -72,17 +62,20 @@ def test_every_output_of_the_examples_agrees_with_the_oracle(engine):
     )
 
 
+@pytest.mark.sample
 @pytest.mark.parametrize("odd", DIRTY)
 def test_every_output_agrees_with_the_oracle_on_many_records(engine, odd):
     files = many_records(seed=7, lines=800, odd=odd)
     check_on_trino(engine, files, DIRTY[odd], judge_on_trino(engine, files))
 
 
+@pytest.mark.sample
 def test_lines_that_parsers_differ_in_are_judged_as_the_oracle_judges_them(engine):
     files = [File("odd.jsonl", b"\n".join(ODD_LINES))]
     check_on_trino(engine, files, Options(AS_OF), judge_on_trino(engine, files))
 
 
+@pytest.mark.sample
 def test_hundreds_of_fuzzed_files_agree_with_the_oracle(engine):
     cases = fuzzed_files(400)
     files = [
@@ -113,6 +106,7 @@ def fuzzed_files(number: int) -> list[tuple[bytes, Options]]:
     return cases
 
 
+@pytest.mark.sample
 def test_fifty_thousand_dirty_records_come_out_as_duckdb_has_them(engine, cli, tmp_path):
     made = ("--n", "50000", "--chunk", "10000", "--snapshot", "2026-01-05", "--defects", "1500")
     assert cli("generate-data", *made, "--outdir", "dirty").code == 0

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthpipe.contract import STATES
-from healthpipe.engines.sql import columns, summary
+from healthpipe.engines.sql_files import columns, summary
 from healthpipe.stages.catalog import STAGES, VIEWS
 from healthpipe.words import Format
 from tests.conftest import AS_OF, tree

@@ -10,7 +10,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
-from healthpipe.engines.sql import ATHENA, KEPT_TEXTS
+from healthpipe.engines.sql import KEPT_TEXTS
+from healthpipe.engines.sql_files import ATHENA
 from healthpipe.errors import UsageError
 
 # Athena's limit to the text of a query.

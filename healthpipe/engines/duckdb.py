@@ -8,64 +8,28 @@ from typing import Any, ClassVar
 
 import duckdb
 
-from healthpipe.contract import MAX_DEPTH, MAX_LINE_BYTES
 from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row
+from healthpipe.engines.database import connect, translated
+from healthpipe.engines.line_reader import (
+    ADAPTER_VARIABLES,
+    LINES,
+    MACROS,
+    READ_LINES,
+    READER_OPTIONS,
+    SEPARATOR,
+    are_scattered,
+)
 from healthpipe.engines.query import Relation
 from healthpipe.engines.sampling import FIND_MALFORMED, SAMPLED_FILES, first_lines
-from healthpipe.engines.sql import adapter_text, statement
-from healthpipe.errors import InputChanged, ObjectMissing, ServiceFailed
+from healthpipe.engines.sql import statement
+from healthpipe.engines.sql_files import adapter_text
+from healthpipe.errors import InputChanged, ObjectMissing
 from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.fetching import Fetch
 from healthpipe.words import Format
 
-MEMORY_LIMIT = "1GB"
 STREAMED_ROWS = 1000
 
-# No JSON holds these raw control characters, so `line` is the whole line; if they are there all
-# the same, `rest` is not NULL. One of them alone would cut lines that end in it.
-SEPARATOR = "\x1c\x1d\x1e\x1f"
-# The longest line that the reader takes; a file with a longer one is landed.
-READER_LINE_BYTES = 16_000_000
-READER_BUFFER_BYTES = 2 * READER_LINE_BYTES
-# Queries work on what one file holds at a time; below this mean size they are given more.
-SMALL_FILE_BYTES = 500_000
-FEW_FILES = 50
-READER_OPTIONS = f"""
-    columns = {{'line': 'VARCHAR', 'rest': 'VARCHAR'}}, delim = '{SEPARATOR}', quote = '',
-    escape = '', new_line = '\\n', header = false, auto_detect = false, strict_mode = false,
-    null_padding = true, hive_partitioning = false,
-    max_line_size = {READER_LINE_BYTES}, buffer_size = {READER_BUFFER_BYTES}
-"""
-READ_LINES = f"""
-    select line, rest, cast(file_index as bigint) + 1 as file_number
-    from read_csv(getvariable('paths'), {READER_OPTIONS})
-"""
-# What is known of a file goes along as lists: a join would lose the order of the lines.
-LINES = """
-    select
-        line, rest,
-        getvariable('sources')[file_number] as source,
-        getvariable('folder_dates')[file_number] as folder_date,
-        getvariable('landed')[file_number] as landed
-    from lines_read
-"""
-ADAPTER_VARIABLES = {
-    "separator": SEPARATOR,
-    "max_line_bytes": MAX_LINE_BYTES,
-    "max_depth": MAX_DEPTH,
-}
-# In the order of their use of one another.
-MACROS = (
-    "json_kind",
-    "json_field_kind",
-    "json_text_kind",
-    "json_plain",
-    "json_text",
-    "json_outline",
-    "json_brackets",
-    "json_nesting",
-    "json_lenient",
-)
 COPY_OPTIONS = {
     Format.PARQUET: "format parquet, compression zstd",
     # RFC 4180: lines end in CR LF. NULL is nothing, an empty text is "".
@@ -74,22 +38,6 @@ COPY_OPTIONS = {
     Format.JSON: "format json, array true",
 }
 LINE_OPTIONS = f"format csv, header false, delimiter '{SEPARATOR}', quote '', escape ''"
-
-
-def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
-    """A database in memory that spills to `scratch`."""
-    # Extensions are never installed or loaded behind the user's back.
-    connection = duckdb.connect(
-        config={
-            "temp_directory": str(scratch / "spill"),
-            "memory_limit": MEMORY_LIMIT,
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-        }
-    )
-    # DuckDB draws a bar on standard output where Python runs no file: `-c`, a notebook, a shell.
-    connection.execute("set enable_progress_bar_print = false")
-    return connection
 
 
 class DuckDBEngine(Engine):
@@ -113,8 +61,7 @@ class DuckDBEngine(Engine):
         self._set("landed", [file.landed for file in files])
         dates = [str(file.folder_date) if file.folder_date else None for file in files]
         self._execute("set variable folder_dates = cast($1 as date[])", [dates])
-        is_scattered = sum(file.size for file in files) < len(files) * SMALL_FILE_BYTES
-        if len(files) > FEW_FILES and is_scattered:
+        if are_scattered(files):
             self._execute(f"create or replace temp table lines_gathered as {READ_LINES}")
             self._execute("create or replace temp view lines_read as from lines_gathered")
         else:
@@ -207,14 +154,14 @@ class DuckDBEngine(Engine):
         try:
             return self._run(text, parameters)
         except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         except duckdb.Error as error:
             refused = [uri for path, uri in self._files if not self._readable(path)]
             if not refused and "CSV" in str(error):
                 refused = [uri for _, uri in self._files]
             if refused:
                 raise LinesRefused(refused) from error
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def _run(self, text: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
         raise_if_stopping()
@@ -255,18 +202,3 @@ class DuckDBEngine(Engine):
         except duckdb.Error:
             return False
         return True
-
-
-def _translated(error: duckdb.Error) -> Exception:
-    """The project's error for one of DuckDB's, without the values of records that it may quote."""
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return ServiceFailed(
-            "DuckDB ran out of memory or of disk for what does not fit in memory",
-            "free space in the root's file system and run again",
-        )
-    if isinstance(error, duckdb.IOException):
-        return ServiceFailed(
-            "DuckDB could not read or write a file",
-            "check the disk's free space and permissions, then run again (--debug shows more)",
-        )
-    return error

@@ -1,39 +1,17 @@
-"""The SQL files: found, given their values as typed literals, and written for an engine."""
+"""The queries of the SQL files: given their values as typed literals, and written for an engine."""
 
-import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache, lru_cache
-from pathlib import Path
 
-import sqlglot
 from sqlglot import exp
 
-from healthpipe.contract import CONSTANTS, Constant
-from healthpipe.engines.query import Constants, IdPattern, Query, Relation, Value
+from healthpipe.contract import CONSTANTS
+from healthpipe.engines.literals import constant, constant_rows, literal
+from healthpipe.engines.query import Constants, Query, Relation, Value
+from healthpipe.engines.sql_files import ATHENA, SOURCE, column_names, functions, parsed, query_of
 
-FUNCTIONS = "functions"
-ATHENA = "athena"
-SOURCE = "source"
 # A run asks for the same text several times, and making one costs more than a small query.
 KEPT_TEXTS = 256
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a query's result, as the query's file tells it: `-- TYPE: meaning`."""
-
-    name: str
-    type: str
-    meaning: str
-
-
-def sql_folder() -> Path:
-    """Where the SQL lies: inside an installed package, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / "sql"
-    return installed if installed.is_dir() else package.parent / "sql"
 
 
 def statement(relation: Relation, dialect: str, keys: Mapping[str, exp.Expr] | None = None) -> str:
@@ -42,7 +20,7 @@ def statement(relation: Relation, dialect: str, keys: Mapping[str, exp.Expr] | N
     `keys` are columns that it has besides its own.
     """
     if isinstance(relation, Constants):
-        return _constant_rows(relation).sql(dialect, copy=False)
+        return constant_rows(relation).sql(dialect, copy=False)
     if keys:
         return _text(relation, dialect, keys)
     return _text_without_keys(relation, dialect)
@@ -54,7 +32,7 @@ def _text_without_keys(relation: Query, dialect: str) -> str:
 
 
 def _text(relation: Query, dialect: str, keys: Mapping[str, exp.Expr]) -> str:
-    tree = _query(relation.name).copy()
+    tree = query_of(relation.name).copy()
     if not relation.is_ordered:
         tree.set("order", None)
     wanted = {relation.column} if relation.column else set(tree.named_selects) - relation.dropped
@@ -66,11 +44,6 @@ def _text(relation: Query, dialect: str, keys: Mapping[str, exp.Expr]) -> str:
     if relation.is_spreadsheet_safe:
         tree = _spreadsheet_safe(tree)
     return _bind(_expand(tree), relation.values).sql(dialect, comments=False)
-
-
-def column_names(name: str) -> tuple[str, ...]:
-    """The names of the columns of `sql/<name>.sql`."""
-    return tuple(_query(name).named_selects)
 
 
 def selected_names(relation: Relation) -> tuple[str, ...]:
@@ -85,7 +58,7 @@ def selected_names(relation: Relation) -> tuple[str, ...]:
 
 def order_of(relation: Query) -> list[exp.Ordered]:
     """By what a query orders its rows, each key written as in its SELECT."""
-    tree = _query(relation.name)
+    tree = query_of(relation.name)
     order = tree.args.get("order")
     selects = {select.alias_or_name: select.unalias() for select in tree.selects}
     found = [ordered.copy() for ordered in order.expressions] if order else []
@@ -99,7 +72,7 @@ def order_of(relation: Query) -> list[exp.Ordered]:
 
 def named_select(relation: Query, key: exp.Expr) -> str | None:
     """The column of a query's file that is this expression, if one is."""
-    selects = _query(relation.name).selects
+    selects = query_of(relation.name).selects
     return next((each.alias_or_name for each in selects if each.unalias() == key), None)
 
 
@@ -108,77 +81,10 @@ def spreadsheet_safe(tree: exp.Query, dialect: str) -> str:
     return _bind(_expand(_spreadsheet_safe(tree)), {}).sql(dialect)
 
 
-def summary(name: str) -> str:
-    """What the file of a query says a row of its result is."""
-    tree = _query(name)
-    return _told(tree) or _told(tree.find(exp.With) or tree)
-
-
-def columns(name: str) -> list[Column]:
-    """The columns of `sql/<name>.sql` with what the file says of them."""
-    told = ((s.alias_or_name, *_told(s).partition(": ")) for s in _query(name).selects)
-    return [Column(name, type_, meaning) for name, type_, _, meaning in told]
-
-
-def adapter_text(engine: str, name: str) -> str:
-    """The text of an engine's own `sql/<engine>/<name>.sql`, as it stands."""
-    return (sql_folder() / engine / f"{name}.sql").read_text(encoding="utf-8")
-
-
 @cache
 def athena_source() -> str:
     """The text of Athena's adapter, which makes `source` of `raw_lines` and `raw_files`."""
-    return _bind(_expand(_parse(f"{ATHENA}/{SOURCE}")), {}).sql(ATHENA, comments=False)
-
-
-def literal(value: Value) -> exp.Expr:
-    """A value as a typed literal: a day, a truth, a whole number, words from closed lists, a
-    pattern of a closed alphabet.
-
-    A plain string has no literal: no text of a user or of the data ever becomes SQL.
-    """
-    match value:
-        case bool():
-            return exp.Boolean(this=value)
-        case datetime.date():
-            return exp.cast(exp.Literal.string(value.isoformat()), "date")
-        case int():
-            return exp.Literal.number(value)
-        case StrEnum():
-            return exp.Literal.string(value.value)
-        case IdPattern():
-            return exp.Literal.string(value.whole)
-        case str():
-            raise TypeError("only words from a closed list become SQL, not text")
-        case _:
-            return exp.Array(expressions=[literal(item) for item in value])
-
-
-@cache
-def _parse(name: str) -> exp.Expr:
-    text = (sql_folder() / f"{name}.sql").read_text(encoding="utf-8")
-    return sqlglot.parse_one(text, dialect=ATHENA)
-
-
-def _query(name: str) -> exp.Query:
-    tree = _parse(name)
-    assert isinstance(tree, exp.Query)
-    return tree
-
-
-def _told(node: exp.Expr) -> str:
-    """The comment of a node as one line of text."""
-    return " ".join(" ".join(node.comments or ()).split())
-
-
-@cache
-def _functions() -> Mapping[str, str]:
-    """The functions by name, each with the name of its file; Athena's adapter has some more."""
-    folder = sql_folder()
-    files = {path.stem: f"{ATHENA}/{path.stem}" for path in (folder / ATHENA).glob("*.sql")}
-    files |= {path.stem: f"{FUNCTIONS}/{path.stem}" for path in (folder / FUNCTIONS).glob("*.sql")}
-    files.pop(SOURCE, None)
-    return files
+    return _bind(_expand(parsed(f"{ATHENA}/{SOURCE}")), {}).sql(ATHENA, comments=False)
 
 
 def _expand(tree: exp.Expr) -> exp.Expr:
@@ -188,16 +94,16 @@ def _expand(tree: exp.Expr) -> exp.Expr:
     """
 
     def replace(node: exp.Expr) -> exp.Expr:
-        if not isinstance(node, exp.Anonymous) or node.name not in _functions():
+        if not isinstance(node, exp.Anonymous) or node.name not in functions():
             return node
         (argument,) = node.expressions
-        return _fill(_parse(_functions()[node.name]), {"value": argument}).transform(replace)
+        return _fill(parsed(functions()[node.name]), {"value": argument}).transform(replace)
 
     return tree.transform(replace)
 
 
 def _bind(tree: exp.Expr, values: Mapping[str, Value]) -> exp.Expr:
-    known = {name: _constant(value) for name, value in CONSTANTS.items()}
+    known = {name: constant(value) for name, value in CONSTANTS.items()}
     bound = _fill(tree, known | {name: literal(value) for name, value in values.items()})
     unbound = {node.name for node in bound.find_all(exp.Placeholder)}
     if unbound:
@@ -221,21 +127,3 @@ def _spreadsheet_safe(tree: exp.Query) -> exp.Query:
             for name in tree.named_selects
         )
     ).from_(rows)
-
-
-def _constant(value: Constant) -> exp.Expr:
-    match value:
-        case int():
-            return exp.Literal.number(value)
-        case str():
-            return exp.Literal.string(value)
-        case _:
-            return exp.Array(expressions=[exp.Literal.string(word) for word in value])
-
-
-def _constant_rows(relation: Constants) -> exp.Expr:
-    if not relation.rows:
-        nothing = (exp.cast(exp.null(), "varchar").as_(name) for name in relation.columns)
-        return exp.select(*nothing).where(exp.false())
-    rows = [tuple(str(cell) for cell in row) for row in relation.rows]
-    return exp.select("*").from_(exp.values(rows, alias="constants", columns=relation.columns))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from healthpipe.engines.base import Engine, Row
 from healthpipe.engines.query import Query
-from healthpipe.engines.sql import column_names
+from healthpipe.engines.sql_files import column_names
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.view import Stage, View
 

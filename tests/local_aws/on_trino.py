@@ -24,11 +24,11 @@ class TrinoBackend:
 
     def __init__(self) -> None:
         self._kept = ExitStack()
-        self._server: TrinoServer | None = None
+        self.server: TrinoServer | None = None
 
     def open(self, endpoint_url: str) -> None:
         """Start the server: it takes some twenty seconds."""
-        self._server = self._kept.enter_context(start_trino(endpoint_url))
+        self.server = self._kept.enter_context(start_trino(endpoint_url))
 
     def select(self, sql: str, database: str, stopping: Stopping) -> Result:
         with self._cursor(database, stopping) as cursor:
@@ -81,10 +81,10 @@ class TrinoBackend:
             connection.close()
 
     def _connected(self, database: str, codec: str) -> Any:
-        assert self._server is not None
+        assert self.server is not None
         return connect(
-            host=self._server.host,
-            port=self._server.port,
+            host=self.server.host,
+            port=self.server.port,
             user="test",
             catalog=CATALOG,
             schema=database,

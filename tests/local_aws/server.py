@@ -15,6 +15,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from tests.local_aws.athena.api import Athena
+from tests.local_aws.athena.backend import Backend
 from tests.local_aws.athena.description import described
 from tests.local_aws.calls import Call
 from tests.local_aws.control import control
@@ -78,6 +79,11 @@ class LocalAws:
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1,localhost",
         }
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the queries."""
+        return self._athena.backend
 
     @property
     def calls(self) -> list[Call]:

@@ -24,7 +24,8 @@ from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row, Workpla
 from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS
 from healthpipe.engines.query import Relation
 from healthpipe.engines.sorting import unsorted, without_order
-from healthpipe.engines.sql import ATHENA, statement
+from healthpipe.engines.sql import statement
+from healthpipe.engines.sql_files import ATHENA
 from healthpipe.errors import HealthpipeError, StillRunning
 from healthpipe.words import Format
 

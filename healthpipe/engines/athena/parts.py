@@ -8,7 +8,8 @@ import duckdb
 
 from healthpipe.engines.athena.types import Types
 from healthpipe.engines.base import Row
-from healthpipe.engines.duckdb import STREAMED_ROWS, connect
+from healthpipe.engines.database import connect
+from healthpipe.engines.duckdb import STREAMED_ROWS
 from healthpipe.engines.sorting import Unsorted
 from healthpipe.errors import ServiceFailed
 from healthpipe.stopping import cancelled_when_stopping, raise_if_stopping

@@ -10,7 +10,7 @@ from typing import Any
 from healthpipe.aws.access import AthenaSettings
 from healthpipe.engines.athena.glue import CSV, LINES, PARQUET, Catalog, Serde, Table
 from healthpipe.engines.athena.types import for_glue
-from healthpipe.engines.sql import column_names, columns
+from healthpipe.engines.sql_files import column_names, columns
 from healthpipe.errors import UsageError
 from healthpipe.storage.layout import Root
 from healthpipe.words import Format, PublishedStage

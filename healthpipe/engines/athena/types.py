@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from healthpipe.engines.sql import ATHENA
+from healthpipe.engines.sql_files import ATHENA
 
 # In DuckDB's order of columns: the name of each, and its type as DuckDB writes it.
 Types = Mapping[str, str]

@@ -2,7 +2,7 @@
 
 from sqlglot import exp
 
-from healthpipe.engines.sql import ATHENA
+from healthpipe.engines.sql_files import ATHENA
 from healthpipe.words import Format
 
 # NDJSON stands for a result of one text column, each row as it is and LF.

@@ -20,9 +20,9 @@ class Athena:
     """An Athena whose queries `sql` runs: duckdb or trino."""
 
     def __init__(self, sql: str, faults: Faults) -> None:
-        self._backend: Backend = backend(sql)
+        self.backend: Backend = backend(sql)
         self._workgroups = Workgroups()
-        self.queries = Queries(Execution(self._backend, faults, self._stop).run)
+        self.queries = Queries(Execution(self.backend, faults, self._stop).run)
         self._actions = {
             "StartQueryExecution": self._start,
             "GetQueryExecution": self._get,
@@ -38,7 +38,7 @@ class Athena:
         }
 
     def open(self, endpoint_url: str) -> None:
-        self._backend.open(endpoint_url)
+        self.backend.open(endpoint_url)
 
     def answer(self, action: str, asked: dict[str, Any]) -> dict[str, Any]:
         """What an action answers. Raises `Refused`."""
@@ -53,7 +53,7 @@ class Athena:
 
     def close(self) -> None:
         self.queries.close()
-        self._backend.close()
+        self.backend.close()
 
     def _start(self, asked: dict[str, Any]) -> dict[str, Any]:
         token = asked.get("ClientRequestToken")

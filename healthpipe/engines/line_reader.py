@@ -1,0 +1,58 @@
+"""How DuckDB reads raw lines: its reader's options, and the views and macros over what it reads."""
+
+from collections.abc import Sequence
+
+from healthpipe.contract import MAX_DEPTH, MAX_LINE_BYTES
+from healthpipe.engines.base import LineFile
+
+# No JSON holds these raw control characters, so `line` is the whole line; if they are there all
+# the same, `rest` is not NULL. One of them alone would cut lines that end in it.
+SEPARATOR = "\x1c\x1d\x1e\x1f"
+# The longest line that the reader takes; a file with a longer one is landed.
+READER_LINE_BYTES = 16_000_000
+READER_BUFFER_BYTES = 2 * READER_LINE_BYTES
+# Queries work on what one file holds at a time; below this mean size they are given more.
+SMALL_FILE_BYTES = 500_000
+FEW_FILES = 50
+READER_OPTIONS = f"""
+    columns = {{'line': 'VARCHAR', 'rest': 'VARCHAR'}}, delim = '{SEPARATOR}', quote = '',
+    escape = '', new_line = '\\n', header = false, auto_detect = false, strict_mode = false,
+    null_padding = true, hive_partitioning = false,
+    max_line_size = {READER_LINE_BYTES}, buffer_size = {READER_BUFFER_BYTES}
+"""
+READ_LINES = f"""
+    select line, rest, cast(file_index as bigint) + 1 as file_number
+    from read_csv(getvariable('paths'), {READER_OPTIONS})
+"""
+# What is known of a file goes along as lists: a join would lose the order of the lines.
+LINES = """
+    select
+        line, rest,
+        getvariable('sources')[file_number] as source,
+        getvariable('folder_dates')[file_number] as folder_date,
+        getvariable('landed')[file_number] as landed
+    from lines_read
+"""
+ADAPTER_VARIABLES = {
+    "separator": SEPARATOR,
+    "max_line_bytes": MAX_LINE_BYTES,
+    "max_depth": MAX_DEPTH,
+}
+# In the order of their use of one another.
+MACROS = (
+    "json_kind",
+    "json_field_kind",
+    "json_text_kind",
+    "json_plain",
+    "json_text",
+    "json_outline",
+    "json_brackets",
+    "json_nesting",
+    "json_lenient",
+)
+
+
+def are_scattered(files: Sequence[LineFile]) -> bool:
+    """Whether files are so many and small that their lines are better gathered first."""
+    size = sum(file.size for file in files)
+    return len(files) > FEW_FILES and size < len(files) * SMALL_FILE_BYTES
