@@ -234,7 +234,6 @@ def test_records_count_as_records_in_whatever_form_they_come(result, tmp_path, f
     ]
 
 
-@pytest.mark.sample
 @pytest.mark.every_engine
 def test_what_is_no_list_where_one_belongs_is_an_empty_list_and_an_issue(result, tmp_path):
     for number, value in enumerate([None, 5, "[]", True, {"a": 1}]):
@@ -659,7 +658,6 @@ def test_rows_of_yesterday_do_not_stay_beside_those_of_today(cli, tmp_path, fmt)
     assert found == [("F9",)]
 
 
-@pytest.mark.sample
 @pytest.mark.every_engine
 def test_published_results_hold_the_rows_of_their_run_alone(published, tmp_path):
     write(tmp_path / "in.jsonl", facility("F1", LATER), facility("F2", LATER, state="NV"))

@@ -89,7 +89,6 @@ def test_the_suffix_decides_the_format(cli, examples, tmp_path, suffix, fmt):
     assert rows_of("state-counts", fmt, tmp_path / f"x{suffix}") > 0
 
 
-@pytest.mark.sample
 @pytest.mark.every_engine
 @pytest.mark.parametrize("stage", STAGES)
 def test_standard_output_is_the_data_alone(cli, examples, tmp_path, stage):

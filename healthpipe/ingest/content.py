@@ -1,6 +1,7 @@
 """The bytes of a file, plain or gzip."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,6 +14,8 @@ from healthpipe.ingest.lines import CHUNK_BYTES, Reader
 from healthpipe.stopping import raise_if_stopping
 
 GZIP_MAGIC = b"\x1f\x8b"
+# On S3 opening a file costs more than these bytes: a file that is no larger is opened once.
+HEAD_BYTES = 1 << 16
 DAMAGED_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -33,18 +36,38 @@ class Content:
     @cached_property
     def is_gzip(self) -> bool:
         """Whether it is gzip, by its content."""
+        return self._head.startswith(GZIP_MAGIC)
+
+    @cached_property
+    def _head(self) -> bytes:
+        """Its first bytes: of a small file all."""
         with self.open() as file:
-            return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            return file.read(HEAD_BYTES)
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        if len(self._head) < HEAD_BYTES:
+            yield io.BytesIO(self._head)
+            return
+        with self.open() as file:
+            yield file
 
     @contextmanager
     def decompressed(self) -> Iterator[Reader]:
         """What it comes to once it is unpacked, where it is packed."""
-        with self.open() as file:
+        with self._opened() as file:
             if self.is_gzip:
                 with gzip.open(file) as unpacked:
                     yield unpacked
             else:
                 yield file
+
+    def starts_with(self, mark: bytes) -> bool:
+        """Whether these are its first bytes, once it is unpacked."""
+        if not self.is_gzip:
+            return self._head.startswith(mark)
+        with self.decompressed() as reader:
+            return reader.read(len(mark)) == mark
 
     def is_whole(self) -> bool:
         """Whether a gzip file decompresses to its end with the right checksums."""

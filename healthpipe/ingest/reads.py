@@ -79,8 +79,7 @@ class ReadsThere(Reads):
         suffix = next((codec for codec in CODECS if uri.lower().endswith(codec)), "")
         if suffix not in ("", ".gz") or content.is_gzip != uri.endswith(".gz"):
             return False
-        with content.decompressed() as reader:
-            return reader.read(len(BYTE_ORDER_MARK)) != BYTE_ORDER_MARK
+        return not content.starts_with(BYTE_ORDER_MARK)
 
 
 def reads_of(engine: EngineName, access: AwsAccess) -> Reads:

@@ -45,6 +45,19 @@ class _Handler(MotoRequestHandler):
         pass
 
 
+class _Dispatcher(DomainDispatcherApplication):
+    """Remembers which service a host stands for: moto looks through a folder each time."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._known: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._known:
+            self._known[host] = super().get_backend_for_host(host)
+        return self._known[host]
+
+
 class LocalAws:
     """S3, Glue, SNS, SQS, STS and Athena at `endpoint_url`.
 
@@ -55,8 +68,7 @@ class LocalAws:
         self.sql, self.faults = sql, Faults()
         self._clients: dict[str, Any] = {}
         self._athena = Athena(sql, self.faults)
-        moto = DomainDispatcherApplication(create_backend_app)
-        self._front = Front(moto, self._athena, self.faults, self)
+        self._front = Front(_Dispatcher(), self._athena, self.faults, self)
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self._front, threaded=True, request_handler=_Handler
         )
