@@ -4,12 +4,12 @@ import os
 
 import pytest
 from moto.backends import get_backend
-from moto.server import ThreadedMotoServer
 
 from healthpipe.aws.access import AwsAccess
 from healthpipe.aws.clients import client
 from healthpipe.storage import s3_places
 from healthpipe.storage.s3 import S3Storage
+from tests.local_aws import local_aws
 
 REGION = "us-east-1"
 ACCESS = AwsAccess(region=REGION)
@@ -18,11 +18,8 @@ ACCESS = AwsAccess(region=REGION)
 @pytest.fixture(scope="module")
 def s3_address():
     """Where the server listens."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with local_aws() as aws:
+        yield aws.endpoint_url
 
 
 @pytest.fixture
