@@ -339,7 +339,6 @@ NO_DATES = [
 ]  # fmt: skip
 
 
-@pytest.mark.sample
 @pytest.mark.every_engine
 def test_what_is_no_date_is_never_valid_never_expired_and_never_due(result, tmp_path):
     write(tmp_path / "in.jsonl", *(facility(f"{n:02}", day) for n, day in enumerate(NO_DATES)))

@@ -37,6 +37,9 @@ HEAP = "3G"
 RUN_WHILE_READ = 'exec 3<&0; "$@" & child=$!; (read -r _ <&3; kill $child) & wait $child'
 JVM_OPTIONS = (
     f"-Xmx{HEAP}",
+    # Queries are many and small: what the compiler would gain later costs more than it gives.
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:ReservedCodeCacheSize=512M",
     "-Dfile.encoding=UTF-8",

@@ -14,6 +14,7 @@ from healthpipe.aws.failures import failures_told
 from healthpipe.errors import UsageError
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from botocore.config import Config
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_glue import GlueClient
@@ -36,6 +37,7 @@ class Patience:
     attempts: int = 5
 
 
+_sessions: "dict[object, Session]" = {}
 _clients: dict[object, Any] = {}
 _making = threading.Lock()
 
@@ -75,18 +77,26 @@ def client(service: str, access: AwsAccess, patience: Patience = Patience()) -> 
 
 
 def _made(service: str, access: AwsAccess, patience: Patience) -> Any:
-    from boto3.session import Session
     from botocore.exceptions import BotoCoreError
 
-    session = Session(region_name=access.region, profile_name=access.profile)
     try:
-        return session.client(service, config=_config(service, patience))  # type: ignore[call-overload]
+        return _session(access).client(service, config=_config(service, patience))  # type: ignore[call-overload]
     except ValueError as error:
         if isinstance(error, BotoCoreError):
             raise
         raise UsageError(
             "AWS_ENDPOINT_URL is no address", "give one like http://host:port"
         ) from error
+
+
+def _session(access: AwsAccess) -> "Session":
+    """What clients share: credentials, and what boto3 reads of each service's description."""
+    from boto3.session import Session
+
+    key = (access.region, access.profile, _environment())
+    if key not in _sessions:
+        _sessions[key] = Session(region_name=access.region, profile_name=access.profile)
+    return _sessions[key]
 
 
 def _environment() -> frozenset[tuple[str, str]]:
