@@ -40,7 +40,7 @@ SAMPLED = dict.fromkeys(("filter-expiring", "normalize"), pytest.mark.sample)
 
 
 @given(file_sets(), options(), SOME_CASES)
-@settings(FUZZ, max_examples=20)
+@settings(FUZZ, max_examples=15)
 def test_stages_by_hand_agree_with_the_oracle(rig, files, wanted, names):
     check_by_hand(rig, files, wanted, names)
 
@@ -54,7 +54,7 @@ def test_stages_by_hand_agree_with_the_oracle_elsewhere(rig, files, wanted, name
 
 @pytest.mark.slow
 @given(file_sets(), options(), SOME_CASES)
-@settings(FUZZ, max_examples=30)
+@settings(FUZZ, max_examples=25)
 def test_stages_by_hand_agree_with_the_oracle_on_dozens_of_file_sets(rig, files, wanted, names):
     check_by_hand(rig, files, wanted, names)
 
@@ -81,7 +81,6 @@ def test_the_workflow_agrees_with_the_oracle(rig, files, wanted):
     check_workflow(rig, files, wanted)
 
 
-@pytest.mark.sample
 @pytest.mark.every_engine("athena", "trino")
 @given(LARGE, options())
 @ELSEWHERE

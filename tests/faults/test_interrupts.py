@@ -17,7 +17,7 @@ QUICK_S = 2.0
 @pytest.mark.parametrize("number", CODES)
 @pytest.mark.parametrize("chunk", range(2))
 def test_interrupted_at_random_instants(bench, number, chunk):
-    for instant in instants(random.Random(chunk), 5):
+    for instant in instants(random.Random(chunk), 4):
         site = bench.copy(bench.fresh)
         process = bench.launcher.start(site.folder, *RUN)
         process.wait(instant.part * bench.seconds)

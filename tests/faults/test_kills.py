@@ -20,7 +20,7 @@ from tests.faults.site import require_recovered
 
 pytestmark = pytest.mark.slow
 CHUNKS = 8
-INSTANTS = 4  # of each chunk
+INSTANTS = 3  # of each chunk
 NEVER = AtChange("no change has this label")
 FLIP = AtChange("os.rename production/current.json 1", after=True)
 
