@@ -4,7 +4,7 @@ from typing import Any
 
 from healthpipe.contract import MAX_DEPTH
 from healthpipe.doctor.bench import Bench, listed
-from healthpipe.doctor.facts import Fact
+from healthpipe.doctor.fact import Fact
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import LineFile
 from healthpipe.engines.query import Query

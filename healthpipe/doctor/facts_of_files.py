@@ -4,7 +4,7 @@ import gzip
 from typing import Any
 
 from healthpipe.doctor.bench import Bench, listed
-from healthpipe.doctor.facts import Fact
+from healthpipe.doctor.fact import Fact
 from healthpipe.engines.athena.failures import FilesUnreadable
 from healthpipe.engines.athena.glue import LINES, Catalog, Table
 from healthpipe.engines.athena.naming import RAW, table_name

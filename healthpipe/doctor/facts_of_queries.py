@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from healthpipe.doctor.bench import Bench, shown
-from healthpipe.doctor.facts import Fact
+from healthpipe.doctor.fact import Fact
 from healthpipe.engines.athena.failures import BrokenQuery, FilesUnreadable
 from healthpipe.engines.athena.queries import TRIES, stopped, token_of
 from healthpipe.engines.athena.types import Types, cast_to

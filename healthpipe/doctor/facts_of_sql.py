@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from healthpipe.doctor.bench import Bench, listed
-from healthpipe.doctor.facts import Fact
+from healthpipe.doctor.fact import Fact
 from healthpipe.engines.athena.types import Types
 
 TEXT, NUMBER, FLAG = "VARCHAR", "BIGINT", "BOOLEAN"

@@ -15,7 +15,7 @@ from healthpipe import __version__
 from healthpipe.aws.access import AthenaSettings
 from healthpipe.aws.clients import client
 from healthpipe.doctor.bench import Account, Bench
-from healthpipe.doctor.facts import Fact
+from healthpipe.doctor.fact import Fact
 from healthpipe.engines import forget_run, stop_queries
 from healthpipe.engines.athena.calls import Calls
 from healthpipe.engines.athena.clock import Clock
