@@ -154,7 +154,6 @@ BAD_LINES = [
 ]
 
 
-@pytest.mark.sample
 @pytest.mark.every_engine
 def test_a_bad_line_costs_itself_and_no_good_line_beside_it(result, tmp_path):
     good = [facility(f"G{number}") for number in range(10)]
@@ -486,7 +485,6 @@ def test_a_facility_without_a_state_counts_and_a_line_without_an_id_is_a_reject(
     assert found.issues == {"facility_id_missing": 6, "state_missing": 6, "state_not_recognised": 1}
 
 
-@pytest.mark.sample
 @pytest.mark.every_engine
 def test_which_of_several_records_wins_is_decided(result, tmp_path):
     def named(name, facility_name, day=None):
