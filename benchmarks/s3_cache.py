@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.clients import client
-from healthpipe.storage.cache import FOLDER
-from healthpipe.storage.s3 import S3Storage
+from healthpipe.aws.session import client
+from healthpipe.storage.s3.cache import FOLDER
+from healthpipe.storage.s3.storage import S3Storage
 
 WANTED = 0.8
 BUCKET, ACCESS = "benchmark", AwsAccess(region="us-east-1")

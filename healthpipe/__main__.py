@@ -1,3 +1,3 @@
-from healthpipe.cli.main import run
+from healthpipe.cli.app import run
 
 run()

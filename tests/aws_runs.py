@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from healthpipe.aws import clients
-from healthpipe.engines.athena import calls, queries
+from healthpipe.aws import session
+from healthpipe.engines.athena import api, queries
 from tests.conftest import AS_OF, Outcome
 from tests.local_aws import LocalAws, local_aws
 
@@ -180,7 +180,7 @@ def reached(running_aws, monkeypatch, tmp_path):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     # A client keeps count of what it tried again.
-    monkeypatch.setattr(clients, "_clients", {})
+    monkeypatch.setattr(session, "_clients", {})
     hasten(monkeypatch)
     return running_aws
 
@@ -191,7 +191,7 @@ def hasten(monkeypatch) -> None:
     monkeypatch.setattr(queries, "LONGEST_WAIT_S", 0.05)
     monkeypatch.setattr(queries, "PAUSE_S", 0.01)
     monkeypatch.setattr(queries, "STOP_WAIT_S", 0.02)
-    monkeypatch.setattr(calls, "LONGEST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(api, "LONGEST_BACKOFF_S", 0.01)
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from healthpipe.cli.main import run
-from healthpipe.workflow.language.retrying import Retries
+from healthpipe.asl.errors import Retries
+from healthpipe.cli.app import run
 from tests.rigs import BUCKET, ENGINES, Rig
 from tests.watching import watch_steps
 

@@ -4,8 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from healthpipe.stages.pointer import read_live
-from healthpipe.stages.publish import Publication, publish
+from healthpipe.publishing.pointer import read_live
+from healthpipe.publishing.publish import Publication, publish
 from healthpipe.storage.layout import Root
 
 NAMES = {"extract.parquet": "extract", "state-counts.csv": "state-counts"}

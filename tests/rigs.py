@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from healthpipe.choices import EngineName
 from healthpipe.storage.layout import Root
-from healthpipe.words import EngineName
 
 if TYPE_CHECKING:
     from tests.local_aws import LocalAws

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from healthpipe.errors import GateFailed
+from healthpipe.runs.record import Execution
+from healthpipe.runs.request import RunRequest
 from healthpipe.workflow.orchestrate import orchestrate
-from healthpipe.workflow.record import Execution
-from healthpipe.workflow.request import RunRequest
 from tests.against_oracle import CASES, check_account, check_by_hand, lay_out, words
 from tests.dirty import many_records
 from tests.oracle import Options, Oracle

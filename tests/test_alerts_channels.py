@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from healthpipe.alerts.channels import ConsoleChannel, Message, SnsChannel, open_channel
+from healthpipe.choices import LogFormat
 from healthpipe.cli.console import start_logging
 from healthpipe.errors import AlertNotSent, UsageError, exit_code_of
-from healthpipe.words import LogFormat
 
 REGION = "eu-central-1"
 TOPIC = f"arn:aws:sns:{REGION}:123456789012:alerts"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthpipe.alerts.desk import AlertDesk, ExpiringRow
-from healthpipe.alerts.digest import Digest, parts_of
 from healthpipe.alerts.expiry import Due
+from healthpipe.alerts.messages import Digest, parts_of
+from healthpipe.alerts.notifier import AlertDesk, ExpiringRow
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
 from tests.recorder import Recorder, dead

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from healthpipe.aws.access import AthenaSettings
+from healthpipe.choices import Format
 from healthpipe.engines.athena.published_tables import follow, lagging
 from healthpipe.engines.query import Constants, Query
 from healthpipe.engines.sql_files import column_names
@@ -17,10 +18,9 @@ from healthpipe.stages.carried import Carried
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import CURATED_LINES, judge_lines, keep_records, open_records
 from healthpipe.stages.options import options_from_words
+from healthpipe.stages.results import define_relations
 from healthpipe.stages.view import View
-from healthpipe.stages.writing import define_relations
 from healthpipe.storage.layout import Root
-from healthpipe.words import Format
 from tests.against_oracle import words
 from tests.athena_site import BUCKET, PLACE, ROOT, RUN_ID
 from tests.dirty import many_records

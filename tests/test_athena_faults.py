@@ -221,8 +221,8 @@ from healthpipe.engines import open_engine
 from healthpipe.engines.base import LineFile, Workplace
 from healthpipe.engines.query import Constants, Query
 from healthpipe.storage import open_storage
-from healthpipe.stopping import stopped_by_signals
-from healthpipe.words import EngineName
+from healthpipe.cancellation import stopped_by_signals
+from healthpipe.choices import EngineName
 import sys
 uri, place, scratch = sys.argv[1:]
 workplace = Workplace(Path(scratch), place, open_storage(place), "run/step-1")

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.stub import ANY, Stubber
 
-from healthpipe.engines.athena.calls import Calls
-from healthpipe.engines.athena.failures import BrokenQuery, Ended, FilesUnreadable, failure
+from healthpipe.engines.athena.api import Calls
+from healthpipe.engines.athena.errors import BrokenQuery, Ended, FilesUnreadable, failure
 from healthpipe.engines.athena.queries import DEADLINE_S, LONGEST_WAIT_S, Queries, stopped, waits
 from healthpipe.engines.athena.scanning import estimated_usd
 from healthpipe.errors import (

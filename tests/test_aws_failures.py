@@ -8,8 +8,8 @@ from botocore import exceptions
 from botocore.stub import Stubber
 
 from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.clients import Patience, client
-from healthpipe.aws.failures import failures_told, translated
+from healthpipe.aws.errors import failures_told, translated
+from healthpipe.aws.session import Patience, client
 from healthpipe.errors import (
     HealthpipeError,
     InputChanged,

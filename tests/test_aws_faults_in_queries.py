@@ -91,7 +91,7 @@ def test_a_query_that_hangs_is_stopped_at_the_deadline(place, monkeypatch, conta
 
 def no_retries(monkeypatch):
     """Let the workflow try nothing again."""
-    monkeypatch.setattr("healthpipe.workflow.language.retrying.Retries.delay", lambda *_: None)
+    monkeypatch.setattr("healthpipe.asl.errors.Retries.delay", lambda *_: None)
 
 
 def test_a_query_that_somebody_else_cancels_ends_the_run(place, monkeypatch):

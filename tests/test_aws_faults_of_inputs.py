@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from healthpipe.ingest.reads import ReadsThere
+from healthpipe.ingest.readers import ReadsThere
 from tests.aws_runs import LATE, RAW, SOON, facility, require_failed
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ def test_an_input_that_is_overwritten_twice_is_read_a_third_time(place):
 
 
 def test_an_input_that_keeps_changing_fails_the_run(place, monkeypatch):
-    monkeypatch.setattr("healthpipe.workflow.language.retrying.Retries.delay", lambda *_: None)
+    monkeypatch.setattr("healthpipe.asl.errors.Retries.delay", lambda *_: None)
     sizes = iter(range(1, 100))
     place.aws.faults.while_query_runs(
         lambda: place.put(RAW, SOON * next(sizes)), READS_RAW, times=None

@@ -3,8 +3,8 @@
 import pytest
 from typer.main import get_command
 
-from healthpipe.cli.configuration import ONE_CALL as ONE_CALL_FLAGS
-from healthpipe.cli.main import app
+from healthpipe.cli.app import app
+from healthpipe.cli.config import ONE_CALL as ONE_CALL_FLAGS
 from tests.conftest import AS_OF
 
 

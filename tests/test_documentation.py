@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from healthpipe.cli.declared import ATHENA, AWS
+from healthpipe.cli.signature import ATHENA, AWS
 from healthpipe.contract import RULES, Reason
 from healthpipe.engines.sql_files import columns, summary
-from healthpipe.stages.audit import Gate
+from healthpipe.publishing.audit import Gate
+from healthpipe.publishing.gates import Gates
 from healthpipe.stages.catalog import VIEWS
-from healthpipe.stages.gates import Gates
 
 RECORDS = (Path(__file__).parents[1] / "docs" / "records.md").read_text(encoding="utf-8")
 

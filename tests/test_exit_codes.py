@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from healthpipe.cancellation import stopped_by_signals, unbroken
 from healthpipe.errors import Interrupted
 from healthpipe.stages import curate
-from healthpipe.stopping import stopped_by_signals, unbroken
 from healthpipe.workflow.steps import publish
 from healthpipe.workflow.steps.catalog import STEPS, Step
 from tests.conftest import AS_OF, EXAMPLES
@@ -53,7 +53,7 @@ def test_1_for_a_bug_of_ours(cli, examples, tmp_path, monkeypatch, kind):
     def fail(*_, **__):
         raise kind("with a value of a record")
 
-    monkeypatch.setattr("healthpipe.workflow.one_pass.account", fail)
+    monkeypatch.setattr("healthpipe.workflow.stage_run.account", fail)
 
     outcome = cli("extract", "examples")
 
@@ -90,7 +90,7 @@ def test_4_when_files_keep_changing(cli, examples, tmp_path, monkeypatch):
             file.write("\n")
         return real(*arguments)
 
-    monkeypatch.setattr("healthpipe.workflow.one_pass.keep_records", change_meanwhile)
+    monkeypatch.setattr("healthpipe.workflow.stage_run.keep_records", change_meanwhile)
 
     outcome = cli("extract", "examples")
 
@@ -105,7 +105,7 @@ def test_a_run_interrupted_after_it_published_says_so_and_a_retry_does_the_rest(
         raise Interrupted(signal.SIGTERM)
 
     with monkeypatch.context() as patched:
-        patched.setattr("healthpipe.alerts.desk.AlertDesk.expiring", interrupt)
+        patched.setattr("healthpipe.alerts.notifier.AlertDesk.expiring", interrupt)
         outcome = cli("orchestrate", "examples", "--as-of", AS_OF)
 
     assert outcome.code == 143
@@ -129,7 +129,7 @@ def test_a_file_that_changes_once_is_read_as_it_is_then(cli, tmp_path, monkeypat
             file.write(next(additions, ""))
         return real(*arguments)
 
-    monkeypatch.setattr("healthpipe.workflow.one_pass.keep_records", change_once)
+    monkeypatch.setattr("healthpipe.workflow.stage_run.keep_records", change_once)
 
     assert cli("extract", "in.jsonl", "--json").document["records"]["lines"] == 2
 
@@ -145,7 +145,7 @@ def test_a_file_that_vanishes_is_left_out(cli, tmp_path, monkeypatch):
         (folder / "b.jsonl").unlink(missing_ok=True)
         return real(*arguments)
 
-    monkeypatch.setattr("healthpipe.workflow.one_pass.judge_lines", remove_first)
+    monkeypatch.setattr("healthpipe.workflow.stage_run.judge_lines", remove_first)
 
     document = cli("extract", "in", "--json").document
     assert (document["input"]["files"], document["records"]["lines"]) == (1, 1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthpipe.errors import UsageError
-from healthpipe.stages.gates import Gates, Threshold
+from healthpipe.publishing.gates import Gates, Threshold
 
 NUMBERS = st.integers(0, 10**18 - 1).map(str)
 PERCENTS = st.decimals(0, 100, places=3).map(lambda number: f"{number:f}%")

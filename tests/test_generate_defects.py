@@ -14,7 +14,7 @@ from healthpipe.generate.files import generate_files
 from healthpipe.generate.plan import Plan
 from healthpipe.generate.planting import BATCH, KINDS, planted_batches, planted_kinds
 from healthpipe.generate.shapes import LINE_SHAPES, RECORD_SHAPES
-from healthpipe.workflow.progress import NoProgress
+from healthpipe.progress import NoProgress
 from tests.conftest import tree
 from tests.oracle import File, Options, Oracle
 

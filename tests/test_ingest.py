@@ -22,7 +22,7 @@ from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.landing import land
 from healthpipe.ingest.landing_place import LandingPlace
 from healthpipe.ingest.manifest import Manifest
-from healthpipe.ingest.reads import ReadsHere
+from healthpipe.ingest.readers import ReadsHere
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.curate import judge_lines, keep_records
 from healthpipe.stages.options import options_from_words

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from healthpipe.workflow.language import definition
+from healthpipe.asl import definition
 from healthpipe.workflow.language.errors import InvalidDefinition
 from healthpipe.workflow.language.structure import all_states
 from healthpipe.workflow.pipeline import pipeline_path

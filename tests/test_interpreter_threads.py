@@ -9,12 +9,12 @@ from datetime import timedelta
 
 import pytest
 
+from healthpipe.asl.interpreter import Interpreter
+from healthpipe.cancellation import Limit
 from healthpipe.errors import Interrupted, OutOfTime
-from healthpipe.stopping import Limit
 from healthpipe.workflow.language.clock import SystemClock
 from healthpipe.workflow.language.errors import StateFailed
 from healthpipe.workflow.language.events import Event, Told, What
-from healthpipe.workflow.language.interpreter import Interpreter
 from tests.states_language.building import DONE, branch, machine, parallel, pass_, retry, task
 from tests.states_language.ours import observe
 from tests.states_language.virtual_time import PATIENCE, FakeClock

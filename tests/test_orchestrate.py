@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from healthpipe.errors import AlertNotSent
-from healthpipe.workflow.steps import curate
+from healthpipe.workflow.steps import compute
 from tests.conftest import AS_OF
 
 
@@ -117,7 +117,7 @@ def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
     }
 
 
-@pytest.mark.parametrize("step", ["curate.account", "stage.Writer", "publish.publish_outputs"])
+@pytest.mark.parametrize("step", ["compute.account", "stage.Writer", "publish.publish_outputs"])
 def test_a_failure_at_any_step_leaves_production_as_it_was(
     orchestrate, pointer, tmp_path, monkeypatch, step
 ):
@@ -206,7 +206,7 @@ def test_a_manifest_that_is_made_anew_loses_no_rows(cli, tmp_path, monkeypatch):
     old.write_text("".join(f'{{"facility_id": "A{number}"}}\n' for number in range(50)))
     cli("orchestrate", "in")
     new.write_text("".join(f'{{"facility_id": "B{number}"}}\n' for number in range(60)))
-    real = curate.describe_segment
+    real = compute.describe_segment
 
     def touch_the_old_one(*given):
         if not (tmp_path / "touched").exists():
@@ -214,7 +214,7 @@ def test_a_manifest_that_is_made_anew_loses_no_rows(cli, tmp_path, monkeypatch):
             os.utime(old, (1, 1))
         return real(*given)
 
-    monkeypatch.setattr(curate, "describe_segment", touch_the_old_one)
+    monkeypatch.setattr(compute, "describe_segment", touch_the_old_one)
 
     document = cli("orchestrate", "in", "--json").document
 

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import pytest
 
 from healthpipe.alerts.channels import ConsoleChannel
-from healthpipe.aws.handler import ERRORS, handler
 from healthpipe.errors import GateFailed, ServiceFailed
-from healthpipe.stages.pointer import read_live
+from healthpipe.publishing.pointer import read_live
+from healthpipe.runs.run import runs_of
 from healthpipe.storage.layout import Root
+from healthpipe.workflow.lambda_handler import ERRORS, handler
 from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.pipeline import pipeline_path
-from healthpipe.workflow.rules import findings
-from healthpipe.workflow.runs import runs_of
+from healthpipe.workflow.policy import findings
 from healthpipe.workflow.steps import catalog
 from tests.conftest import AS_OF
 from tests.states_language.second_opinion import PATIENCE, step_functions

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from healthpipe.errors import PublishConflict, ServiceFailed, exit_code_of
+from healthpipe.publishing.pointer import read_live
+from healthpipe.publishing.publish import publish
 from healthpipe.stages.history import history
-from healthpipe.stages.pointer import read_live
-from healthpipe.stages.publish import publish
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage

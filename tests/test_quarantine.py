@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from healthpipe.contract import MAX_LINE_BYTES, RULES, Reason
-from healthpipe.workflow import replay as replaying
+from healthpipe.quarantine import replay as replaying
 from tests.conftest import tree
 
 RAW = Path("data/raw/2026-01-05/a.jsonl")

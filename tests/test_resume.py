@@ -5,8 +5,8 @@ import json
 import pytest
 
 from healthpipe.errors import ServiceFailed
+from healthpipe.runs import fingerprint
 from healthpipe.storage.layout import Root
-from healthpipe.workflow import fingerprint
 from tests.conftest import AS_OF
 
 STAGES = {"Extract", "FilterExpiring", "StateCounts"}

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 from healthpipe.errors import GateFailed, LockHeld, OutOfTime, RunNotFound, ServiceFailed
-from healthpipe.stages.pointer import read_live
-from healthpipe.stages.publish import publish
+from healthpipe.publishing.pointer import read_live
+from healthpipe.publishing.publish import publish
+from healthpipe.runs.attempts import Attempt, GivenUp, abandon_unfinished
+from healthpipe.runs.cleanup import sweep, sweep_stages
+from healthpipe.runs.locks import Liveness
+from healthpipe.runs.record import Execution, RunRecord, describe
+from healthpipe.runs.run import Run, records_of, runs_of
 from healthpipe.stages.rollback import rollback
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
-from healthpipe.workflow.attempts import Attempt, GivenUp, abandon_unfinished
-from healthpipe.workflow.failures import failed_step
-from healthpipe.workflow.liveness import Liveness
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.record import Execution, RunRecord, describe
-from healthpipe.workflow.runs import Run, records_of, runs_of
-from healthpipe.workflow.sweeping import sweep, sweep_stages
+from healthpipe.workflow.notifications import failed_step
 from healthpipe.workflow.words import RunStatus
 from tests.production import finished, publish_run
 
@@ -34,8 +34,8 @@ from datetime import date
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.record import RunRecord
-from healthpipe.workflow.runs import Run
+from healthpipe.runs.record import RunRecord
+from healthpipe.runs.run import Run
 
 root, run_id, command = Root(sys.argv[1]), sys.argv[2], sys.argv[3]
 RootLock.of(root).take(run_id)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from healthpipe.errors import ServiceFailed
+from healthpipe.runs.record import Execution
 from healthpipe.storage.layout import Root
-from healthpipe.workflow import health
+from healthpipe.workflow import status
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.record import Execution
 from tests.conftest import AS_OF
 
 
@@ -129,7 +129,7 @@ def test_status_fails_with_3_when_the_last_good_run_is_too_old(
         def now(cls, _):
             return datetime.now(UTC) + timedelta(hours=hours)
 
-    monkeypatch.setattr(health.datetime, "datetime", Later)
+    monkeypatch.setattr(status.datetime, "datetime", Later)
     outcome = cli("status", "--max-age", age, "--json")
     assert outcome.code == code
     if code:

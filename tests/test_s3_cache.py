@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from healthpipe import stopping
+from healthpipe import cancellation
 from healthpipe.errors import InputChanged, Interrupted, ObjectMissing, ServiceFailed, UsageError
-from healthpipe.storage import cache, s3_transfers
 from healthpipe.storage.local import LocalStorage
-from healthpipe.storage.s3 import S3Storage
+from healthpipe.storage.s3 import cache, transfer
+from healthpipe.storage.s3.storage import S3Storage
 from tests.s3_server import ACCESS, fill
 
 pytest_plugins = ["tests.s3_server"]
@@ -35,10 +35,10 @@ def cached():
 @pytest.fixture
 def small_parts(monkeypatch):
     """Downloads above 1 MB go in parts of 300 kB."""
-    config = s3_transfers.TransferConfig(
+    config = transfer.TransferConfig(
         multipart_threshold=1_000_000, multipart_chunksize=300_000, io_chunksize=100_000
     )
-    monkeypatch.setattr(s3_transfers, "DOWNLOAD", config)
+    monkeypatch.setattr(transfer, "DOWNLOAD", config)
 
 
 LARGE = random.Random(5).randbytes(2_000_000)
@@ -210,7 +210,7 @@ def test_a_transfer_ends_when_the_work_is_to_stop(storage, bucket, monkeypatch):
     def progress(came, wanted):
         done.append(came)
         if came > 4_000_000:
-            monkeypatch.setattr(stopping, "_received", [15])
+            monkeypatch.setattr(cancellation, "_received", [15])
 
     with pytest.raises(Interrupted):
         storage.local_copies(uris, progress)
@@ -221,8 +221,8 @@ def test_a_transfer_ends_when_the_work_is_to_stop(storage, bucket, monkeypatch):
 @pytest.mark.usefixtures("small_parts")
 def test_work_that_is_cancelled_ends_its_transfers_in_other_threads(storage, bucket):
     fill(bucket, ["a"], LARGE)
-    limit = stopping.Limit()
-    with stopping.limited(limit), pytest.raises(stopping.OutOfTime):
+    limit = cancellation.Limit()
+    with cancellation.limited(limit), pytest.raises(cancellation.OutOfTime):
         storage.local_copies([f"s3://{bucket}/a"], lambda *_: limit.cancel())
     assert cached() == []
 
@@ -299,7 +299,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(storage, bucket, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(s3_transfers.os, "write", full)
+    monkeypatch.setattr(transfer.os, "write", full)
     with pytest.raises(ServiceFailed, match=r"the disk is full.*HEALTHPIPE_CACHE"):
         storage.local_copy(f"s3://{bucket}/a")
     assert cached() == []

@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 from botocore.httpsession import URLLib3Session
 
 from healthpipe.errors import ServiceFailed, UsageError
-from healthpipe.storage import s3_places
 from healthpipe.storage.base import PreconditionFailed
+from healthpipe.storage.s3 import requests as s3_requests
 from tests.s3_server import fill
 
 pytest_plugins = ["tests.s3_server"]
@@ -131,7 +131,7 @@ def test_409_without_end_is_a_failure_that_a_retry_may_help(storage, uri, hook, 
     conflicts(hook, 1000)
     with pytest.raises(ServiceFailed):
         storage.put_if(uri, NEW, None)
-    assert len(puts(requests)) == s3_places.ATTEMPTS
+    assert len(puts(requests)) == s3_requests.ATTEMPTS
 
 
 def test_each_write_carries_a_nonce_of_its_own(storage, uri, requests):

@@ -10,13 +10,13 @@ import threading
 
 import pytest
 
+from healthpipe.runs.locks import Liveness, marked_runs
+from healthpipe.runs.record import RunRecord
+from healthpipe.runs.run import Run
 from healthpipe.storage.layout import Root
 from healthpipe.storage.lease import VALID_S
-from healthpipe.storage.s3 import S3Storage
-from healthpipe.workflow.liveness import Liveness, marked_runs
+from healthpipe.storage.s3.storage import S3Storage
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.record import RunRecord
-from healthpipe.workflow.runs import Run
 from tests.conftest import AS_OF
 
 pytest_plugins = ["tests.on_s3"]
@@ -25,7 +25,7 @@ pytest_plugins = ["tests.on_s3"]
 STAYING = """
 import sys, time
 from dataclasses import replace
-from healthpipe.cli.main import run
+from healthpipe.cli.app import run
 from healthpipe.workflow.steps import catalog
 name = sys.argv.pop(1)
 step = catalog.STEPS[name]

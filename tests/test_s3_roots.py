@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.clients import client
+from healthpipe.aws.session import client
 from healthpipe.storage.layout import Root
-from healthpipe.storage.s3_places import PATIENCE
+from healthpipe.storage.s3.requests import PATIENCE
 from healthpipe.workflow.lock import RootLock
 from tests.conftest import AS_OF
 from tests.s3_server import REGION

@@ -10,7 +10,7 @@ from healthpipe.errors import SourceNotFound, UsageError
 from healthpipe.ingest.sources import find_files
 from healthpipe.storage.base import StoredFile
 from healthpipe.storage.layout import Root, open_root
-from healthpipe.storage.s3 import S3Storage
+from healthpipe.storage.s3.storage import S3Storage
 
 pytest_plugins = ["tests.on_s3"]
 

@@ -15,9 +15,10 @@ from botocore.exceptions import ClientError
 
 from healthpipe.aws.access import AwsAccess
 from healthpipe.errors import InputChanged, ObjectMissing, ServiceFailed, UsageError, exit_code_of
-from healthpipe.storage import open_storage, s3_copying, s3_transfers
+from healthpipe.storage import open_storage, s3_copying
 from healthpipe.storage.local import LocalStorage
-from healthpipe.storage.s3 import S3Storage
+from healthpipe.storage.s3 import transfer
+from healthpipe.storage.s3.storage import S3Storage
 from tests.s3_server import ACCESS, fill, uploads
 
 pytest_plugins = ["tests.s3_server"]
@@ -232,8 +233,8 @@ def test_a_stream_that_ends_early_without_an_error_is_noticed(storage, bucket, s
 @pytest.fixture
 def small_parts(monkeypatch):
     """Uploads above 6 MB go in parts of 5 MB, copies above 1 MB in parts of 5 MB."""
-    config = s3_transfers.TransferConfig(multipart_threshold=6_000_000, multipart_chunksize=5 << 20)
-    monkeypatch.setattr(s3_transfers, "UPLOAD", config)
+    config = transfer.TransferConfig(multipart_threshold=6_000_000, multipart_chunksize=5 << 20)
+    monkeypatch.setattr(transfer, "UPLOAD", config)
     monkeypatch.setattr(s3_copying, "ONE_REQUEST_BYTES", 1_000_000)
     monkeypatch.setattr(s3_copying, "PART_BYTES", 5 << 20)
 

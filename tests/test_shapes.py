@@ -14,13 +14,13 @@ from hypothesis import example, given, settings
 
 from healthpipe.aws.access import AwsAccess
 from healthpipe.ingest.content import Content
+from healthpipe.ingest.formats import Shape, records_in
+from healthpipe.ingest.json_splitter import RawValues
 from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.landing import land_container
 from healthpipe.ingest.landing_place import LandingPlace
 from healthpipe.ingest.manifest import InputFile
-from healthpipe.ingest.raw_values import RawValues
-from healthpipe.ingest.reads import ReadsHere
-from healthpipe.ingest.shapes import Shape, records_in
+from healthpipe.ingest.readers import ReadsHere
 from healthpipe.ingest.sources import find_files
 from healthpipe.storage.layout import Root
 from tests.conftest import AS_OF
@@ -301,7 +301,7 @@ def test_thousands_of_containers_come_to_the_lines_of_the_oracle(content):
 
 @pytest.mark.parametrize("size", range(1, 40))
 def test_no_value_is_cut_where_reading_pauses(tmp_path, size, monkeypatch):
-    monkeypatch.setattr("healthpipe.ingest.raw_values.CHUNK", size)
+    monkeypatch.setattr("healthpipe.ingest.json_splitter.CHUNK", size)
     (tmp_path / "in").write_bytes(
         '[1.5e+10, -0.25, "ä€🏥", {"a": [1.0, true]}, null,1E5 ]'.encode()
     )

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from healthpipe.choices import Format, PublishedStage
 from healthpipe.engines.query import Query
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import CURATED_LINES, judge_lines, keep_records, open_records
+from healthpipe.stages.results import define_relations
 from healthpipe.stages.view import RECORD, View, carried_by
-from healthpipe.stages.writing import define_relations
 from healthpipe.storage.layout import Root
-from healthpipe.words import Format, PublishedStage
-from healthpipe.workflow.one_pass import run_stage
 from healthpipe.workflow.results import Request
+from healthpipe.workflow.stage_run import run_stage
 from tests import fuzz
 from tests.against_oracle import CASES, read_parquet, stage_options
 from tests.conftest import EXAMPLES

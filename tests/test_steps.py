@@ -6,15 +6,15 @@ from dataclasses import asdict, replace
 import pytest
 
 from healthpipe import errors
-from healthpipe.aws.handler import ERRORS, handler
 from healthpipe.errors import HealthpipeError
 from healthpipe.ingest import lander
-from healthpipe.stages.pointer import read_live
+from healthpipe.publishing.pointer import read_live
+from healthpipe.runs.attempts import Attempt
+from healthpipe.runs.record import Execution
+from healthpipe.runs.run import Run, runs_of
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow.lambda_handler import ERRORS, handler
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.record import Execution
-from healthpipe.workflow.runs import Run, runs_of
 from healthpipe.workflow.steps import catalog
 from healthpipe.workflow.steps.catalog import STEPS
 from tests.conftest import AS_OF
@@ -195,9 +195,9 @@ def test_a_step_that_was_stopped_after_a_part_goes_on_with_the_rest(call, root, 
     def out_of_time(*_, **__):
         raise errors.OutOfTime
 
-    monkeypatch.setattr("healthpipe.workflow.steps.curate.account", out_of_time)
+    monkeypatch.setattr("healthpipe.workflow.steps.compute.account", out_of_time)
     assert call("Curate") == "RUNNING"
-    monkeypatch.setattr("healthpipe.workflow.steps.curate.account", real)
+    monkeypatch.setattr("healthpipe.workflow.steps.compute.account", real)
     assert call("Curate") == "DONE"
     (segment,) = root.storage.folders(root.curated)
     assert segment.endswith(the_run(root).run_id)
@@ -251,7 +251,7 @@ def test_cleanup_closes_the_run_and_gives_back_the_lock(call, root, failed):
 
 
 def test_a_request_is_the_same_after_a_way_through_json():
-    from healthpipe.workflow.request import RunRequest
+    from healthpipe.runs.request import RunRequest
 
     request = RunRequest("data", ("a", "b"), words={"months": 3}, gates={"max_drop": "5%"}, keep=3)
     again = RunRequest.from_json(json.loads(json.dumps(request.to_json())))

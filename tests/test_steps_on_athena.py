@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from healthpipe.aws.handler import handler
 from healthpipe.ingest.manifest import Manifest
-from healthpipe.stages.pointer import read_live
+from healthpipe.publishing.pointer import read_live
+from healthpipe.runs.attempts import Attempt
+from healthpipe.runs.record import Execution
+from healthpipe.runs.run import Run
 from healthpipe.storage.layout import open_root
-from healthpipe.workflow import performing
-from healthpipe.workflow.attempts import Attempt
+from healthpipe.workflow import step_runner
+from healthpipe.workflow.lambda_handler import handler
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.record import Execution
-from healthpipe.workflow.runs import Run
 from tests.aws_runs import hasten
 from tests.local_aws import local_aws
 from tests.test_steps import EXECUTION, IN_ORDER, Context
@@ -54,7 +54,7 @@ def run(aws, monkeypatch, tmp_path):
 @pytest.fixture
 def call(run, examples, monkeypatch):
     """Call a step as Step Functions does, again while it answers RUNNING; the number of calls."""
-    monkeypatch.setattr(performing, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(step_runner, "PATIENCE_S", 0.0)
 
     def call(step, **request):
         asked = {"root": run.root.uri, "engine": "athena", "sources": [str(examples)], **request}

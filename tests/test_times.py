@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from healthpipe.times import between, moment_text, span_text
+from healthpipe.text import between, moment_text, span_text
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from healthpipe.choices import Format
 from healthpipe.contract import STATES
 from healthpipe.engines.sql_files import columns, summary
 from healthpipe.stages.catalog import STAGES, VIEWS
-from healthpipe.words import Format
 from tests.conftest import AS_OF, tree
 
 # How each output is asked for.

@@ -2,9 +2,9 @@
 
 import pytest
 
-from healthpipe.workflow.language import definition
+from healthpipe.asl import definition
 from healthpipe.workflow.language.structure import machines
-from healthpipe.workflow.rules import findings
+from healthpipe.workflow.policy import findings
 from tests.sound_pipeline import SERVICE_ERRORS, catch_to, sound_pipeline, step
 
 

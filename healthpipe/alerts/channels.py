@@ -151,7 +151,7 @@ class SnsChannel:
         self._client().publish(TopicArn=self.where, Subject=message.subject, Message=message.body)
 
     def _client(self) -> "SNSClient":
-        from healthpipe.aws.clients import Patience, client
+        from healthpipe.aws.session import Patience, client
 
         access = AwsAccess(self._region, self._profile)
         return client("sns", access, Patience(CONNECT_SECONDS, READ_SECONDS, ATTEMPTS))

@@ -1,6 +1,6 @@
 """What stopped a message on its way to SNS, in words that say what to do."""
 
-from healthpipe.aws.failures import Kind, explained, kind_of, name_of
+from healthpipe.aws.errors import Kind, explained, kind_of, name_of
 from healthpipe.errors import AlertNotSent, HealthpipeError
 
 # Where a topic and its messages call for other words than AWS at large.

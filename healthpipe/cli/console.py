@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from healthpipe.words import LogFormat
+from healthpipe.choices import LogFormat
 
 if TYPE_CHECKING:
     from rich.progress import Task
 
-    from healthpipe.workflow.progress import Progress
+    from healthpipe.progress import Progress
 
 log = logging.getLogger("healthpipe")
 
@@ -78,7 +78,7 @@ class _Drawn:
 def shown_progress(*, wanted: bool) -> Iterator["Progress"]:
     """Progress on standard error while the block runs, if that is a terminal."""
     if not (wanted and sys.stderr and sys.stderr.isatty()):
-        from healthpipe.workflow.progress import NoProgress
+        from healthpipe.progress import NoProgress
 
         yield NoProgress()
         return

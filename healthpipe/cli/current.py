@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
+from healthpipe.choices import PublishedStage
 from healthpipe.cli.aws_options import root_of
-from healthpipe.cli.declared import AWS, MANNER, declare
 from healthpipe.cli.shared import Manner
-from healthpipe.words import PublishedStage
+from healthpipe.cli.signature import AWS, MANNER, declare
 
 StageArgument = Annotated[
     PublishedStage | None, typer.Argument(help="Only this stage's file.", show_default=False)

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from healthpipe.cli.declared import MANNER, declare
 from healthpipe.cli.shared import Manner
+from healthpipe.cli.signature import MANNER, declare
 
 ViewArgument = Annotated[
     str | None,

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from healthpipe.cli.declared import ATHENA, AWS, MANNER, declare
 from healthpipe.cli.options import option
 from healthpipe.cli.shared import Manner
+from healthpipe.cli.signature import ATHENA, AWS, MANNER, declare
 
 ProbeOption = Annotated[
     bool,

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from healthpipe.choices import MAX_KEPT_DAYS
 from healthpipe.cli.options import environment, option
-from healthpipe.words import MAX_KEPT_DAYS
 
 AT_MOST = "N|P%"
 

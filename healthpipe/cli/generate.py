@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from healthpipe.cli.declared import MANNER, declare
 from healthpipe.cli.shared import Manner
+from healthpipe.cli.signature import MANNER, declare
 
 MAX_RECORDS = 1_000_000_000
 OWN = {

@@ -9,12 +9,8 @@ from typing import Annotated
 
 import typer
 
-from healthpipe.cli.configuration import load_configuration
-from healthpipe.words import (
-    EngineName,
-    Format,
-    LogFormat,
-)
+from healthpipe.choices import EngineName, Format, LogFormat
+from healthpipe.cli.config import load_configuration
 
 # The environment variables follow one pattern, so --help does not list them.
 option = partial(typer.Option, show_envvar=False)

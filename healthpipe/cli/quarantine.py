@@ -4,8 +4,8 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import AWS, MANNER, declare
 from healthpipe.cli.shared import Manner, Place
+from healthpipe.cli.signature import AWS, MANNER, declare
 
 LINES = ("root", "reason", "source")
 

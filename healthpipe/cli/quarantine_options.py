@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from healthpipe.choices import QuarantineGroup
 from healthpipe.cli.options import environment, option
 from healthpipe.contract import Reason
-from healthpipe.words import QuarantineGroup
 
 RunArgument = Annotated[
     str | None,

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
+from healthpipe.choices import MAX_DAYS, MAX_MONTHS, Accredited, FirstAccreditation, Grain
 from healthpipe.cli.options import environment, option
-from healthpipe.words import MAX_DAYS, MAX_MONTHS, Accredited, FirstAccreditation, Grain
 
 AsOfOption = Annotated[
     str | None,

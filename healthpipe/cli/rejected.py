@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 from healthpipe.ingest.manifest import InputFile
-from healthpipe.stages.quarantine import RejectedLine
+from healthpipe.stages.resolutions import RejectedLine
 
 
 def as_document(

@@ -3,10 +3,10 @@
 import datetime
 
 from healthpipe.alerts.channels import Channel
-from healthpipe.alerts.desk import AlertDesk
+from healthpipe.alerts.notifier import AlertDesk
 from healthpipe.cli.console import log
+from healthpipe.cli.render import print_document
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_document
 from healthpipe.errors import AlertNotSent, UsageError
 from healthpipe.storage.layout import Root
 

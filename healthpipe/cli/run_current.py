@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
+from healthpipe.choices import Format, PublishedStage
+from healthpipe.cli.render import print_data
 from healthpipe.cli.shared import Manner, Place
-from healthpipe.cli.views import print_data
-from healthpipe.engines.parts import join_parts
+from healthpipe.engines.result_files import join_parts
 from healthpipe.errors import UsageError
-from healthpipe.stages.pointer import published_files, read_live
+from healthpipe.publishing.pointer import published_files, read_live
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import Root
 from healthpipe.storage.transfer import copy_file
-from healthpipe.words import Format, PublishedStage
 
 
 def show_current(

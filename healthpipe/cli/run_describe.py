@@ -5,8 +5,8 @@ from dataclasses import asdict, astuple
 from difflib import get_close_matches
 from typing import Any
 
+from healthpipe.cli.render import print_document, print_table
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_document, print_table
 from healthpipe.contract import RULES
 from healthpipe.engines.sql_files import columns, summary
 from healthpipe.errors import UsageError

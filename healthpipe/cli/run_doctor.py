@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from healthpipe.aws.access import AthenaSettings
+from healthpipe.choices import EngineName
 from healthpipe.cli.aws_options import athena_of, root_of
 from healthpipe.cli.console import log
+from healthpipe.cli.render import print_document, print_table, size_text
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_document, print_table, size_text
 from healthpipe.doctor.checks import Check, Finding, Verdict, carry_out
 from healthpipe.errors import DoctorFailed, ProbeFailed, UsageError
 from healthpipe.storage.layout import Root
-from healthpipe.words import EngineName
 
 if TYPE_CHECKING:
     from healthpipe.doctor.probe import Observation
@@ -50,11 +50,11 @@ class Patient:
             yield from local_checks(self.root, self.engine)
         is_on_athena = self.engine is EngineName.ATHENA
         if is_on_s3 or self.topic or is_on_athena:
-            from healthpipe.doctor.storage import identity_checks
+            from healthpipe.doctor.environment import identity_checks
 
             yield from identity_checks(self.root.access, is_bound=is_on_athena)
         if is_on_s3:
-            from healthpipe.doctor.storage import storage_checks
+            from healthpipe.doctor.environment import storage_checks
 
             yield from storage_checks(self.root)
         if is_on_athena:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from healthpipe.cli.console import log
+from healthpipe.cli.render import print_document
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_document
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.generate.files import Generated, generate_files
 from healthpipe.generate.plan import Plan

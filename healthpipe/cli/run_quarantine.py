@@ -7,20 +7,20 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from healthpipe.choices import Format, QuarantineGroup
 from healthpipe.cli.aws_options import root_of
 from healthpipe.cli.console import log
 from healthpipe.cli.rejected import as_document, as_row
+from healthpipe.cli.render import print_data, print_table
 from healthpipe.cli.shared import Manner, Place
-from healthpipe.cli.views import print_data, print_table
 from healthpipe.contract import RULES
 from healthpipe.errors import UsageError
+from healthpipe.quarantine.rejects import Quarantine, open_quarantine
+from healthpipe.quarantine.replay import replay
 from healthpipe.stages.export import export_lines as write_lines
-from healthpipe.stages.quarantine import Selection, Tally, rejected_lines, tallies, tally
+from healthpipe.stages.resolutions import Selection, Tally, rejected_lines, tallies, tally
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import Root
-from healthpipe.words import Format, QuarantineGroup
-from healthpipe.workflow.quarantine import Quarantine, open_quarantine
-from healthpipe.workflow.replay import replay
 
 MEANINGS = {rule.reason.value: rule.meaning for rule in RULES}
 

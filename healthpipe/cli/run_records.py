@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from healthpipe.cli.console import log
-from healthpipe.cli.run_workflow import show_result
+from healthpipe.cli.orchestrate import show_result
+from healthpipe.cli.render import print_document, print_table
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_document, print_table
+from healthpipe.runs.record import RunRecord
+from healthpipe.runs.run import Run, records_of
 from healthpipe.storage.layout import Root
-from healthpipe.times import between, moment_text
-from healthpipe.workflow.failures import failed_step
+from healthpipe.text import between, moment_text
+from healthpipe.workflow.notifications import failed_step
 from healthpipe.workflow.orchestrate import Surroundings
-from healthpipe.workflow.record import RunRecord
 from healthpipe.workflow.resume import last_run, retry
-from healthpipe.workflow.runs import Run, records_of
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 BADLY = (RunStatus.FAILED, RunStatus.INTERRUPTED)

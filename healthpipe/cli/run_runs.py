@@ -6,10 +6,10 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
 from healthpipe.cli.console import log
+from healthpipe.cli.render import print_document, print_table, size_text
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_document, print_table, size_text
-from healthpipe.stages.pointer import read_live
-from healthpipe.stages.prune import carry_out, plan_prune
+from healthpipe.publishing.pointer import read_live
+from healthpipe.publishing.prune import carry_out, plan_prune
 from healthpipe.stages.rollback import rollback
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.lock import held

@@ -10,19 +10,19 @@ from typing import Any
 import typer
 
 from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.choices import EngineName, Format
 from healthpipe.cli.aws_options import athena_of, root_of
-from healthpipe.cli.outputs import names_in
+from healthpipe.cli.output import names_in
+from healthpipe.cli.render import print_data, show_preview, show_stage_summary
 from healthpipe.cli.shared import Manner, Place
 from healthpipe.cli.stage_options import stage_options
-from healthpipe.cli.views import print_data, show_preview, show_stage_summary
 from healthpipe.engines import require_reach
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.view import Stage
 from healthpipe.storage.layout import Root
-from healthpipe.words import EngineName, Format
-from healthpipe.workflow.one_pass import run_stage
 from healthpipe.workflow.results import Request, StageResult
+from healthpipe.workflow.stage_run import run_stage
 
 
 @dataclass(frozen=True)

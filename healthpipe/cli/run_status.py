@@ -3,14 +3,14 @@
 import json
 from collections.abc import Iterator
 
+from healthpipe.cli.render import print_table
 from healthpipe.cli.run_options import parse_age
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_table
+from healthpipe.runs.record import RunRecord
 from healthpipe.storage.layout import Root
-from healthpipe.times import between, moment_text
-from healthpipe.workflow.failures import failed_step
-from healthpipe.workflow.health import Health, health_of
-from healthpipe.workflow.record import RunRecord
+from healthpipe.text import between, moment_text
+from healthpipe.workflow.notifications import failed_step
+from healthpipe.workflow.status import Health, health_of
 from healthpipe.workflow.words import RunStatus
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import typer
 
+from healthpipe.asl.definition import load
+from healthpipe.asl.diagram import as_document, as_lines, as_mermaid
+from healthpipe.choices import Drawing
+from healthpipe.cli.render import print_document
 from healthpipe.cli.shared import Manner
-from healthpipe.cli.views import print_document
 from healthpipe.errors import UsageError
-from healthpipe.words import Drawing
-from healthpipe.workflow.drawing import as_document, as_lines, as_mermaid
-from healthpipe.workflow.language.definition import load
 from healthpipe.workflow.language.errors import InvalidDefinition
 from healthpipe.workflow.pipeline import pipeline_path
-from healthpipe.workflow.rules import Finding, findings
+from healthpipe.workflow.policy import Finding, findings
 
 DRAWINGS = {Drawing.TEXT: as_lines, Drawing.MERMAID: as_mermaid}
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.aws.access import AwsAccess
+from healthpipe.choices import Format, LogFormat
 from healthpipe.cli.console import shown_progress, start_logging
-from healthpipe.cli.outputs import require_writable
+from healthpipe.cli.output import require_writable
 from healthpipe.errors import UsageError
-from healthpipe.words import Format, LogFormat
-from healthpipe.workflow.progress import Progress
+from healthpipe.progress import Progress
 
 STANDARD_OUTPUT = "-"
 SUFFIXES = {

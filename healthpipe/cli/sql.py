@@ -5,8 +5,8 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import ATHENA, AWS, MANNER, RECORDS, RESULT, ROOT, declare
 from healthpipe.cli.shared import Manner
+from healthpipe.cli.signature import ATHENA, AWS, MANNER, RECORDS, RESULT, ROOT, declare
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.view import Stage
 
@@ -19,7 +19,7 @@ def sql_command(stage: Stage) -> Callable[..., None]:
     """The command that prints the statements of a stage; it takes that stage's options."""
 
     def command(context: typer.Context, **given: Any) -> None:
-        from healthpipe.cli.run_rehearsal import show_statements
+        from healthpipe.cli.dry_run import show_statements
         from healthpipe.cli.run_stage import StageCommand
 
         manner = Manner.of(given)

@@ -5,7 +5,8 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import (
+from healthpipe.cli.shared import Manner
+from healthpipe.cli.signature import (
     ALERTS,
     ATHENA,
     AWS,
@@ -19,7 +20,6 @@ from healthpipe.cli.declared import (
     ROOT,
     declare,
 )
-from healthpipe.cli.shared import Manner
 from healthpipe.stages.view import Stage
 
 PUBLISHED_TAKE = (*MEANING, "include_zero", "spreadsheet_safe")
@@ -29,7 +29,7 @@ def stage_command(stage: Stage) -> Callable[..., None]:
     """The command of a stage: the options of all stages, and those that it takes."""
 
     def command(context: typer.Context, **given: Any) -> None:
-        from healthpipe.cli.run_rehearsal import show_stage_plan
+        from healthpipe.cli.dry_run import show_stage_plan
         from healthpipe.cli.run_stage import StageCommand
 
         manner, sources = Manner.of(given), given["sources"] or []
@@ -49,8 +49,8 @@ def orchestrate(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe orchestrate --quiet
     """
-    from healthpipe.cli.run_rehearsal import show_workflow_plan
-    from healthpipe.cli.run_workflow import Conduct, run_workflow
+    from healthpipe.cli.dry_run import show_workflow_plan
+    from healthpipe.cli.orchestrate import Conduct, run_workflow
     from healthpipe.cli.workflow_request import workflow_request
 
     request, execution = workflow_request(context, given)

@@ -5,8 +5,8 @@ from typing import Any
 import typer
 
 from healthpipe.cli.aws_options import root_of
-from healthpipe.cli.declared import AWS, MANNER, declare
 from healthpipe.cli.shared import Manner
+from healthpipe.cli.signature import AWS, MANNER, declare
 
 
 def status(context: typer.Context, **given: Any) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import MANNER, declare
 from healthpipe.cli.shared import Manner
+from healthpipe.cli.signature import MANNER, declare
 
 workflow = typer.Typer(
     no_args_is_help=True,

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from healthpipe.choices import Drawing
 from healthpipe.cli.options import environment, option
-from healthpipe.words import Drawing
 
 WorkflowArgument = Annotated[
     Path | None,

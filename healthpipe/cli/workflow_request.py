@@ -5,10 +5,10 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.declared import GATES
+from healthpipe.cli.signature import GATES
 from healthpipe.cli.stage_options import option_words
-from healthpipe.workflow.record import Execution
-from healthpipe.workflow.request import RunRequest
+from healthpipe.runs.record import Execution
+from healthpipe.runs.request import RunRequest
 
 AS_THEY_ARE = (
     "root", "engine", "as_of", "accept_drop", "force", "keep", "sns_topic", "region", "profile",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container
 from typing import TypeVar
 
-from healthpipe.aws.failures import Kind, failures_told, kind_of
+from healthpipe.aws.errors import Kind, failures_told, kind_of
 
 MISSING = frozenset({Kind.NOT_FOUND, Kind.NO_BUCKET})
 DENIED = frozenset({Kind.DENIED})

@@ -3,11 +3,11 @@
 from typing import Any
 
 from healthpipe.aws.access import AthenaSettings
-from healthpipe.aws.clients import client
-from healthpipe.aws.failures import failures_told
+from healthpipe.aws.errors import failures_told
+from healthpipe.aws.session import client
 from healthpipe.doctor.asking import DENIED, MISSING, asked
 from healthpipe.doctor.checks import Check, Finding, Verdict
-from healthpipe.doctor.storage import IDENTITY
+from healthpipe.doctor.environment import IDENTITY
 
 # The principal that stands for whoever IAM allows: with it Lake Formation adds no grants.
 EVERYBODY = "IAM_ALLOWED_PRINCIPALS"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.doctor.bench import Bench
+from healthpipe.doctor.harness import Bench
 
 
 @dataclass(frozen=True)

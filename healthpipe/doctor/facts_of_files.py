@@ -3,9 +3,9 @@
 import gzip
 from typing import Any
 
-from healthpipe.doctor.bench import Bench, listed
 from healthpipe.doctor.fact import Fact
-from healthpipe.engines.athena.failures import FilesUnreadable
+from healthpipe.doctor.harness import Bench, listed
+from healthpipe.engines.athena.errors import FilesUnreadable
 from healthpipe.engines.athena.glue import LINES, Catalog, Table
 from healthpipe.engines.athena.naming import RAW, table_name
 from healthpipe.engines.athena.raw_files import FILE_TYPES

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from healthpipe.doctor.bench import Bench, listed
 from healthpipe.doctor.fact import Fact
+from healthpipe.doctor.harness import Bench, listed
 from healthpipe.engines.athena.types import Types
 
 TEXT, NUMBER, FLAG = "VARCHAR", "BIGINT", "BOOLEAN"

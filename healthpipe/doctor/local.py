@@ -4,10 +4,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from healthpipe.choices import EngineName
 from healthpipe.doctor.checks import Check, Finding, Verdict
 from healthpipe.engines import require_reach
 from healthpipe.storage.layout import Root
-from healthpipe.words import EngineName
 
 LITTLE_ROOM = 1_000_000_000
 

@@ -13,20 +13,20 @@ from typing import Any
 
 from healthpipe import __version__
 from healthpipe.aws.access import AthenaSettings
-from healthpipe.aws.clients import client
-from healthpipe.doctor.bench import Account, Bench
+from healthpipe.aws.session import client
+from healthpipe.cancellation import cancelled_when_stopping, winding_up
 from healthpipe.doctor.fact import Fact
+from healthpipe.doctor.harness import Account, Bench
 from healthpipe.engines import forget_run, stop_queries
-from healthpipe.engines.athena.calls import Calls
+from healthpipe.engines.athena.api import Calls
 from healthpipe.engines.athena.clock import Clock
-from healthpipe.engines.athena.failures import BrokenQuery, FilesUnreadable
+from healthpipe.engines.athena.errors import BrokenQuery, FilesUnreadable
 from healthpipe.engines.athena.scanning import estimated_usd
 from healthpipe.engines.athena.workgroup import result_place
 from healthpipe.engines.base import Workplace
 from healthpipe.errors import HealthpipeError
-from healthpipe.stopping import cancelled_when_stopping, winding_up
+from healthpipe.progress import Progress
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.progress import Progress
 
 SCHEMA_VERSION = 1
 PROBES = "probes"

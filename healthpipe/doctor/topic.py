@@ -2,10 +2,10 @@
 
 from healthpipe.alerts.channels import region_of
 from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.clients import client
+from healthpipe.aws.session import client
 from healthpipe.doctor.asking import asked
 from healthpipe.doctor.checks import Check, Finding, Verdict
-from healthpipe.doctor.storage import IDENTITY
+from healthpipe.doctor.environment import IDENTITY
 
 
 def topic_checks(topic: str, access: AwsAccess) -> list[Check]:

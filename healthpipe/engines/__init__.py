@@ -5,17 +5,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.cancellation import cancelled_when_stopping
+from healthpipe.choices import EngineName
 from healthpipe.errors import UsageError
-from healthpipe.stopping import cancelled_when_stopping
 from healthpipe.storage.uris import is_s3
-from healthpipe.words import EngineName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from healthpipe.engines.base import Engine, Workplace
-    from healthpipe.engines.rehearsal import Rehearsal
+    from healthpipe.engines.dry_run import Rehearsal
 
 
 def require_reach(name: EngineName, root: str) -> None:
@@ -49,11 +49,11 @@ def open_rehearsal(
     """
     made: Rehearsal
     if name is EngineName.ATHENA:
-        from healthpipe.engines.athena.rehearsal import RehearsedAthena
+        from healthpipe.engines.athena.dry_run import RehearsedAthena
 
         made = RehearsedAthena(scratch, settings, run)
     else:
-        from healthpipe.engines.rehearsal import RehearsedDuckDB
+        from healthpipe.engines.dry_run import RehearsedDuckDB
 
         made = RehearsedDuckDB(scratch)
     with made as engine:
@@ -97,6 +97,6 @@ def _made(name: EngineName, workplace: "Workplace", settings: AthenaSettings) ->
 
         return AthenaEngine.open(workplace, settings)
     from healthpipe.engines.duckdb import DuckDBEngine
-    from healthpipe.storage.fetching import local_copies
+    from healthpipe.storage.copies import local_copies
 
     return DuckDBEngine(workplace.scratch, partial(local_copies, access=settings.access))

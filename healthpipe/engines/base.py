@@ -7,9 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+from healthpipe.choices import Format
 from healthpipe.engines.query import Relation
 from healthpipe.storage.base import Storage
-from healthpipe.words import Format
 
 Row = tuple[Any, ...]
 

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 
 import duckdb
 
+from healthpipe.cancellation import raise_if_stopping
+from healthpipe.choices import Format
 from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row
 from healthpipe.engines.database import connect, translated
-from healthpipe.engines.line_reader import (
+from healthpipe.engines.duckdb_lines import (
     ADAPTER_VARIABLES,
     LINES,
     MACROS,
@@ -24,9 +26,7 @@ from healthpipe.engines.sampling import FIND_MALFORMED, SAMPLED_FILES, first_lin
 from healthpipe.engines.sql import statement
 from healthpipe.engines.sql_files import adapter_text
 from healthpipe.errors import InputChanged, ObjectMissing
-from healthpipe.stopping import raise_if_stopping
-from healthpipe.storage.fetching import Fetch
-from healthpipe.words import Format
+from healthpipe.storage.copies import Fetch
 
 STREAMED_ROWS = 1000
 

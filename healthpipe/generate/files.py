@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from healthpipe.errors import OutputRefused, ServiceFailed
-from healthpipe.generate.answers import answers_of
+from healthpipe.generate.answer_key import answers_of
 from healthpipe.generate.plan import Plan
 from healthpipe.generate.planting import planted_batches
 from healthpipe.generate.records import record_writer
-from healthpipe.workflow.progress import Progress
+from healthpipe.progress import Progress
 
 
 @dataclass(frozen=True)

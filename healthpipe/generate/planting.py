@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, cycle, islice, repeat
 
-from healthpipe.generate.broken_files import BROKEN_FILES, EMPTY_FILES, BrokenFile
 from healthpipe.generate.defects import DEFECTS, Defect
 from healthpipe.generate.drafts import Drafter, Line
+from healthpipe.generate.file_defects import BROKEN_FILES, EMPTY_FILES, BrokenFile
 from healthpipe.generate.oddities import ODDITIES
 from healthpipe.generate.plan import Plan
 from healthpipe.generate.rivals import RIVALRIES, Rivalry

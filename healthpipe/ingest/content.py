@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from healthpipe.cancellation import raise_if_stopping
 from healthpipe.ingest.lines import CHUNK_BYTES, Reader
-from healthpipe.stopping import raise_if_stopping
 
 GZIP_MAGIC = b"\x1f\x8b"
 # On S3 opening a file costs more than these bytes: a file that is no larger is opened once.

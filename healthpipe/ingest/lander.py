@@ -9,6 +9,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 
+from healthpipe.cancellation import raise_if_stopping
 from healthpipe.contract import Reason
 from healthpipe.errors import HealthpipeError, InputChanged, ObjectMissing, OutOfTime
 from healthpipe.ingest.content import DAMAGED_GZIP
@@ -16,9 +17,8 @@ from healthpipe.ingest.found import Found, FoundFile
 from healthpipe.ingest.landing import is_container, land, land_container, land_rejected
 from healthpipe.ingest.landing_place import LandingPlace
 from healthpipe.ingest.manifest import InputFile, Manifest
-from healthpipe.ingest.reads import Reads
+from healthpipe.ingest.readers import Reads
 from healthpipe.ingest.spooling import spool
-from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.local import LocalStorage
 
 NAME_DIGITS = 24

@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 from healthpipe.contract import MAX_LINE_BYTES, Reason
 from healthpipe.ingest.content import DAMAGED_GZIP, Content
+from healthpipe.ingest.formats import Shape, may_be_container, records_in
+from healthpipe.ingest.json_splitter import BreaksOff, NotJson, RawValues
 from healthpipe.ingest.lines import BLANK, BYTE_ORDER_MARK, Piece, copy_line, pieces
-from healthpipe.ingest.raw_values import BreaksOff, NotJson, RawValues
-from healthpipe.ingest.shapes import Shape, may_be_container, records_in
 from healthpipe.storage.private import make_private
 
 SET_ASIDE = b"\x01"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, Protocol
 
-from healthpipe.stopping import raise_if_stopping
+from healthpipe.cancellation import raise_if_stopping
 
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

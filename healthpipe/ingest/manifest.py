@@ -6,8 +6,8 @@ from typing import Any
 
 from healthpipe.aws.access import AwsAccess
 from healthpipe.engines.base import LineFile
-from healthpipe.ingest.shapes import Shape
-from healthpipe.storage.fetching import stats
+from healthpipe.ingest.formats import Shape
+from healthpipe.storage.copies import stats
 
 SCHEMA_VERSION = 1
 

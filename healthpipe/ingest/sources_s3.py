@@ -7,7 +7,7 @@ import glob
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from healthpipe.aws.failures import Kind, kind_of
+from healthpipe.aws.errors import Kind, kind_of
 from healthpipe.errors import SourceNotFound, UsageError
 from healthpipe.ingest.found import FoundFile, folder_date, is_own_folder, is_read, is_visible
 from healthpipe.storage import open_storage

@@ -5,10 +5,10 @@ import io
 import sys
 from pathlib import Path
 
+from healthpipe.cancellation import raise_if_stopping, wait_for_bytes
 from healthpipe.errors import StreamBroken
 from healthpipe.ingest.found import STANDARD_INPUT
 from healthpipe.ingest.lines import CHUNK_BYTES, Reader
-from healthpipe.stopping import raise_if_stopping, wait_for_bytes
 
 
 def spool(uri: str, target: Path) -> None:

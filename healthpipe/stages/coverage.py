@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from healthpipe.choices import Format, PublishedStage
 from healthpipe.errors import GateFailed, ServiceFailed
 from healthpipe.storage.base import Storage
 from healthpipe.storage.layout import Root
-from healthpipe.words import Format, PublishedStage
 
 
 @dataclass(frozen=True)

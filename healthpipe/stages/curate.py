@@ -5,14 +5,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from healthpipe.choices import Format
 from healthpipe.engines.base import Engine, LineFile
 from healthpipe.engines.query import Query
 from healthpipe.stages.balance import Balance, FileBalance, balance_by_file
 from healthpipe.stages.carried import Carried, carried_values
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.quarantine import count_resolved
+from healthpipe.stages.resolutions import count_resolved
 from healthpipe.storage.private import make_private
-from healthpipe.words import Format
 
 REJECTS = "rejects.parquet"
 ISSUES = "issues.parquet"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from dateutil.relativedelta import relativedelta
 
+from healthpipe.choices import DEFAULT_MONTHS, MAX_DAYS, MAX_MONTHS
 from healthpipe.errors import UsageError
-from healthpipe.words import DEFAULT_MONTHS, MAX_DAYS, MAX_MONTHS
 
 
 @dataclass(frozen=True)

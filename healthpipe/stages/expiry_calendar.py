@@ -1,8 +1,8 @@
 """When the work of renewal falls due: accreditations that lapse, by month and accrediting body."""
 
+from healthpipe.choices import Format
 from healthpipe.stages.filter_expiring import ITS_ACCREDITATIONS, LAPSING
 from healthpipe.stages.view import Preview, Stage, View
-from healthpipe.words import Format
 
 STAGE = Stage(
     name="expiry-calendar",

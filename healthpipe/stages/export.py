@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from healthpipe.stages.quarantine import RejectedLine
+from healthpipe.stages.resolutions import RejectedLine
 from healthpipe.storage.private import make_private
 
 

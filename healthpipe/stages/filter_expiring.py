@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from healthpipe.choices import Format, Grain
 from healthpipe.stages.carried import Carried
 from healthpipe.stages.view import Preview, Stage, View
-from healthpipe.words import Format, Grain
 
 if TYPE_CHECKING:
     from healthpipe.stages.options import StageOptions

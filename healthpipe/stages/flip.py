@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from healthpipe.errors import PublishConflict, ServiceFailed
+from healthpipe.publishing.pointer import SCHEMA_VERSION, Live, encode
 from healthpipe.stages.history import newest_generation, record, recorded
-from healthpipe.stages.pointer import SCHEMA_VERSION, Live, encode
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
 

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from healthpipe.errors import ServiceFailed
-from healthpipe.stages.pointer import decode, encode, read_live
+from healthpipe.publishing.pointer import decode, encode, read_live
 from healthpipe.storage.layout import Root
 
 

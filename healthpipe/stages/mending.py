@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from healthpipe.contract import TEXT_SPACE
 from healthpipe.errors import ReplayRefused
 from healthpipe.stages.answers import Answer
-from healthpipe.stages.quarantine import RejectedLine
+from healthpipe.stages.resolutions import RejectedLine
 
 # Every text from every quote on, for in a broken line nobody knows which quote begins one.
 _TEXTS = re.compile(rb'(?=("(?:[^"\\]|\\.){1,500}"))')

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from healthpipe.choices import Accredited, FirstAccreditation, Grain
 from healthpipe.engines.query import Value
 from healthpipe.errors import UsageError
 from healthpipe.stages.days import SnapshotChoice, Window, parse_day
 from healthpipe.stages.rules import Rules
-from healthpipe.words import Accredited, FirstAccreditation, Grain
 
 
 @dataclass(frozen=True)

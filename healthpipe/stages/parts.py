@@ -3,12 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 
+from healthpipe.cancellation import raise_if_stopping
+from healthpipe.choices import Format
 from healthpipe.engines.base import Engine
-from healthpipe.engines.parts import count_rows
 from healthpipe.engines.query import Query
-from healthpipe.stopping import raise_if_stopping
+from healthpipe.engines.result_files import count_rows
 from healthpipe.storage.base import Storage
-from healthpipe.words import Format
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from healthpipe.cancellation import raise_if_stopping
 from healthpipe.errors import RollbackRefused
+from healthpipe.publishing.pointer import nothing_published, read_live
+from healthpipe.publishing.publish import holds
 from healthpipe.stages.flip import Published, find_flip, flip
 from healthpipe.stages.history import history
-from healthpipe.stages.pointer import nothing_published, read_live
-from healthpipe.stages.publish import holds
-from healthpipe.stopping import raise_if_stopping
 from healthpipe.storage.layout import Root
 
 

@@ -11,7 +11,7 @@ from healthpipe.contract import CONSTANTS
 from healthpipe.engines.sql_files import sql_folder
 from healthpipe.ingest.manifest import InputFile
 from healthpipe.storage.base import TEMPORARY
-from healthpipe.storage.fetching import stats
+from healthpipe.storage.copies import stats
 from healthpipe.storage.layout import Root
 from healthpipe.storage.uris import is_s3
 

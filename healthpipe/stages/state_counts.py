@@ -1,7 +1,7 @@
 """Stage 3: the accredited facilities of each state."""
 
+from healthpipe.choices import Format
 from healthpipe.stages.view import Preview, Stage, View
-from healthpipe.words import Format
 
 COUNTS = View("state-counts", Format.CSV, is_document=True)
 

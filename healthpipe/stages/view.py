@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from healthpipe.choices import Format
 from healthpipe.engines.query import Query
 from healthpipe.stages.carried import Carried
-from healthpipe.words import Format
 
 if TYPE_CHECKING:
     from healthpipe.stages.options import StageOptions

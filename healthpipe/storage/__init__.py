@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def open_storage(uri: str, access: AwsAccess | None = None) -> "Storage":
     """The storage that keeps `uri`, reached with `access` where it is S3."""
     if uri.startswith("s3://"):
-        from healthpipe.storage.s3 import S3Storage
+        from healthpipe.storage.s3.storage import S3Storage
 
         return S3Storage(access)
     from healthpipe.storage.local import LocalStorage

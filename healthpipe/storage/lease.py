@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from healthpipe.cancellation import winding_up
 from healthpipe.errors import Interrupted, ServiceFailed, UsageError
-from healthpipe.stopping import winding_up
 from healthpipe.storage.base import PreconditionFailed, Storage
 
 SCHEMA_VERSION = 1

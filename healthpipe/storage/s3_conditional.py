@@ -5,9 +5,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from healthpipe.aws.failures import Kind, kind_of, name_of, translated
+from healthpipe.aws.errors import Kind, kind_of, name_of, translated
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.storage.s3_places import Place, Requests, pauses, plain_etag, quoted_etag
+from healthpipe.storage.s3.requests import Place, Requests, pauses, plain_etag, quoted_etag
 
 # Metadata of an object: which of our writes made it.
 NONCE = "healthpipe-nonce"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from healthpipe.aws.failures import failures_told
-from healthpipe.stopping import raise_if_stopping
+from healthpipe.aws.errors import failures_told
+from healthpipe.cancellation import raise_if_stopping
 from healthpipe.storage.base import COMPOSITE
-from healthpipe.storage.s3_places import Place, Requests
+from healthpipe.storage.s3.requests import Place, Requests
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, HeadObjectOutputTypeDef

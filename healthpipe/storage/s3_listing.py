@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from healthpipe.aws.failures import failures_told
-from healthpipe.stopping import raise_if_stopping
-from healthpipe.storage.s3_places import Place, Requests
+from healthpipe.aws.errors import failures_told
+from healthpipe.cancellation import raise_if_stopping
+from healthpipe.storage.s3.requests import Place, Requests
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef

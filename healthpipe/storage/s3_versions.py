@@ -6,10 +6,10 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.aws.failures import failures_told
-from healthpipe.stopping import raise_if_stopping
+from healthpipe.aws.errors import failures_told
+from healthpipe.cancellation import raise_if_stopping
+from healthpipe.storage.s3.requests import Place, Requests, plain_etag
 from healthpipe.storage.s3_listing import pages
-from healthpipe.storage.s3_places import Place, Requests, plain_etag
 from healthpipe.storage.uris import WORTH_A_LISTING
 
 QUESTIONS_AT_ONCE = 16

@@ -4,10 +4,10 @@ import datetime
 import logging
 from typing import Any
 
-from healthpipe.alerts.desk import AlertDesk, Delivery
+from healthpipe.alerts.notifier import AlertDesk, Delivery
+from healthpipe.runs.request import RunRequest
+from healthpipe.runs.run import Run
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Run
 
 log = logging.getLogger("healthpipe")
 

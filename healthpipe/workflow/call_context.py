@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from healthpipe.stopping import Limit, limited
-from healthpipe.workflow.progress import NoProgress, Progress
+from healthpipe.cancellation import Limit, limited
+from healthpipe.progress import NoProgress, Progress
 
 # A step ends this long before it would be ended, to leave a note of how far it is.
 MARGIN_S = 10.0

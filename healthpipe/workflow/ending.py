@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.choices import EngineName
 from healthpipe.engines import forget_run, stop_queries
 from healthpipe.errors import HealthpipeError
-from healthpipe.words import EngineName
-from healthpipe.workflow.attempts import Attempt, begun_steps
+from healthpipe.runs.attempts import Attempt, begun_steps
+from healthpipe.runs.record import RunRecord
+from healthpipe.runs.request import RunRequest
+from healthpipe.runs.run import Run
 from healthpipe.workflow.queries import QUERIES, unended, with_ended
-from healthpipe.workflow.record import RunRecord
-from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Run
 
 log = logging.getLogger("healthpipe")
 ATHENA = "athena"

@@ -16,11 +16,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from healthpipe.cancellation import raise_if_stopping
 from healthpipe.errors import ServiceFailed
-from healthpipe.stopping import raise_if_stopping
+from healthpipe.runs.record import utc_now
 from healthpipe.storage.layout import Root
 from healthpipe.storage.lease import Lease, Lost, Tenure
-from healthpipe.workflow.record import utc_now
 
 # Whoever looks whether it is held may stand in the way for a moment.
 PATIENCE_S = 1

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from healthpipe.workflow.attempts import Attempt
+from healthpipe.runs.attempts import Attempt
+from healthpipe.runs.run import Run
 from healthpipe.workflow.queries import QUERIES, scanned, with_ended, with_started
-from healthpipe.workflow.runs import Run
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from healthpipe.alerts.channels import Channel, Message
-from healthpipe.aws.handler import ERRORS, handler
-from healthpipe.stopping import Limit
+from healthpipe.cancellation import Limit
+from healthpipe.progress import NoProgress, Progress
 from healthpipe.workflow.call_context import LocalContext
+from healthpipe.workflow.lambda_handler import ERRORS, handler
 from healthpipe.workflow.language.errors import StateFailed
-from healthpipe.workflow.progress import NoProgress, Progress
 from healthpipe.workflow.steps.catalog import STEPS
 
 LAMBDA = "arn:aws:states:::lambda:invoke"

@@ -7,25 +7,25 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from healthpipe.asl.definition import load
+from healthpipe.asl.interpreter import Interpreter
+from healthpipe.cancellation import winding_up
 from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
-from healthpipe.stages.pointer import read_live
-from healthpipe.stopping import winding_up
+from healthpipe.progress import NoProgress, Progress
+from healthpipe.publishing.pointer import read_live
+from healthpipe.runs.attempts import abandon_unfinished
+from healthpipe.runs.record import Execution, RunRecord, describe
+from healthpipe.runs.request import RunRequest
+from healthpipe.runs.run import Run
 from healthpipe.workflow.announcing import desk_of, record_delivery
-from healthpipe.workflow.attempts import abandon_unfinished
 from healthpipe.workflow.ending import end_what_can_be
-from healthpipe.workflow.failures import failure_of
 from healthpipe.workflow.language.clock import Clock
-from healthpipe.workflow.language.definition import load
 from healthpipe.workflow.language.errors import StateFailed
-from healthpipe.workflow.language.interpreter import Interpreter
 from healthpipe.workflow.local_tasks import LocalTasks
 from healthpipe.workflow.lock import RootLock
+from healthpipe.workflow.notifications import failure_of
 from healthpipe.workflow.pipeline import pipeline_path
-from healthpipe.workflow.progress import NoProgress, Progress
 from healthpipe.workflow.queries import summed
-from healthpipe.workflow.record import Execution, RunRecord, describe
-from healthpipe.workflow.request import RunRequest
-from healthpipe.workflow.runs import Run
 from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 SCHEMA_VERSION = 1

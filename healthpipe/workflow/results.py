@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.aws.access import AthenaSettings
+from healthpipe.choices import EngineName, Format
 from healthpipe.ingest.manifest import Manifest
+from healthpipe.progress import NoProgress, Progress
+from healthpipe.runs.record import RunRecord, utc_now
+from healthpipe.runs.run import Run
 from healthpipe.stages.curate import Account
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.preview import PreviewTable
+from healthpipe.stages.results import Written
 from healthpipe.stages.view import Stage, View
-from healthpipe.stages.writing import Written
 from healthpipe.storage.layout import Root
-from healthpipe.words import EngineName, Format
-from healthpipe.workflow.progress import NoProgress, Progress
 from healthpipe.workflow.queries import QUERIES, summed
-from healthpipe.workflow.record import RunRecord, utc_now
-from healthpipe.workflow.runs import Run
 
 SCHEMA_VERSION = 1
 

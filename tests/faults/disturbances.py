@@ -10,13 +10,13 @@ from collections import Counter
 from pathlib import Path
 
 from healthpipe.alerts import channels
-from healthpipe.stages import pointer, publish
+from healthpipe.asl import definition
+from healthpipe.asl.errors import Retries
+from healthpipe.publishing import pointer, publish
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
 from healthpipe.workflow import orchestrate
-from healthpipe.workflow.language import definition
-from healthpipe.workflow.language.retrying import Retries
 from healthpipe.workflow.pipeline import pipeline_path
 from healthpipe.workflow.steps.catalog import STEPS
 

@@ -15,13 +15,13 @@ from pathlib import Path
 IMPORTED = (
     "duckdb",
     "sqlglot",
-    "healthpipe.aws.handler",
-    "healthpipe.cli.main",
+    "healthpipe.workflow.lambda_handler",
+    "healthpipe.cli.app",
     "healthpipe.cli.run_generate",
     "healthpipe.cli.run_records",
     "healthpipe.cli.run_runs",
     "healthpipe.cli.run_stage",
-    "healthpipe.cli.run_workflow",
+    "healthpipe.cli.orchestrate",
     "healthpipe.cli.workflow_request",
     "healthpipe.engines.duckdb",
     "healthpipe.workflow.resume",
@@ -92,7 +92,7 @@ def _become(order: dict) -> None:
         disturbances = importlib.import_module("tests.faults.disturbances")
         for name, arguments in order["before"]:
             getattr(disturbances, name)(**arguments)
-        from healthpipe.cli.main import run
+        from healthpipe.cli.app import run
 
         signal.signal(signal.SIGINT, signal.default_int_handler)
         run()

@@ -10,14 +10,14 @@ import threading
 import pytest
 
 from healthpipe.alerts.channels import ConsoleChannel
+from healthpipe.asl.definition import load
+from healthpipe.cancellation import cancelled_when_stopping, raise_if_stopping
 from healthpipe.errors import GateFailed, ServiceFailed, UsageError, exit_code_of
-from healthpipe.stopping import cancelled_when_stopping, raise_if_stopping
+from healthpipe.runs.record import Execution
+from healthpipe.runs.request import RunRequest
 from healthpipe.workflow.language.clock import SystemClock
-from healthpipe.workflow.language.definition import load
 from healthpipe.workflow.orchestrate import Surroundings, orchestrate
 from healthpipe.workflow.pipeline import pipeline_path
-from healthpipe.workflow.record import Execution
-from healthpipe.workflow.request import RunRequest
 from healthpipe.workflow.steps.catalog import STEPS
 from tests.faults.kills import RUN
 from tests.faults.launching import CHECKOUT
@@ -284,7 +284,7 @@ def test_once_a_run_has_published_it_succeeds(site, bench, step, sent, name, err
 def test_a_process_ends_although_a_step_of_it_hangs_for_ever(site, bench):
     script = (
         "from tests.faults import disturbances; disturbances.hold_up('Curate', seconds=1);"
-        "from healthpipe.cli.main import run; run()"
+        "from healthpipe.cli.app import run; run()"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, *RUN, "--json"],

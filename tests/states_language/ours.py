@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from healthpipe.workflow.language import definition
+from healthpipe.asl import definition
+from healthpipe.asl.interpreter import Interpreter
 from healthpipe.workflow.language.errors import StateFailed
 from healthpipe.workflow.language.events import What
-from healthpipe.workflow.language.interpreter import Interpreter
 from tests.states_language.building import CONTEXT, KNOWN, Echoes, Fails, Hangs
 from tests.states_language.virtual_time import FakeClock
 

@@ -4,8 +4,8 @@ import contextlib
 import time
 from queue import Empty, SimpleQueue
 
+from healthpipe.cancellation import raise_if_stopping
 from healthpipe.errors import OutOfTime
-from healthpipe.stopping import raise_if_stopping
 
 
 class Clock:

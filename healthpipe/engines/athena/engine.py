@@ -6,28 +6,28 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from healthpipe.aws.access import AthenaSettings, AwsAccess
-from healthpipe.engines.athena.calls import Calls
+from healthpipe.choices import Format
+from healthpipe.engines.athena.api import Calls
 from healthpipe.engines.athena.clock import Clock
-from healthpipe.engines.athena.failures import Ended, FilesUnreadable
+from healthpipe.engines.athena.errors import Ended, FilesUnreadable
 from healthpipe.engines.athena.glue import Catalog
 from healthpipe.engines.athena.parts import Parts
 from healthpipe.engines.athena.queries import Asks, Queries
 from healthpipe.engines.athena.raw_files import FILE_TYPES, describe_files
 from healthpipe.engines.athena.relations import Relations, Tables
 from healthpipe.engines.athena.results import are_told_as_text, values
+from healthpipe.engines.athena.schema import Twin
 from healthpipe.engines.athena.schemas import fetch_footer
-from healthpipe.engines.athena.twin import Twin
 from healthpipe.engines.athena.types import Types, cast_to, no_rows
 from healthpipe.engines.athena.unloading import unload_statement
 from healthpipe.engines.athena.workgroup import result_place
 from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row, Workplace
 from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS
+from healthpipe.engines.ordering import unsorted, without_order
 from healthpipe.engines.query import Relation
-from healthpipe.engines.sorting import unsorted, without_order
 from healthpipe.engines.sql import statement
 from healthpipe.engines.sql_files import ATHENA
 from healthpipe.errors import HealthpipeError, StillRunning
-from healthpipe.words import Format
 
 DUCKDB = "duckdb"
 # Everything that the engine keeps for itself on S3 is below this folder of the attempt's place.

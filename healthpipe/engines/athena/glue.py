@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from healthpipe.aws.access import AthenaSettings
-from healthpipe.aws.clients import client
-from healthpipe.aws.failures import failures_told, name_of
+from healthpipe.aws.errors import failures_told, name_of
+from healthpipe.aws.session import client
 from healthpipe.storage.base import Storage
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import duckdb
 
+from healthpipe.cancellation import cancelled_when_stopping, raise_if_stopping
 from healthpipe.engines.athena.types import Types
 from healthpipe.engines.base import Row
 from healthpipe.engines.database import connect
 from healthpipe.engines.duckdb import STREAMED_ROWS
-from healthpipe.engines.sorting import Unsorted
+from healthpipe.engines.ordering import Unsorted
 from healthpipe.errors import ServiceFailed
-from healthpipe.stopping import cancelled_when_stopping, raise_if_stopping
 
 FOUND = "rows_found"
 

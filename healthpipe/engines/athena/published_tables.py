@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from healthpipe.aws.access import AthenaSettings
+from healthpipe.choices import Format, PublishedStage
 from healthpipe.engines.athena.glue import CSV, LINES, PARQUET, Catalog, Serde, Table
 from healthpipe.engines.athena.types import for_glue
 from healthpipe.engines.sql_files import column_names, columns
 from healthpipe.errors import UsageError
 from healthpipe.storage.layout import Root
-from healthpipe.words import Format, PublishedStage
 
 ROOT, GENERATION, RUN_ID = "healthpipe.root", "healthpipe.generation", "healthpipe.run_id"
 RECORD = "record"

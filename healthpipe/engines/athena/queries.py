@@ -8,13 +8,13 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from healthpipe.aws.access import AthenaSettings
-from healthpipe.engines.athena.calls import Calls
+from healthpipe.cancellation import unbroken
+from healthpipe.engines.athena.api import Calls
 from healthpipe.engines.athena.clock import Clock
-from healthpipe.engines.athena.failures import Ended, failure, is_transient
+from healthpipe.engines.athena.errors import Ended, failure, is_transient
 from healthpipe.engines.athena.scanning import require_within
 from healthpipe.engines.base import Journal
 from healthpipe.errors import HealthpipeError, ServiceFailed, StillRunning
-from healthpipe.stopping import unbroken
 
 if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import GetQueryResultsOutputTypeDef

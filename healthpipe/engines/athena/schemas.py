@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.clients import client
-from healthpipe.aws.failures import failures_told
+from healthpipe.aws.errors import failures_told
+from healthpipe.aws.session import client
 from healthpipe.storage.uris import split_s3
 
 if TYPE_CHECKING:

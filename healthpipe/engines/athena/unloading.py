@@ -2,8 +2,8 @@
 
 from sqlglot import exp
 
+from healthpipe.choices import Format
 from healthpipe.engines.sql_files import ATHENA
-from healthpipe.words import Format
 
 # NDJSON stands for a result of one text column, each row as it is and LF.
 PROPERTIES = {

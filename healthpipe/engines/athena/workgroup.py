@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from healthpipe.aws.access import AthenaSettings
-from healthpipe.aws.clients import client
-from healthpipe.aws.failures import Kind, failures_told, kind_of
-from healthpipe.engines.athena.calls import WORKING
+from healthpipe.aws.errors import Kind, failures_told, kind_of
+from healthpipe.aws.session import client
+from healthpipe.engines.athena.api import WORKING
 from healthpipe.errors import UsageError
 
 if TYPE_CHECKING:

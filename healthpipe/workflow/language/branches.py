@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from healthpipe.workflow.language.calls import GRACE_SECONDS, start_thread
+from healthpipe.asl.concurrency import GRACE_SECONDS, start_thread
 from healthpipe.workflow.language.errors import StateFailed, Stopped
 from healthpipe.workflow.language.scope import Scope
 

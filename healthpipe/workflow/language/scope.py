@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from healthpipe.stopping import Limit
+from healthpipe.cancellation import Limit
 from healthpipe.workflow.language.clock import Clock
 from healthpipe.workflow.language.errors import ExecutionTimedOut, Stopped
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from healthpipe.workflow.language import paths
-from healthpipe.workflow.language.choices import holds
+from healthpipe.asl import paths
+from healthpipe.asl.choice_rules import holds
 from healthpipe.workflow.language.errors import (
     NO_CHOICE_MATCHED,
     RESULT_PATH_MATCH_FAILURE,

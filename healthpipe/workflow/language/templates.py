@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.workflow.language import intrinsics, paths
+from healthpipe.asl import expressions, paths
 from healthpipe.workflow.language.errors import (
     PARAMETER_PATH_FAILURE,
     RUNTIME,
@@ -36,7 +36,7 @@ class View:
         """
         if expression.startswith("$"):
             return paths.parse(expression).look_up(data, self.context)
-        return intrinsics.parse(expression).value(data, self.context, self.random)
+        return expressions.parse(expression).value(data, self.context, self.random)
 
     def fill(self, template: Any, data: Any) -> Any:
         """A template with its paths and functions replaced by their values.
@@ -63,7 +63,7 @@ def check_expression(expression: Any) -> None:
     if isinstance(expression, str) and expression.startswith("$"):
         paths.parse(expression)
     else:
-        intrinsics.parse(expression)
+        expressions.parse(expression)
 
 
 def check_template(template: Any) -> None:

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.words import PublishedStage
-from healthpipe.workflow.steps.announce import alert_expiring, notify_failure, notify_success
-from healthpipe.workflow.steps.audit import audit
-from healthpipe.workflow.steps.curate import curate
+from healthpipe.choices import PublishedStage
+from healthpipe.workflow.steps.compute import curate
+from healthpipe.workflow.steps.context import Work
 from healthpipe.workflow.steps.finish import cleanup, finish
 from healthpipe.workflow.steps.ingest import ingest
+from healthpipe.workflow.steps.notify import alert_expiring, notify_failure, notify_success
 from healthpipe.workflow.steps.publish import publish
+from healthpipe.workflow.steps.release import audit
 from healthpipe.workflow.steps.stage import step_of
-from healthpipe.workflow.steps.work import Work
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 import logging
 from typing import Any
 
-from healthpipe.stages.prune import prune_published
-from healthpipe.workflow.attempts import abandon_unfinished
+from healthpipe.publishing.prune import prune_published
+from healthpipe.runs.attempts import abandon_unfinished
 from healthpipe.workflow.ending import end_what_can_be
-from healthpipe.workflow.failures import reason_of
 from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.steps.work import Work
+from healthpipe.workflow.notifications import reason_of
+from healthpipe.workflow.steps.context import Work
 from healthpipe.workflow.words import RunStatus
 
 log = logging.getLogger("healthpipe")

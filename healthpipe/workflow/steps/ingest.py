@@ -3,18 +3,18 @@
 from dataclasses import asdict
 from typing import Any
 
+from healthpipe.choices import EngineName
 from healthpipe.ingest.lander import TakingInPaused
 from healthpipe.ingest.manifest import InputFile
 from healthpipe.ingest.sources import find_files
-from healthpipe.stages.pointer import read_live
-from healthpipe.words import EngineName
+from healthpipe.publishing.pointer import read_live
+from healthpipe.runs.cleanup import DIED, sweep
+from healthpipe.runs.fingerprint import fingerprint, found_inputs
+from healthpipe.runs.record import RunRecord
+from healthpipe.runs.run import Run
 from healthpipe.workflow.announcing import desk_of, record_delivery
-from healthpipe.workflow.failures import failure_of
-from healthpipe.workflow.fingerprint import fingerprint, found_inputs
-from healthpipe.workflow.record import RunRecord
-from healthpipe.workflow.runs import Run
-from healthpipe.workflow.steps.work import Work
-from healthpipe.workflow.sweeping import DIED, sweep
+from healthpipe.workflow.notifications import failure_of
+from healthpipe.workflow.steps.context import Work
 from healthpipe.workflow.tables import let_tables_follow
 from healthpipe.workflow.words import CallStatus
 

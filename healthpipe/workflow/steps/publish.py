@@ -3,12 +3,12 @@
 import uuid
 from typing import Any
 
-from healthpipe.stages.pointer import Live
-from healthpipe.stages.publish import Publication
-from healthpipe.stages.publish import publish as publish_outputs
-from healthpipe.stopping import raise_if_stopping
-from healthpipe.words import EngineName
-from healthpipe.workflow.steps.work import Work
+from healthpipe.cancellation import raise_if_stopping
+from healthpipe.choices import EngineName
+from healthpipe.publishing.pointer import Live
+from healthpipe.publishing.publish import Publication
+from healthpipe.publishing.publish import publish as publish_outputs
+from healthpipe.workflow.steps.context import Work
 from healthpipe.workflow.tables import let_tables_follow
 
 STAGES = ("Extract", "FilterExpiring", "StateCounts")

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+from healthpipe.choices import PublishedStage
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.curate import open_records
 from healthpipe.stages.parts import ResultPlace
+from healthpipe.stages.results import Writer
 from healthpipe.stages.view import carried_by
-from healthpipe.stages.writing import Writer
-from healthpipe.words import PublishedStage
 from healthpipe.workflow.results import deliver_results, provenance
-from healthpipe.workflow.steps.work import Work
+from healthpipe.workflow.steps.context import Work
 
 
 def step_of(name: PublishedStage) -> Callable[[Work], dict[str, Any]]:

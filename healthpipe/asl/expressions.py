@@ -1,0 +1,134 @@
+"""Calls of intrinsic functions, as `States.Format('{} of {}', $.a, States.MathAdd($.b, 1))`."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from healthpipe.asl import paths
+from healthpipe.asl.functions import FORMAT, FUNCTIONS, Unfit, split_template
+from healthpipe.workflow.language.errors import INTRINSIC_FAILURE, InvalidDefinition, StateFailed
+
+Random = Callable[[], float]
+_TOKEN = re.compile(
+    r"""\s*(?:
+    (?P<call>[A-Za-z0-9._]+)\( |
+    (?P<path>\$(?:[^\s,()'\[\]]|\[\d+\]|\['[^']*'\])*) |
+    '(?P<text>(?:[^'\\]|\\.)*)' |
+    (?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.]) |
+    (?P<word>null|true|false)(?![\w.]) |
+    (?P<sign>[,)])
+    )\s*""",
+    re.VERBOSE | re.ASCII,
+)
+_WORDS = {"null": None, "true": True, "false": False}
+
+
+class _Literal(str):
+    """A text as it is spelt, its escapes in it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function and its arguments: literals, paths and calls."""
+
+    name: str
+    arguments: tuple[Any, ...]
+
+    def value(self, data: Any, context: Mapping[str, Any], random: Random) -> Any:
+        """What the function makes of its arguments.
+
+        Raises `LeadsNowhere` for a path among them, and `StateFailed`.
+        """
+        values = [_value(argument, data, context, random) for argument in self.arguments]
+        try:
+            return FUNCTIONS[self.name].body(random, *values)
+        except Unfit as unfit:
+            raise StateFailed(INTRINSIC_FAILURE, f"{self.name} {unfit}") from None
+
+
+def parse(text: Any) -> Call:
+    """The call that a definition spells. Raises `InvalidDefinition`."""
+    found = _parse(text) if isinstance(text, str) else None
+    if found is None:
+        raise InvalidDefinition(f"has neither a path nor an intrinsic function, but {text!r}")
+    return found
+
+
+@cache
+def _parse(text: str) -> Call | None:
+    found, position = _argument(text, 0)
+    return found if isinstance(found, Call) and position == len(text) else None
+
+
+def _value(argument: Any, data: Any, context: Mapping[str, Any], random: Random) -> Any:
+    if isinstance(argument, Call):
+        return argument.value(data, context, random)
+    if isinstance(argument, paths.Path):
+        return argument.look_up(data, context)
+    return argument
+
+
+def _argument(text: str, position: int) -> tuple[Any, int]:
+    token = _next(text, position)
+    end = token.end()
+    if name := token["call"]:
+        return _call(text, name, end)
+    if path := token["path"]:
+        return paths.parse(path), end
+    if number := token["number"]:
+        return (int(number) if re.fullmatch(r"-?\d+", number) else float(number)), end
+    if word := token["word"]:
+        return _WORDS[word], end
+    if token["sign"]:
+        raise InvalidDefinition(f"lacks an argument: {text!r}")
+    return _Literal(token["text"]), end
+
+
+def _call(text: str, name: str, position: int) -> tuple[Call, int]:
+    arguments: list[Any] = []
+    sign = _next(text, position)
+    end = sign.end()
+    while sign["sign"] != ")":
+        argument, end = _argument(text, position)
+        arguments.append(argument)
+        sign = _next(text, end)
+        position = end = sign.end()
+        if not sign["sign"]:
+            raise InvalidDefinition(f"lacks a comma: {text!r}")
+    return _checked(name, arguments), end
+
+
+def _checked(name: str, arguments: list[Any]) -> Call:
+    if name not in FUNCTIONS:
+        raise InvalidDefinition(f"has the unknown intrinsic function {name}")
+    if not FUNCTIONS[name].takes(len(arguments)):
+        raise InvalidDefinition(f"calls {name} with {len(arguments)} arguments")
+    read = [
+        _read(argument, len(arguments) - 1 if name == FORMAT and number == 0 else None)
+        for number, argument in enumerate(arguments)
+    ]
+    return Call(name, tuple(read))
+
+
+def _read(argument: Any, places: int | None) -> Any:
+    """A literal without its escapes, unless it is a template with so many places."""
+    if not isinstance(argument, _Literal):
+        return argument
+    try:
+        texts = split_template(argument)
+    except Unfit as unfit:
+        raise InvalidDefinition(f"{unfit}: {str(argument)!r}") from None
+    if len(texts) - 1 != (places or 0):
+        raise InvalidDefinition(f"needs {places or 0} places {{}}: {str(argument)!r}")
+    return texts[0] if places is None else str(argument)
+
+
+def _next(text: str, position: int) -> re.Match[str]:
+    token = _TOKEN.match(text, position)
+    if not token:
+        raise InvalidDefinition(f"has no valid intrinsic function: {text!r}")
+    return token

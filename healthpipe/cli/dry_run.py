@@ -1,0 +1,54 @@
+"""Printing what a run would do, as an SQL script with the rest of it as comments."""
+
+from collections.abc import Iterator
+
+from healthpipe.cli.render import print_document
+from healthpipe.cli.shared import Manner
+from healthpipe.runs.record import Execution
+from healthpipe.runs.request import RunRequest
+from healthpipe.visible import visible
+from healthpipe.workflow.dry_run import Plan, plan_stage, plan_workflow
+from healthpipe.workflow.results import Request
+
+
+def show_statements(request: Request, manner: Manner) -> None:
+    """Print the statements of a stage."""
+    manner.start_logging()
+    plan = plan_stage(request)
+    if manner.json:
+        print_document(f"sql {request.stage.name}", {"statements": plan.statements})
+    else:
+        _print_script(plan.statements)
+
+
+def show_stage_plan(request: Request, manner: Manner) -> None:
+    """Print what a stage would read, ask and write."""
+    manner.start_logging()
+    _show(request.stage.name, plan_stage(request), manner)
+
+
+def show_workflow_plan(request: RunRequest, execution: Execution, manner: Manner) -> None:
+    """Print what a run of the workflow would read, ask and write."""
+    manner.start_logging()
+    _show("orchestrate", plan_workflow(request, execution.start.date()), manner)
+
+
+def _show(command: str, plan: Plan, manner: Manner) -> None:
+    if manner.json:
+        print_document(command, plan.to_json(), "planned")
+        return
+    for line in _comments(plan):
+        print(f"-- {line}")
+    _print_script(plan.statements)
+
+
+def _comments(plan: Plan) -> Iterator[str]:
+    yield from (f"reads {visible(file.uri)}" for file in plan.inputs.files)
+    yield from (f"skips {visible(name)}" for name in plan.inputs.skipped)
+    yield from (f"makes table {table}" for table in plan.tables)
+    yield from (f"writes {visible(place)}" for place in plan.destinations)
+
+
+def _print_script(statements: list[str]) -> None:
+    for statement in statements:
+        print(f"{statement.strip()};\n")

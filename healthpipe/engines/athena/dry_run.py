@@ -1,0 +1,138 @@
+"""The Athena engine saying what it would do: no service is called, nothing leaves the machine."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from healthpipe.aws.access import AthenaSettings
+from healthpipe.choices import Format
+from healthpipe.engines.athena.engine import DUCKDB, AthenaEngine
+from healthpipe.engines.athena.errors import Ended
+from healthpipe.engines.athena.glue import Table
+from healthpipe.engines.athena.types import Types
+from healthpipe.engines.base import Row, Workplace
+from healthpipe.engines.dry_run import Rehearsal, answer_to
+from healthpipe.engines.ordering import without_order
+from healthpipe.engines.query import Relation
+from healthpipe.engines.sql import statement
+from healthpipe.storage.base import Storage, StoredFile
+from healthpipe.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena.type_defs import GetQueryResultsOutputTypeDef
+
+
+class RehearsedAthena(AthenaEngine, Rehearsal):
+    """Keeps the queries that Athena would be asked, for a run of which `run` is the URI."""
+
+    def __init__(self, scratch: Path, settings: AthenaSettings, run: str) -> None:
+        self.script: list[str] = []
+        self.tables: list[str] = []
+        self.storage = _Nowhere(scratch)
+        self._unloaded: dict[str, Relation] = {}
+        place = Workplace(scratch, f"{run}/attempts", self.storage, run.rpartition("/")[2])
+        tables = _Told(settings.database, self.tables)
+        super().__init__(place, settings.access, _Said(self.script), tables)
+
+    def read_table(self, name: str, paths: Sequence[str]) -> None:
+        written = self._unloaded[paths[0]]
+        types = self._twin.types(statement(without_order(written), DUCKDB))
+        self._twin.materialize(name, written)
+        self._relations.read_parquet(name, types, paths)
+
+    def rows(self, relation: Relation) -> list[Row]:
+        super().rows(relation)
+        return answer_to(relation)
+
+    def stream(self, relation: Relation) -> Iterator[Row]:
+        self._fetched(relation)
+        return iter(answer_to(relation))
+
+    def write(self, relation: Relation, path: Path, fmt: Format) -> int:  # noqa: ARG002
+        return self.write_lines(relation, path)
+
+    def write_lines(self, relation: Relation, path: Path) -> int:
+        self._fetched(relation)
+        path.touch()
+        return 0
+
+    def unload(self, relation: Relation, uri: str, fmt: Format) -> list[str]:
+        parts = super().unload(relation, uri, fmt)
+        self._unloaded |= dict.fromkeys(parts, relation)
+        return parts
+
+    def _unload(self, query: str, types: Types, uri: str, fmt: Format) -> list[str]:
+        super()._unload(query, types, uri, fmt)
+        return [f"{uri}/1/part"]
+
+
+@dataclass(frozen=True)
+class _Said:
+    """Notes the queries."""
+
+    script: list[str]
+
+    def run(self, text: Callable[[int], str]) -> Ended:
+        self.script.append(text(1))
+        return Ended("", "SUCCEEDED")
+
+    def results(self, query_id: str) -> "Iterator[GetQueryResultsOutputTypeDef]":  # noqa: ARG002
+        return iter(())
+
+    def cancel(self) -> None:
+        """Nothing runs."""
+
+    def raise_if_stopped(self) -> None:
+        """Nothing runs."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Notes the tables."""
+
+    database: str
+    tables: list[str]
+
+    def ensure_database(self) -> None:
+        """It is made when it is not there."""
+
+    def put(
+        self,
+        table: Table,
+        files: Sequence[str],
+        storage: Storage,  # noqa: ARG002
+        folder: str,  # noqa: ARG002
+    ) -> None:
+        columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
+        self.tables.append(f"{self.database}.{table.name} ({columns}) over {len(files)} files")
+
+    def drop(self, names: Sequence[str]) -> None:
+        """They are dropped at the end."""
+
+    def identifier(self, name: str) -> str:
+        return f'"{self.database}"."{name}"'
+
+
+class _Nowhere(LocalStorage):
+    """Takes files and keeps none; every file that is asked for is an empty one."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._empty = scratch / "empty.parquet"
+
+    def list(self, folder: str) -> Iterator[StoredFile]:  # noqa: ARG002
+        return iter(())
+
+    def deliver(self, local: Path, uri: str) -> None:  # noqa: ARG002
+        local.unlink()
+
+    def delete_folder(self, folder: str) -> None:
+        """It was never there."""
+
+    def local_copy(self, uri: str) -> Path:  # noqa: ARG002
+        if not self._empty.exists():
+            with duckdb.connect() as connection:
+                connection.sql("select 1 as n limit 0").write_parquet(str(self._empty))
+        return self._empty

@@ -1,0 +1,95 @@
+"""Which files an engine reads where they lie, and how ingest itself looks at them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from healthpipe.aws.access import AwsAccess
+from healthpipe.choices import EngineName
+from healthpipe.ingest.content import Content
+from healthpipe.ingest.found import is_visible
+from healthpipe.ingest.lines import BYTE_ORDER_MARK
+from healthpipe.storage import open_storage
+from healthpipe.storage.base import Progress
+from healthpipe.storage.copies import local_copies
+from healthpipe.storage.uris import is_s3
+
+# Trino's reader unpacks by these suffixes, whatever is in the file:
+# https://github.com/trinodb/trino/blob/476/lib/trino-hive-formats (CompressionKind)
+CODECS = (".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate", ".lzo", ".lzop")
+# A list of files with one name a line cannot name these.
+UNLISTED = frozenset("\n\r\x01")
+
+
+class Reads(ABC):
+    """How the files of a run are looked at and read, wherever they lie."""
+
+    # How many files are taken in at a time; None: by the processors of this machine.
+    threads: int | None = None
+
+    def __init__(self, access: AwsAccess) -> None:
+        self._access = access
+
+    @abstractmethod
+    def fetch(self, uris: Sequence[str], told: Progress) -> None:
+        """Bring files to this machine if the engine needs them here; `told` hears how far it is."""
+
+    @abstractmethod
+    def content(self, uri: str) -> Content:
+        """The bytes of a file."""
+
+    @abstractmethod
+    def is_in_place(self, uri: str, content: Content) -> bool:
+        """Whether the engine can read newline-delimited lines in a file where it lies."""
+
+
+class ReadsHere(Reads):
+    """For an engine of this machine: what lies elsewhere is copied here first, whole."""
+
+    def __init__(self, access: AwsAccess) -> None:
+        super().__init__(access)
+        self._copies = dict[str, Path]()
+
+    def fetch(self, uris: Sequence[str], told: Progress) -> None:
+        self._copies |= zip(uris, local_copies(uris, self._access, told), strict=True)
+
+    def content(self, uri: str) -> Content:
+        return Content.of(self._copies.get(uri) or local_copies([uri], self._access)[0])
+
+    def is_in_place(self, uri: str, content: Content) -> bool:
+        # The reader trusts the suffix, and knows names in UTF-8 only.
+        return content.is_gzip == uri.lower().endswith(".gz") and _is_utf8(uri)
+
+
+class ReadsThere(Reads):
+    """For Athena, which reads from S3 alone: of a plain file only the beginning is looked at."""
+
+    threads = 16
+
+    def fetch(self, uris: Sequence[str], told: Progress) -> None:
+        """Nothing: they are read where they lie."""
+
+    def content(self, uri: str) -> Content:
+        return Content(partial(open_storage(uri, self._access).open, uri))
+
+    def is_in_place(self, uri: str, content: Content) -> bool:
+        if not is_s3(uri) or not is_visible(uri.rpartition("/")[2]) or UNLISTED & set(uri):
+            return False
+        suffix = next((codec for codec in CODECS if uri.lower().endswith(codec)), "")
+        if suffix not in ("", ".gz") or content.is_gzip != uri.endswith(".gz"):
+            return False
+        return not content.starts_with(BYTE_ORDER_MARK)
+
+
+def reads_of(engine: EngineName, access: AwsAccess) -> Reads:
+    """How the files of a run with that engine are read."""
+    return ReadsThere(access) if engine is EngineName.ATHENA else ReadsHere(access)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

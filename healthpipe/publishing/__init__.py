@@ -1,0 +1,1 @@
+"""Audit gates, the pointer to the live run and its history, publish, rollback, prune."""

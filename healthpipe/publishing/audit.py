@@ -1,0 +1,169 @@
+"""Whether a run may be published: how much of it was rejected, and how far it fell."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from healthpipe.contract import WHOLE_FILE
+from healthpipe.errors import GateFailed
+from healthpipe.publishing.gates import Gates, Threshold
+from healthpipe.stages.balance import Balance
+from healthpipe.stages.coverage import Coverage
+
+SCHEMA_VERSION = 1
+
+
+class Level(StrEnum):
+    """What a gate says; `accepted` is a failed one that a user has overridden."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    ACCEPTED = "accepted"
+
+
+class Gate(StrEnum):
+    """What is judged."""
+
+    REJECTS = "rejects"
+    REJECTED_FILES = "rejected_files"
+    ACCEPTED_RECORDS = "accepted_records"
+    FACILITIES = "facilities"
+    STATES = "states"
+
+
+LABELS = {
+    Gate.REJECTS: "rejected lines",
+    Gate.REJECTED_FILES: "files rejected whole",
+    Gate.ACCEPTED_RECORDS: "accepted records",
+    Gate.FACILITIES: "facilities fewer than live",
+    Gate.STATES: "states fewer than live",
+}
+LOOK = "look at `healthpipe quarantine list`"
+ACCEPT = "if the drop is right, publish it with `healthpipe runs retry --accept-drop`"
+NEXT_STEPS = {gate: ACCEPT if gate in (Gate.FACILITIES, Gate.STATES) else LOOK for gate in Gate}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a gate says of a run: `actual` was counted, `limit` is the threshold that decided.
+
+    `limit` is None where there is nothing to compare with. The message has no record's values.
+    """
+
+    gate: Gate
+    level: Level
+    actual: int
+    limit: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What all gates say of a run."""
+
+    findings: list[Finding]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run must not be published."""
+        return any(finding.level is Level.FAIL for finding in self.findings)
+
+    def of_level(self, level: Level) -> list[Finding]:
+        """The findings of that level."""
+        return [finding for finding in self.findings if finding.level is level]
+
+    def to_json(self) -> dict[str, Any]:
+        """The audit as a run keeps it."""
+        findings = [asdict(finding) for finding in self.findings]
+        return {"schema_version": SCHEMA_VERSION, "passed": not self.failed, "findings": findings}
+
+    def require_passed(self) -> None:
+        """Raise `GateFailed` with every gate that failed."""
+        if failed := self.of_level(Level.FAIL):
+            steps = dict.fromkeys(NEXT_STEPS[finding.gate] for finding in failed)
+            raise GateFailed(
+                f"the run is not fit to be published: {messages(failed)}", "; ".join(steps)
+            )
+
+
+def audit(
+    gates: Gates,
+    balance: Balance,
+    rejected_files: int,
+    files: int,
+    new: Coverage,
+    live: Coverage | None,
+    *,
+    accept_drop: bool,
+) -> Audit:
+    """Judge a run against its own input and against the live run, if there is one.
+
+    With `accept_drop` a drop that is too large is accepted, and that recorded.
+    """
+    pairs: dict[Gate, tuple[int, int | None]] = {
+        Gate.FACILITIES: (new.facilities, live.facilities if live else None),
+        Gate.STATES: (new.states, live.states if live else None),
+    }
+    drops = [_judge_drop(gates, gate, *pair, accept=accept_drop) for gate, pair in pairs.items()]
+    return Audit([*judge_input(gates, balance, rejected_files, files), *drops])
+
+
+def judge_input(gates: Gates, balance: Balance, rejected_files: int, files: int) -> list[Finding]:
+    """The gates about the input alone. Lines that mended ones have answered do not count."""
+    rejects = balance.rejected - balance.resolved
+    none_left = "fewer than" if balance.accepted == 0 else "at least"
+    return [
+        _judge(Gate.REJECTS, rejects, balance.lines, gates.max_rejects, gates.warn_rejects),
+        _judge(
+            Gate.REJECTED_FILES,
+            rejected_files,
+            files,
+            gates.max_rejected_files,
+            gates.warn_rejected_files,
+        ),
+        Finding(
+            Gate.ACCEPTED_RECORDS,
+            Level.OK if balance.accepted else Level.FAIL,
+            balance.accepted,
+            "1",
+            f"{LABELS[Gate.ACCEPTED_RECORDS]} {balance.accepted:,}, {none_left} 1",
+        ),
+    ]
+
+
+def messages(findings: Iterable[Finding]) -> str:
+    """What findings say, in one line."""
+    return "; ".join(finding.message for finding in findings)
+
+
+def count_rejected_files(issues: Mapping[str, int]) -> int:
+    """How many files were rejected whole, by the counts of a run's issues.
+
+    Each is one line with one reason, and no option can move or switch off a rule that rejects.
+    """
+    return sum(issues.get(reason, 0) for reason in WHOLE_FILE)
+
+
+def _judge(
+    gate: Gate, actual: int, of: int, maximum: Threshold, warning: Threshold | None
+) -> Finding:
+    level, limit = Level.OK, maximum
+    if not maximum.allows(actual, of):
+        level = Level.FAIL
+    elif warning and not warning.allows(actual, of):
+        level, limit = Level.WARN, warning
+    relation = "within" if level is Level.OK else "more than"
+    message = f"{LABELS[gate]} {actual:,} of {of:,}, {relation} {limit}"
+    return Finding(gate, level, actual, str(limit), message)
+
+
+def _judge_drop(gates: Gates, gate: Gate, new: int, live: int | None, *, accept: bool) -> Finding:
+    if live is None:
+        return Finding(gate, Level.OK, 0, None, f"{LABELS[gate]} 0, there is nothing to compare")
+    found = _judge(gate, max(0, live - new), live, gates.max_drop, gates.warn_drop)
+    if accept and found.level is Level.FAIL:
+        message = f"{found.message}, accepted"
+        return Finding(gate, Level.ACCEPTED, found.actual, found.limit, message)
+    return found

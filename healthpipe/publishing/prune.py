@@ -1,0 +1,186 @@
+"""What a root holds that nobody needs any more, and its removal.
+
+Kept are the newest published runs, which a rollback may want, whatever the pointer names, and
+runs that are at work. A removal takes a folder out of sight at once, so that a kill at any instant
+leaves it whole or gone; the rest of one that was cut short is removed by the next.
+"""
+
+import datetime
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePath
+
+from healthpipe.cancellation import raise_if_stopping
+from healthpipe.publishing.pointer import read_live
+from healthpipe.stages.history import recorded
+from healthpipe.stages.segments import is_finished, segment_folders, why_unusable
+from healthpipe.storage.base import TEMPORARY
+from healthpipe.storage.layout import Root, day_of_run
+
+
+class RemovalKind(StrEnum):
+    """What is removed."""
+
+    PRODUCTION = "production"
+    RUN = "run"
+    SEGMENT = "segment"
+    LEFTOVER = "leftover"
+    FRAGMENT = "fragment"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A folder to remove, or of fragments a file, with its size in bytes and the reason."""
+
+    kind: RemovalKind
+    uri: str
+    bytes: int
+    why: str
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the history tells: runs that are kept, all that it names, and whether it is whole;
+    and the folders that the pointer leads to.
+    """
+
+    kept: frozenset[str]
+    published: frozenset[str]
+    is_whole: bool
+    live: frozenset[str]
+
+
+def plan_prune(root: Root, *, keep: int, days: int, today: datetime.date) -> list[Removal]:
+    """What can go: copies of all but the newest `keep` published runs; runs, leftovers of killed
+    ones and of publications that failed, if they are more than `days` old; unusable segments.
+    """
+    known, oldest = _known(root, keep), today - datetime.timedelta(days=days)
+    return [
+        *_copies(root, known),
+        *_unpublished_copies(root, known, oldest),
+        *_segments(root, oldest),
+        *_runs(root, known, oldest, days),
+        *_cut_short(root, oldest),
+    ]
+
+
+def prune_published(root: Root, keep: int) -> list[Removal]:
+    """Remove the copies of all but the newest `keep` published runs; returns what was removed."""
+    return carry_out(root, list(_copies(root, _known(root, keep))))
+
+
+def carry_out(root: Root, removals: Sequence[Removal]) -> list[Removal]:
+    """Remove what was planned, but for what has become live meanwhile; returns what was removed."""
+    done = []
+    for removal in removals:
+        raise_if_stopping()
+        if removal.uri in _live_folders(root):
+            continue
+        if removal.kind is RemovalKind.FRAGMENT:
+            root.storage.delete(removal.uri)
+        else:
+            root.storage.withdraw(removal.uri)
+        done.append(removal)
+    return done
+
+
+def _live_folders(root: Root) -> frozenset[str]:
+    """The folders of the live run, and those in production that the pointer leads to."""
+    document = read_live(root).document
+    if not document:
+        return frozenset()
+    parts = (PurePath(file["path"]).parts[:2] for file in document["files"])
+    own = {root.published(document["run_id"]), root.run(document["run_id"])}
+    return frozenset(own | {"/".join((root.uri, *part)) for part in parts})
+
+
+def _known(root: Root, keep: int) -> _Known:
+    order: dict[str, None] = {}
+    is_whole = True
+    for _, document in recorded(root):
+        if document:
+            order.setdefault(document["run_id"])
+        else:
+            is_whole = False
+    return _Known(frozenset(list(order)[:keep]), frozenset(order), is_whole, _live_folders(root))
+
+
+def _copies(root: Root, known: _Known) -> Iterator[Removal]:
+    for name, folder in _named(root, root.production):
+        if name in known.published - known.kept and folder not in known.live:
+            why = f"not among the {len(known.kept)} published last"
+            yield _removal(root, RemovalKind.PRODUCTION, folder, why)
+
+
+def _unpublished_copies(root: Root, known: _Known, oldest: datetime.date) -> Iterator[Removal]:
+    # A damaged copy of the pointer may have named any of them.
+    if known.is_whole:
+        for name, folder in _named(root, root.production):
+            if name in known.published or folder in known.live:
+                continue
+            if _is_older(name, oldest):
+                yield _removal(root, RemovalKind.LEFTOVER, folder, "never published")
+
+
+def _segments(root: Root, oldest: datetime.date) -> Iterator[Removal]:
+    for folder in segment_folders(root):
+        name = PurePath(folder).name
+        if is_finished(root, folder):
+            if why := why_unusable(root, folder):
+                yield _removal(root, RemovalKind.SEGMENT, folder, why)
+        elif _is_older(name, oldest) and not _is_running(root, name):
+            yield _removal(root, RemovalKind.LEFTOVER, folder, "its run did not finish it")
+
+
+def _runs(root: Root, known: _Known, oldest: datetime.date, days: int) -> Iterator[Removal]:
+    for name, folder in _named(root, root.runs):
+        if name in known.kept or folder in known.live or not _is_older(name, oldest):
+            continue
+        if not _is_running(root, name):
+            yield _removal(root, RemovalKind.RUN, folder, f"more than {days} days old")
+
+
+def _cut_short(root: Root, oldest: datetime.date) -> Iterator[Removal]:
+    """What a kill has left of a removal, and of a file that was being written."""
+    why = "a kill left it"
+    withdrawn = [
+        folder
+        for parent in (root.production, root.runs, root.curated)
+        for folder in root.storage.folders(parent)
+        if PurePath(folder).name.startswith(TEMPORARY)
+    ]
+    for folder in withdrawn:
+        yield _removal(root, RemovalKind.LEFTOVER, folder, why)
+    for parent in (root.production, root.curated, root.state):
+        for file in root.storage.list(parent):
+            written = datetime.datetime.fromtimestamp(file.modified, datetime.UTC).date()
+            is_inside = any(file.uri.startswith(f"{folder}/") for folder in withdrawn)
+            is_temporary = PurePath(file.uri).name.startswith(TEMPORARY)
+            if is_temporary and not is_inside and written < oldest:
+                yield Removal(RemovalKind.FRAGMENT, file.uri, file.size, why)
+
+
+def _named(root: Root, parent: str) -> list[tuple[str, str]]:
+    """The folders of runs directly in a folder, with the runs' ids."""
+    folders = ((PurePath(folder).name, folder) for folder in root.storage.folders(parent))
+    return [(name, folder) for name, folder in folders if day_of_run(name)]
+
+
+def _is_older(run_id: str, oldest: datetime.date) -> bool:
+    day = day_of_run(run_id)
+    return day is not None and day < oldest
+
+
+def _is_running(root: Root, run_id: str) -> bool:
+    found = root.storage.read(root.record(run_id))
+    try:
+        return found is not None and json.loads(found[0])["status"] == "running"
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def _removal(root: Root, kind: RemovalKind, folder: str, why: str) -> Removal:
+    size = sum(file.size for file in root.storage.list(folder))
+    return Removal(kind, folder, size, why)

@@ -1,0 +1,1 @@
+"""Rejected lines: listed, shown, exported, replayed."""

@@ -1,0 +1,1 @@
+"""Run records, attempts at steps, locks, and cleanup after dead runs."""

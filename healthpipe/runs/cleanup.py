@@ -1,0 +1,94 @@
+"""Clearing up after runs whose process ended without a word."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from healthpipe.runs.attempts import abandon_unfinished
+from healthpipe.runs.locks import marked_runs
+from healthpipe.runs.record import RunRecord, utc_now
+from healthpipe.runs.run import Run
+from healthpipe.stages.history import history
+from healthpipe.stages.segments import DESCRIPTION
+from healthpipe.storage.layout import Root
+from healthpipe.workflow.ending import end_everything
+from healthpipe.workflow.words import ORCHESTRATE, RunStatus
+
+DIED = {
+    "code": "died",
+    "message": "the process ended without a word: killed, or the machine went down",
+    "hint": "the system's log may tell why; the next run takes its place",
+}
+# Some commands write below state/ without the lock.
+UNLOCKED_WRITER_S = 3600
+
+
+def sweep(root: Root, tell: Callable[[Run], None]) -> None:
+    """Close the records of dead runs, and remove what they and dead writers left half done.
+
+    `tell` is called for each run of the workflow that had been at work, before it is closed: killed
+    in between, it is called again. To be called by who holds the root's lock.
+    """
+    for run in _marked_runs(root):
+        record = run.find_record()
+        # Whoever works on a run of the workflow holds the lock, and that are we.
+        is_certain = record is not None and record.command == ORCHESTRATE
+        if run.liveness.take_if_dead(is_certain=is_certain):
+            _close(run, run.find_record(), tell)
+    for folder in (root.production, root.curated):
+        root.storage.delete_temporary(folder)
+    root.storage.delete_temporary(root.state, idle_s=UNLOCKED_WRITER_S)
+
+
+def sweep_stages(root: Root) -> None:
+    """The same for stages that were run by hand, which take no lock."""
+    for run in _marked_runs(root):
+        record = run.find_record()
+        if record and record.command != ORCHESTRATE and run.liveness.take_if_dead():
+            _close(run, run.find_record())
+
+
+def _marked_runs(root: Root) -> Iterator[Run]:
+    """The runs that a process works on, or did when it died."""
+    return (Run(root, run_id) for run_id in marked_runs(root))
+
+
+def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | None = None) -> None:
+    """Close the record of a dead run that is held now, and remove its leftovers.
+
+    `tell` is called if it was a run of the workflow, at work, that had not published.
+    """
+    storage = run.root.storage
+    if record:
+        abandon_unfinished(run)
+        end_everything(run)
+        published = _published(run)
+        if record.status == RunStatus.RUNNING:
+            if tell and record.command == ORCHESTRATE and not published:
+                tell(run)
+            run.change(lambda record: _tell_end(record, published))
+        if not published:
+            storage.delete_folder(run.root.published(run.run_id))
+    storage.delete_temporary(run.uri)
+    storage.delete_folder(run.attempts)
+    segment = f"{run.root.curated}/{run.run_id}"
+    if storage.stat(f"{segment}/{DESCRIPTION}") is None:
+        storage.delete_folder(segment)
+    run.let_go()
+    if not run.exists:  # it was dead before its first record
+        storage.delete_folder(run.uri)
+
+
+def _published(run: Run) -> dict[str, Any] | None:
+    """The pointer's document of a run that is live, or was before another one became so."""
+    documents = (each for each in history(run.root) if each["run_id"] == run.run_id)
+    return next(documents, None)
+
+
+def _tell_end(record: RunRecord, published: dict[str, Any] | None) -> None:
+    """A run that died after it had flipped the pointer has done what matters."""
+    if published:
+        record.status, record.finished_at = RunStatus.SUCCEEDED, published["published_at"]
+        record.details["production"] = published
+        record.details["note"] = "the process ended after it had published"
+    else:
+        record.status, record.error, record.finished_at = RunStatus.FAILED, DIED, utc_now()

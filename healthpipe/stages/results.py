@@ -1,0 +1,126 @@
+"""A view becomes a file: rows by the engine, or lines of JSON as they are."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from healthpipe.choices import Format
+from healthpipe.engines.base import Engine
+from healthpipe.engines.query import Query
+from healthpipe.stages.options import StageOptions
+from healthpipe.stages.parts import ResultPlace, part_names, unload
+from healthpipe.stages.view import JSON_FORMATS, RECORD, View
+
+Provenance = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A finished file: its view and name, its size in rows and bytes, its SHA-256 in hex.
+
+    `uri` is where it lies if the engine has written it to its place itself.
+    """
+
+    view: str
+    name: str
+    format: Format
+    rows: int
+    bytes: int
+    sha256: str
+    uri: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in documents."""
+        return {key: value for key, value in asdict(self).items() if key not in ("name", "uri")}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes views over the relation `current` of an engine.
+
+    Rows of `current` `in_input_order` need no sorting for that. `provenance` says in documents
+    where their rows come from. At a `place` an engine elsewhere writes large results itself.
+    """
+
+    engine: Engine
+    options: StageOptions
+    provenance: Provenance
+    in_input_order: bool = False
+    place: ResultPlace | None = None
+
+    def write_all(self, outputs: Sequence[tuple[View, Format]], folder: Path) -> list[Written]:
+        """Write each view in its format as a new file of `folder`, or in parts to its place."""
+        folder.mkdir(parents=True, exist_ok=True)
+        written: list[Written] = []
+        for view, fmt in outputs:
+            define_relations(self.engine, view, self.options)
+            path = folder / view.file_name(fmt)
+            written += self._unload(view, fmt) or [self._write(view, fmt, path)]
+        return written
+
+    def _unload(self, view: View, fmt: Format) -> list[Written]:
+        query = view.query(self.options)
+        if view.has_records and fmt is Format.NDJSON:
+            query = query.only(RECORD)
+        elif fmt is not Format.PARQUET:
+            return []
+        if self.place is None:
+            return []
+        place = ResultPlace(self.place.storage, f"{self.place.uri}/{view.name}")
+        parts = unload(self.engine, query, place, fmt)
+        names = part_names(view.file_name(fmt), len(parts))
+        return [
+            Written(view.name, name, fmt, part.rows, part.bytes, part.sha256, part.uri)
+            for name, part in zip(names, parts, strict=True)
+        ]
+
+    def _write(self, view: View, fmt: Format, path: Path) -> Written:
+        query = view.query(self.options)
+        if view.has_records and fmt in JSON_FORMATS:
+            # A join with other relations loses the order.
+            in_order = self.in_input_order and not view.reads
+            rows = self._write_records(query.only(RECORD), path, fmt, in_order=in_order)
+        elif fmt is Format.CSV and self.options.spreadsheet_safe:
+            rows = self.engine.write(query.spreadsheet_safe(), path, fmt)
+        else:
+            rows = self.engine.write(query, path, fmt)
+            if view.is_document and fmt is Format.JSON:
+                _make_document(path, self.provenance)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Written(view.name, path.name, fmt, rows, path.stat().st_size, digest)
+
+    def _write_records(self, records: Query, path: Path, fmt: Format, *, in_order: bool) -> int:
+        rows = self.engine.write_lines(records.unordered() if in_order else records, path)
+        if fmt is Format.JSON:
+            _make_array(path)
+        return rows
+
+
+def define_relations(engine: Engine, view: View, options: StageOptions) -> None:
+    """Make the relations that a view reads besides `current`."""
+    for name in view.reads:
+        engine.define(name, Query(name, options.values()))
+
+
+def _make_array(path: Path) -> None:
+    """Make one JSON array of a file of JSON lines, each line as it is."""
+    lines = path.with_suffix(".lines")
+    path.rename(lines)
+    with lines.open("rb") as reader, path.open("wb") as writer:
+        writer.write(b"[")
+        for number, line in enumerate(reader):
+            writer.write(b",\n" if number else b"\n")
+            writer.write(line.removesuffix(b"\n"))
+        writer.write(b"\n]\n")
+    lines.unlink()
+
+
+def _make_document(path: Path, metadata: Provenance) -> None:
+    """Make one JSON object of a file that is a JSON array: the metadata, and it as the rows."""
+    rows = path.read_text(encoding="utf-8").strip()
+    head = json.dumps({"metadata": metadata}, indent=1).removesuffix("\n}")
+    path.write_text(f'{head},\n "rows": {rows}\n}}\n', encoding="utf-8")

@@ -1,0 +1,74 @@
+"""The steps that tell people: what expires, what succeeded, what failed."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from healthpipe.alerts.notifier import ExpiringRow
+from healthpipe.runs.attempts import result_of
+from healthpipe.runs.record import RunRecord
+from healthpipe.runs.run import Run
+from healthpipe.stages.curate import open_records
+from healthpipe.stages.days import Window
+from healthpipe.stages.filter_expiring import ACCREDITATIONS
+from healthpipe.stages.results import define_relations
+from healthpipe.workflow.announcing import desk_of, record_delivery
+from healthpipe.workflow.notifications import failure_of, reason_of
+from healthpipe.workflow.steps.context import Work
+
+EXPIRING = "expiring"
+
+
+def alert_expiring(work: Work) -> dict[str, Any]:
+    """Announce what expires, and what has lapsed since it was announced.
+
+    A run that found nothing to do makes good what the live run could not, or was killed before.
+    """
+    published_by = _run_that_published(work)
+    if published_by is not work.run and _has_told(published_by.record):
+        return {}
+    work.progress.step("announcing what expires")
+    options = work.options
+    with_lapsed = replace(options, window=Window(date.min, options.window.end))
+    with work.engine() as engine:
+        segments = result_of(published_by, "Curate")["segments"]
+        open_records(engine, with_lapsed, segments, ACCREDITATIONS.carries)
+        define_relations(engine, ACCREDITATIONS, with_lapsed)
+        rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))
+        delivery = desk_of(work.root, work.request).expiring(
+            work.run.run_id,
+            options.as_of,
+            rows,
+            include_expired=options.window.start < options.as_of,
+        )
+    return record_delivery(work.run, EXPIRING, delivery)
+
+
+def _run_that_published(work: Work) -> Run:
+    """The run itself, or the one that it found live with all that it would come to."""
+    earlier = work.run.record.details.get("unchanged_since")
+    return Run(work.root, earlier) if earlier else work.run
+
+
+def _has_told(record: RunRecord) -> bool:
+    """Whether everything that a run had to announce was taken."""
+    told = (each for each in record.details.get("alerts", []) if each["about"] == EXPIRING)
+    return any(each["problem"] is None for each in told)
+
+
+def notify_success(work: Work) -> dict[str, Any]:
+    """Tell that the run recovered from a failure; that it succeeded, to those who want to know."""
+    facts = work.run.record.details
+    delivery = desk_of(work.root, work.request).recovered_and_succeeded(
+        work.run.run_id,
+        {"as_of": work.options.as_of.isoformat(), **facts["records"]},
+        wants_success=work.request.notify_success and "production" in facts,
+    )
+    return record_delivery(work.run, "success", delivery)
+
+
+def notify_failure(work: Work) -> dict[str, Any]:
+    """Tell what failed, why, and what to do next."""
+    failure = failure_of(work.run, reason_of(work.error))
+    delivery = desk_of(work.root, work.request).failed(failure)
+    return record_delivery(work.run, "failure", delivery)
