@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.session import client
+from healthpipe.aws.session import AwsAccess, client
 from healthpipe.storage.s3.cache import FOLDER
 from healthpipe.storage.s3.storage import S3Storage
 

@@ -14,8 +14,7 @@ import duckdb
 from healthpipe.choices import Format, Grain
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.options import StageOptions, options_from_words
-from healthpipe.workflow.results import Request, StageResult
-from healthpipe.workflow.stage_run import run_stage
+from healthpipe.workflow.stage_run import Request, StageResult, run_stage
 from tests.oracle import File, Options, Oracle
 from tests.rigs import Rig
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.engines import open_embedded
 from healthpipe.engines.athena import queries
 from healthpipe.engines.athena.engine import AthenaEngine

@@ -9,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
-from healthpipe.engines.query import Query
-from healthpipe.stages.carried import Carried
-from healthpipe.stages.catalog import STAGES
-from healthpipe.stages.curate import judge_lines, keep_records
-from healthpipe.stages.filter_expiring import LAPSING
+from healthpipe.engines.base import Query
+from healthpipe.stages.catalog import LAPSING, STAGES
+from healthpipe.stages.curate import Carried, judge_lines, keep_records
 from tests.against_oracle import before_the_end, nest, stage_options, taken_apart
 from tests.container_oracle import lines_of, split_lines
 from tests.oracle import File, Options, Oracle

@@ -5,8 +5,7 @@ import os
 import pytest
 from moto.backends import get_backend
 
-from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.session import client
+from healthpipe.aws.session import AwsAccess, client
 from healthpipe.storage.s3 import requests as s3_requests
 from healthpipe.storage.s3.storage import S3Storage
 from tests.local_aws import local_aws

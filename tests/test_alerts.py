@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthpipe.alerts.channels import Message
+from healthpipe.alerts.messages import failed, subject
 from healthpipe.alerts.notifier import AlertDesk, Failure, open_failure
-from healthpipe.alerts.texts import failed, subject
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage

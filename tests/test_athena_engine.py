@@ -8,18 +8,16 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format
 from healthpipe.engines.athena.published_tables import follow, lagging
-from healthpipe.engines.query import Constants, Query
-from healthpipe.engines.sql_files import column_names
+from healthpipe.engines.base import Constants, Query
+from healthpipe.engines.sql import column_names
 from healthpipe.errors import UsageError
-from healthpipe.stages.carried import Carried
-from healthpipe.stages.catalog import STAGES
-from healthpipe.stages.curate import CURATED_LINES, judge_lines, keep_records, open_records
+from healthpipe.stages.catalog import STAGES, View
+from healthpipe.stages.curate import CURATED_LINES, Carried, judge_lines, keep_records, open_records
 from healthpipe.stages.options import options_from_words
 from healthpipe.stages.results import define_relations
-from healthpipe.stages.view import View
 from healthpipe.storage.layout import Root
 from tests.against_oracle import words
 from tests.athena_site import BUCKET, PLACE, ROOT, RUN_ID

@@ -11,10 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from healthpipe.engines.athena.naming import drop_tables
+from healthpipe.engines.athena.glue import drop_tables
 from healthpipe.engines.athena.queries import stop_queries
-from healthpipe.engines.base import LinesRefused
-from healthpipe.engines.query import Constants, Query
+from healthpipe.engines.base import Constants, LinesRefused, Query
 from healthpipe.errors import OutOfTime, ServiceFailed, StillRunning, UsageError
 from tests.athena_site import BUCKET, PLACE, RUN_ID
 
@@ -216,10 +215,10 @@ def test_the_queries_and_tables_of_a_dead_run_are_ended_and_dropped_and_no_other
 
 WORK = """
 from pathlib import Path
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import LineFile, Workplace
-from healthpipe.engines.query import Constants, Query
+from healthpipe.engines.base import Constants, Query
 from healthpipe.storage import open_storage
 from healthpipe.cancellation import stopped_by_signals
 from healthpipe.choices import EngineName

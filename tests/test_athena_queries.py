@@ -12,8 +12,14 @@ from botocore.stub import ANY, Stubber
 
 from healthpipe.engines.athena.api import Calls
 from healthpipe.engines.athena.errors import BrokenQuery, Ended, FilesUnreadable, failure
-from healthpipe.engines.athena.queries import DEADLINE_S, LONGEST_WAIT_S, Queries, stopped, waits
-from healthpipe.engines.athena.scanning import estimated_usd
+from healthpipe.engines.athena.queries import (
+    DEADLINE_S,
+    LONGEST_WAIT_S,
+    Queries,
+    estimated_usd,
+    stopped,
+    waits,
+)
 from healthpipe.errors import (
     Interrupted,
     OutOfTime,

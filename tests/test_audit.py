@@ -6,10 +6,15 @@ import pytest
 
 from healthpipe.contract import RULES, Severity
 from healthpipe.errors import GateFailed, ServiceFailed, UsageError, exit_code_of
-from healthpipe.publishing.audit import audit, count_rejected_files
+from healthpipe.publishing.audit import (
+    Coverage,
+    audit,
+    count_rejected_files,
+    coverage_of,
+    live_coverage,
+)
 from healthpipe.publishing.gates import Gates
-from healthpipe.stages.balance import Balance
-from healthpipe.stages.coverage import Coverage, coverage_of, live_coverage
+from healthpipe.stages.curate import Balance
 from healthpipe.stages.rules import Rules
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage

@@ -7,9 +7,8 @@ import pytest
 from botocore import exceptions
 from botocore.stub import Stubber
 
-from healthpipe.aws.access import AwsAccess
 from healthpipe.aws.errors import failures_told, translated
-from healthpipe.aws.session import Patience, client
+from healthpipe.aws.session import AwsAccess, Patience, client
 from healthpipe.errors import (
     HealthpipeError,
     InputChanged,

@@ -43,7 +43,7 @@ def test_copies_whose_answers_are_lost_are_made_again(place):
 
 def test_parts_whose_answers_are_lost(place, monkeypatch):
     place.engine = "duckdb"
-    monkeypatch.setattr("healthpipe.storage.s3_copying.ONE_REQUEST_BYTES", 0)
+    monkeypatch.setattr("healthpipe.storage.s3.transfer.ONE_REQUEST_BYTES", 0)
     for action in ("UploadPartCopy", "CompleteMultipartUpload"):
         place.aws.faults.lose_answer("s3", action, times=1)
     outcome = place.orchestrate()

@@ -8,7 +8,7 @@ import pytest
 from healthpipe.engines.duckdb import DuckDBEngine
 from healthpipe.errors import Imbalance
 from healthpipe.ingest import lander, landing
-from healthpipe.stages.balance import Balance, FileBalance
+from healthpipe.stages.curate import Balance, FileBalance
 
 OLD = '{"facility_id": "1", "snapshot_date": "2025-01-01"}'
 NEW = '{"facility_id": "1", "snapshot_date": "2025-02-01"}'

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from healthpipe.engines.composing import MAX_STATEMENT_BYTES, compose
+from healthpipe.engines.athena.relations import MAX_STATEMENT_BYTES, compose
 from healthpipe.errors import UsageError
 
 

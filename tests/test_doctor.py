@@ -2,7 +2,7 @@
 
 import pytest
 
-from healthpipe.doctor import local
+from healthpipe.doctor import environment
 from healthpipe.doctor.checks import Check, Finding, Verdict, carry_out
 from healthpipe.errors import ServiceFailed
 
@@ -28,7 +28,7 @@ def test_a_root_that_cannot_be_written_is_a_failed_doctor(cli):
 
 
 def test_little_room_is_a_warning(cli, monkeypatch):
-    monkeypatch.setattr(local, "LITTLE_ROOM", 10**18)
+    monkeypatch.setattr(environment, "LITTLE_ROOM", 10**18)
     outcome = cli("doctor")
     assert outcome.code == 0
     assert "room\twarning" in outcome.out

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from moto.sns.models import sns_backends
 
-from healthpipe.doctor import facts
+from healthpipe.doctor import probe
 from healthpipe.engines.athena import queries
 from tests.athena_site import BUCKET, ROOT
 from tests.console import PROJECT
@@ -193,7 +193,7 @@ def assert_all_holds(cli, aws: LocalAws) -> None:
     outcome = cli("doctor", *ON_ATHENA, "--probe", "--json")
     assert outcome.code == 0, outcome.err
     told = outcome.document["probe"]
-    assert [fact["verdict"] for fact in told["facts"]] == ["ok"] * len(facts.all_facts())
+    assert [fact["verdict"] for fact in told["facts"]] == ["ok"] * len(probe.all_facts())
     assert all(fact["seen"] == fact["expected"] for fact in told["facts"])
     assert_nothing_is_left(aws, reports=1)
     bucket, _, key = told["report"].removeprefix("s3://").partition("/")
@@ -247,8 +247,8 @@ def few_facts(monkeypatch):
     """The facts of these names alone."""
 
     def choose(*names):
-        chosen = [fact for fact in facts.all_facts() if fact.name in names]
-        monkeypatch.setattr(facts, "all_facts", lambda: chosen)
+        chosen = [fact for fact in probe.all_facts() if fact.name in names]
+        monkeypatch.setattr(probe, "all_facts", lambda: chosen)
         return chosen
 
     return choose
@@ -257,7 +257,7 @@ def few_facts(monkeypatch):
 def test_a_fact_that_differs_is_told_and_fails(cli, site, few_facts, monkeypatch):
     chosen = few_facts("gzip", "sums")
     wrong = [replace(chosen[0], expected=["other"]), chosen[1]]
-    monkeypatch.setattr(facts, "all_facts", lambda: wrong)
+    monkeypatch.setattr(probe, "all_facts", lambda: wrong)
     outcome = cli("doctor", *ON_ATHENA, "--probe")
     assert outcome.code == 2
     gzip, sums = (line.split("\t") for line in outcome.out.splitlines()[-2:])

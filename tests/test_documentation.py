@@ -8,7 +8,7 @@ import pytest
 
 from healthpipe.cli.signature import ATHENA, AWS
 from healthpipe.contract import RULES, Reason
-from healthpipe.engines.sql_files import columns, summary
+from healthpipe.engines.sql import columns, summary
 from healthpipe.publishing.audit import Gate
 from healthpipe.publishing.gates import Gates
 from healthpipe.stages.catalog import VIEWS

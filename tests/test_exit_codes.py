@@ -14,7 +14,7 @@ import pytest
 from healthpipe.cancellation import stopped_by_signals, unbroken
 from healthpipe.errors import Interrupted
 from healthpipe.stages import curate
-from healthpipe.workflow.steps import publish
+from healthpipe.workflow.steps import release
 from healthpipe.workflow.steps.catalog import STEPS, Step
 from tests.conftest import AS_OF, EXAMPLES
 
@@ -155,13 +155,13 @@ def test_6_when_somebody_else_published_first(cli, examples, tmp_path, monkeypat
     assert cli("orchestrate", "examples").code == 0
     pointer = tmp_path / "data" / "production" / "current.json"
     theirs = pointer.read_text().replace('"generation": 1', '"generation": 2')
-    real = publish.publish_outputs
+    real = release.publish_outputs
 
     def publish_meanwhile(*arguments, **keywords):
         pointer.write_text(theirs)
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr("healthpipe.workflow.steps.publish.publish_outputs", publish_meanwhile)
+    monkeypatch.setattr("healthpipe.workflow.steps.release.publish_outputs", publish_meanwhile)
 
     outcome = cli("orchestrate", "examples", "--force")
 

@@ -11,8 +11,8 @@ import pytest
 
 from healthpipe.contract import Reason
 from healthpipe.generate.files import generate_files
-from healthpipe.generate.plan import Plan
 from healthpipe.generate.planting import BATCH, KINDS, planted_batches, planted_kinds
+from healthpipe.generate.records import Plan
 from healthpipe.generate.shapes import LINE_SHAPES, RECORD_SHAPES
 from healthpipe.progress import NoProgress
 from tests.conftest import tree

@@ -12,15 +12,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from healthpipe.aws.access import AwsAccess
+from healthpipe.aws.session import AwsAccess
 from healthpipe.engines import open_embedded
-from healthpipe.engines.query import Query
+from healthpipe.engines.base import Query
 from healthpipe.errors import SourceNotFound
-from healthpipe.ingest import lines
+from healthpipe.ingest import content as ingest_content
 from healthpipe.ingest.content import Content
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.landing import land
-from healthpipe.ingest.landing_place import LandingPlace
+from healthpipe.ingest.landing import LandingPlace, land
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.readers import ReadsHere
 from healthpipe.ingest.sources import find_files
@@ -58,9 +57,9 @@ BOM, RECORD, LARGEST = b"\xef\xbb\xbf", b'{"facility_id": "F1"}', 8_000_000
 def test_lines_end_at_lf_crlf_or_cr_and_a_bom_at_the_start_belongs_to_none(
     chunk_bytes, content, expected, monkeypatch
 ):
-    monkeypatch.setattr(lines, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(ingest_content, "CHUNK_BYTES", chunk_bytes)
     found, rest = [], b""
-    for piece in lines.pieces(io.BytesIO(content)):
+    for piece in ingest_content.pieces(io.BytesIO(content)):
         rest += piece.content
         if piece.last:
             found.append(rest)
@@ -379,7 +378,7 @@ def test_a_file_that_is_read_is_not_listed_as_skipped(tmp_path):
 class EndlessLine:
     """A line of several gigabytes that lies nowhere, and a short one after it."""
 
-    CHUNK = b"x" * lines.CHUNK_BYTES
+    CHUNK = b"x" * ingest_content.CHUNK_BYTES
 
     def __init__(self, chunks: int) -> None:
         self.chunks = chunks
@@ -402,13 +401,13 @@ class Counted(io.RawIOBase):
 
 
 def test_a_line_of_several_gigabytes_is_passed_on_and_never_held():
-    stream, kept = lines.pieces(EndlessLine(3000)), Counted()
+    stream, kept = ingest_content.pieces(EndlessLine(3000)), Counted()
 
     tracemalloc.start()
-    is_blank = lines.copy_line(stream, next(stream), kept)
+    is_blank = ingest_content.copy_line(stream, next(stream), kept)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert (kept.size, is_blank) == (3000 * lines.CHUNK_BYTES, False)
+    assert (kept.size, is_blank) == (3000 * ingest_content.CHUNK_BYTES, False)
     assert [piece.content for piece in stream] == [b"short"]
     assert peak < 20_000_000

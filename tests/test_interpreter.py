@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from healthpipe.asl import definition
-from healthpipe.workflow.language.errors import InvalidDefinition
-from healthpipe.workflow.language.structure import all_states
-from healthpipe.workflow.pipeline import pipeline_path
+from healthpipe.asl.definition import all_states
+from healthpipe.asl.errors import InvalidDefinition
+from healthpipe.workflow.orchestrate import pipeline_path
 from tests.states_language.building import DONE, branch, machine, parallel, pass_, retry, task
 from tests.states_language.cases import CASES
 from tests.states_language.invalid import INVALID, SOUND

@@ -9,12 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from healthpipe.asl.interpreter import Interpreter
+from healthpipe.asl.concurrency import SystemClock
+from healthpipe.asl.errors import StateFailed
+from healthpipe.asl.interpreter import Event, Interpreter, Told, What
 from healthpipe.cancellation import Limit
 from healthpipe.errors import Interrupted, OutOfTime
-from healthpipe.workflow.language.clock import SystemClock
-from healthpipe.workflow.language.errors import StateFailed
-from healthpipe.workflow.language.events import Event, Told, What
 from tests.states_language.building import DONE, branch, machine, parallel, pass_, retry, task
 from tests.states_language.ours import observe
 from tests.states_language.virtual_time import PATIENCE, FakeClock

@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from healthpipe.choices import Accredited, FirstAccreditation
 from healthpipe.errors import UsageError
 from healthpipe.stages import options
-from healthpipe.stages.days import SnapshotChoice, Window, parse_day
-from healthpipe.stages.options import StageOptions, options_from_words
+from healthpipe.stages.options import (
+    SnapshotChoice,
+    StageOptions,
+    Window,
+    options_from_words,
+    parse_day,
+)
 
 day = datetime.date.fromisoformat
 FIRST, LAST = day("0001-01-01"), day("9999-12-31")

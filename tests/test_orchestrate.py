@@ -117,7 +117,7 @@ def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
     }
 
 
-@pytest.mark.parametrize("step", ["compute.account", "stage.Writer", "publish.publish_outputs"])
+@pytest.mark.parametrize("step", ["compute.account", "compute.Writer", "release.publish_outputs"])
 def test_a_failure_at_any_step_leaves_production_as_it_was(
     orchestrate, pointer, tmp_path, monkeypatch, step
 ):

@@ -9,11 +9,11 @@ import pytest
 from healthpipe.alerts.channels import ConsoleChannel
 from healthpipe.errors import GateFailed, ServiceFailed
 from healthpipe.publishing.pointer import read_live
+from healthpipe.runs.locks import RootLock
 from healthpipe.runs.run import runs_of
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.lambda_handler import ERRORS, handler
-from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.pipeline import pipeline_path
+from healthpipe.workflow.orchestrate import pipeline_path
 from healthpipe.workflow.policy import findings
 from healthpipe.workflow.steps import catalog
 from tests.conftest import AS_OF

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthpipe.errors import ServiceFailed
+from healthpipe.publishing.pointer import history
 from healthpipe.publishing.prune import carry_out, plan_prune, prune_published
+from healthpipe.publishing.publish import rollback
 from healthpipe.stages import segments
-from healthpipe.stages.history import history
-from healthpipe.stages.rollback import rollback
 from healthpipe.storage import local
 from healthpipe.storage.layout import open_root
 from tests.conftest import AS_OF, tree

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from healthpipe.errors import PublishConflict, ServiceFailed, exit_code_of
-from healthpipe.publishing.pointer import read_live
+from healthpipe.publishing.pointer import history, read_live
 from healthpipe.publishing.publish import publish
-from healthpipe.stages.history import history
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage

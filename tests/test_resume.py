@@ -201,7 +201,7 @@ def test_what_keeps_too_many_published_runs_is_removed(orchestrate, tmp_path):
 
 
 def test_the_lock_is_free_after_every_end(orchestrate, performed, tmp_path):
-    from healthpipe.workflow.lock import RootLock
+    from healthpipe.runs.locks import RootLock
 
     for failing in ([], ["Ingest"], ["Publish"], ["Cleanup"], ["Finish"], ["NotifyFailure"]):
         performed.failing.update(dict.fromkeys(failing, FULL))

@@ -12,9 +12,8 @@ from healthpipe.errors import (
     UsageError,
     exit_code_of,
 )
-from healthpipe.publishing.pointer import read_live
-from healthpipe.stages.history import history
-from healthpipe.stages.rollback import rollback
+from healthpipe.publishing.pointer import history, read_live
+from healthpipe.publishing.publish import rollback
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage

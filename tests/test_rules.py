@@ -5,7 +5,7 @@ import json
 import pytest
 
 from healthpipe.contract import RULES, Severity
-from healthpipe.engines.query import IdPattern
+from healthpipe.engines.base import IdPattern
 from healthpipe.stages.options import StageOptions, options_from_words
 from healthpipe.stages.rules import Rules
 

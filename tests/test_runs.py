@@ -13,18 +13,15 @@ import pytest
 
 from healthpipe.errors import GateFailed, LockHeld, OutOfTime, RunNotFound, ServiceFailed
 from healthpipe.publishing.pointer import read_live
-from healthpipe.publishing.publish import publish
+from healthpipe.publishing.publish import publish, rollback
 from healthpipe.runs.attempts import Attempt, GivenUp, abandon_unfinished
 from healthpipe.runs.cleanup import sweep, sweep_stages
-from healthpipe.runs.locks import Liveness
-from healthpipe.runs.record import Execution, RunRecord, describe
+from healthpipe.runs.locks import Liveness, RootLock
+from healthpipe.runs.record import Execution, RunRecord, RunStatus, describe
 from healthpipe.runs.run import Run, records_of, runs_of
-from healthpipe.stages.rollback import rollback
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
-from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.notifications import failed_step
-from healthpipe.workflow.words import RunStatus
 from tests.production import finished, publish_run
 
 # Holds a root's lock and a run, tells so, and waits to be killed.
@@ -33,7 +30,7 @@ import sys
 from datetime import date
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
-from healthpipe.workflow.lock import RootLock
+from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import RunRecord
 from healthpipe.runs.run import Run
 

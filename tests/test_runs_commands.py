@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from healthpipe.errors import ServiceFailed
+from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import Execution
 from healthpipe.storage.layout import Root
 from healthpipe.workflow import status
-from healthpipe.workflow.lock import RootLock
 from tests.conftest import AS_OF
 
 

@@ -10,13 +10,12 @@ import threading
 
 import pytest
 
-from healthpipe.runs.locks import Liveness, marked_runs
+from healthpipe.runs.locks import Liveness, RootLock, marked_runs
 from healthpipe.runs.record import RunRecord
 from healthpipe.runs.run import Run
 from healthpipe.storage.layout import Root
 from healthpipe.storage.lease import VALID_S
 from healthpipe.storage.s3.storage import S3Storage
-from healthpipe.workflow.lock import RootLock
 from tests.conftest import AS_OF
 
 pytest_plugins = ["tests.on_s3"]
@@ -180,7 +179,7 @@ def test_a_lease_lost_midway_ends_the_run_before_it_publishes(on, root, performe
 
 
 def test_the_lock_is_waited_for(on, root, monkeypatch):
-    monkeypatch.setattr("healthpipe.workflow.grips.POLL_S", 0.02)
+    monkeypatch.setattr("healthpipe.runs.locks.POLL_S", 0.02)
     other = RootLock(root)
     other.take(SECOND)
     threading.Timer(0.2, other.give_back, [SECOND]).start()

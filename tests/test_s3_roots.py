@@ -7,11 +7,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.session import client
+from healthpipe.aws.session import AwsAccess, client
+from healthpipe.runs.locks import RootLock
 from healthpipe.storage.layout import Root
 from healthpipe.storage.s3.requests import PATIENCE
-from healthpipe.workflow.lock import RootLock
 from tests.conftest import AS_OF
 from tests.s3_server import REGION
 

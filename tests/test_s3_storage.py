@@ -13,9 +13,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from healthpipe.aws.access import AwsAccess
+from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import InputChanged, ObjectMissing, ServiceFailed, UsageError, exit_code_of
-from healthpipe.storage import open_storage, s3_copying
+from healthpipe.storage import open_storage
 from healthpipe.storage.local import LocalStorage
 from healthpipe.storage.s3 import transfer
 from healthpipe.storage.s3.storage import S3Storage
@@ -235,8 +235,8 @@ def small_parts(monkeypatch):
     """Uploads above 6 MB go in parts of 5 MB, copies above 1 MB in parts of 5 MB."""
     config = transfer.TransferConfig(multipart_threshold=6_000_000, multipart_chunksize=5 << 20)
     monkeypatch.setattr(transfer, "UPLOAD", config)
-    monkeypatch.setattr(s3_copying, "ONE_REQUEST_BYTES", 1_000_000)
-    monkeypatch.setattr(s3_copying, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(transfer, "ONE_REQUEST_BYTES", 1_000_000)
+    monkeypatch.setattr(transfer, "PART_BYTES", 5 << 20)
 
 
 @pytest.fixture

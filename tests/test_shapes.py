@@ -12,13 +12,12 @@ import duckdb
 import pytest
 from hypothesis import example, given, settings
 
-from healthpipe.aws.access import AwsAccess
+from healthpipe.aws.session import AwsAccess
 from healthpipe.ingest.content import Content
 from healthpipe.ingest.formats import Shape, records_in
 from healthpipe.ingest.json_splitter import RawValues
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.landing import land_container
-from healthpipe.ingest.landing_place import LandingPlace
+from healthpipe.ingest.landing import LandingPlace, land_container
 from healthpipe.ingest.manifest import InputFile
 from healthpipe.ingest.readers import ReadsHere
 from healthpipe.ingest.sources import find_files

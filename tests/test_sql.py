@@ -10,11 +10,9 @@ import sqlglot
 from sqlglot import exp
 
 from healthpipe.contract import CONSTANTS, RULES, Reason, Severity
-from healthpipe.engines.literals import literal
-from healthpipe.engines.query import Query
-from healthpipe.engines.sql import athena_source, statement
-from healthpipe.engines.sql_files import adapter_text, sql_folder
-from healthpipe.stages.carried import Carried, carried_values
+from healthpipe.engines.base import Query
+from healthpipe.engines.sql import adapter_text, athena_source, literal, sql_folder, statement
+from healthpipe.stages.curate import Carried, carried_values
 from healthpipe.stages.options import options_from_words
 
 FILES = sorted(sql_folder().glob("*.sql"))

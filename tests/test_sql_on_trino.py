@@ -8,14 +8,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from healthpipe.choices import Format, PublishedStage
-from healthpipe.engines.query import Query
-from healthpipe.stages.catalog import STAGES
+from healthpipe.engines.base import Query
+from healthpipe.stages.catalog import RECORD, STAGES, View, carried_by
 from healthpipe.stages.curate import CURATED_LINES, judge_lines, keep_records, open_records
 from healthpipe.stages.results import define_relations
-from healthpipe.stages.view import RECORD, View, carried_by
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.results import Request
-from healthpipe.workflow.stage_run import run_stage
+from healthpipe.workflow.stage_run import Request, run_stage
 from tests import fuzz
 from tests.against_oracle import CASES, read_parquet, stage_options
 from tests.conftest import EXAMPLES

@@ -10,11 +10,11 @@ from healthpipe.errors import HealthpipeError
 from healthpipe.ingest import lander
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import Attempt
+from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import Execution
 from healthpipe.runs.run import Run, runs_of
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.lambda_handler import ERRORS, handler
-from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.steps import catalog
 from healthpipe.workflow.steps.catalog import STEPS
 from tests.conftest import AS_OF
@@ -213,7 +213,7 @@ def test_publishing_goes_on_with_the_files_that_are_not_there_yet(call, root, mo
         if len(calls) == 3:
             raise errors.OutOfTime
 
-    monkeypatch.setattr("healthpipe.workflow.steps.publish.raise_if_stopping", stop_at_the_third)
+    monkeypatch.setattr("healthpipe.workflow.steps.release.raise_if_stopping", stop_at_the_third)
     assert call("Publish") == "RUNNING"
     assert read_live(root).document == {}
     assert call("Publish") == "DONE"

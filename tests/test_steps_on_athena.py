@@ -9,12 +9,12 @@ import pytest
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import Attempt
+from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import Execution
 from healthpipe.runs.run import Run
 from healthpipe.storage.layout import open_root
 from healthpipe.workflow import step_runner
 from healthpipe.workflow.lambda_handler import handler
-from healthpipe.workflow.lock import RootLock
 from tests.aws_runs import hasten
 from tests.local_aws import local_aws
 from tests.test_steps import EXECUTION, IN_ORDER, Context

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from healthpipe.choices import Format
 from healthpipe.contract import STATES
-from healthpipe.engines.sql_files import columns, summary
+from healthpipe.engines.sql import columns, summary
 from healthpipe.stages.catalog import STAGES, VIEWS
 from tests.conftest import AS_OF, tree
 
@@ -128,7 +128,7 @@ def test_lines_of_csv_end_in_cr_lf_and_null_is_nothing(cli, tmp_path):
 
 def test_an_empty_text_in_csv_is_a_pair_of_quotes(tmp_path):
     from healthpipe.engines import open_embedded
-    from healthpipe.engines.query import Constants
+    from healthpipe.engines.base import Constants
 
     path = tmp_path / "x.csv"
     with open_embedded(tmp_path) as engine:

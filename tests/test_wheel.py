@@ -42,7 +42,7 @@ def test_an_installed_wheel_works_from_another_folder(wheel, tmp_path, examples)
             check=True,
         ).stdout
 
-    where = "import healthpipe.engines.sql_files as s; print(s.sql_folder())"
+    where = "import healthpipe.engines.sql as s; print(s.sql_folder())"
     assert python("-c", where).strip() == str(site / "healthpipe" / "sql")
     published = python("-m", "healthpipe", "orchestrate", "examples", "--as-of", "2026-02-15")
     assert len(published.splitlines()) == 4
@@ -50,7 +50,7 @@ def test_an_installed_wheel_works_from_another_folder(wheel, tmp_path, examples)
 
 def test_the_version_loads_no_heavy_library():
     code = (
-        "import sys; from healthpipe.cli import main; "
+        "import sys; from healthpipe.cli import app; "
         "print(sorted({'duckdb', 'sqlglot', 'dateutil', 'boto3'} & set(sys.modules)))"
     )
     loaded = subprocess.run(

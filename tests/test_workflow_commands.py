@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from healthpipe.workflow.pipeline import pipeline_path
+from healthpipe.workflow.orchestrate import pipeline_path
 from tests.sound_pipeline import sound_pipeline
 
 SMALL = {

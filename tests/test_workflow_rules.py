@@ -3,7 +3,7 @@
 import pytest
 
 from healthpipe.asl import definition
-from healthpipe.workflow.language.structure import machines
+from healthpipe.asl.definition import machines
 from healthpipe.workflow.policy import findings
 from tests.sound_pipeline import SERVICE_ERRORS, catch_to, sound_pipeline, step
 

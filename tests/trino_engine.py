@@ -13,8 +13,8 @@ from pathlib import Path
 import boto3
 import duckdb
 
-from healthpipe.engines.composing import compose
-from healthpipe.engines.query import Relation
+from healthpipe.engines.athena.relations import compose
+from healthpipe.engines.base import Relation
 from healthpipe.engines.sql import athena_source, statement
 from tests.trino_server import REGION, TrinoServer
 

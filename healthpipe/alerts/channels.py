@@ -1,4 +1,7 @@
-"""Where alerts go: an SNS topic, or the console. boto3 is loaded when a message is sent."""
+"""Where alerts go: an SNS topic, or the console. boto3 is loaded when a message is sent.
+
+What stopped a message on its way to SNS, in words that say what to do.
+"""
 
 import logging
 import queue
@@ -8,8 +11,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from healthpipe.aws.access import AwsAccess
-from healthpipe.errors import AlertNotSent, UsageError
+from healthpipe.aws.errors import Kind, explained, kind_of, name_of
+from healthpipe.aws.session import AwsAccess
+from healthpipe.errors import AlertNotSent, HealthpipeError, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -143,8 +147,6 @@ class SnsChannel:
                 "check the network and the proxy",
             ) from None
         if failure:
-            from healthpipe.alerts.sns_failures import explain
-
             raise explain(failure, self.where, self._region) from failure
 
     def _publish(self, message: Message) -> None:
@@ -174,3 +176,38 @@ def open_channel(
 ) -> Channel:
     """The topic's channel, else the console. Raises `UsageError` for a topic that is none."""
     return ConsoleChannel() if topic is None else SnsChannel(topic, region, profile)
+
+
+# Where a topic and its messages call for other words than AWS at large.
+_OF_TOPICS = {
+    Kind.THROTTLED: ("it takes no more messages for now", "try again later"),
+    Kind.NOT_FOUND: (
+        "there is no topic {topic} in {region}",
+        "check --sns-topic, --region and --profile",
+    ),
+    Kind.INVALID: (
+        "it refused a parameter",
+        "check that {topic} is in {region} and takes messages of 256 KiB",
+    ),
+    Kind.KEY_REFUSED: (
+        "the key that encrypts the topic cannot be used",
+        "allow kms:GenerateDataKey and kms:Decrypt on the key of {topic}",
+    ),
+    Kind.UNKNOWN: (
+        "it failed with {name}",
+        "try again later; `healthpipe alert --test --debug` shows more",
+    ),
+}
+
+
+def explain(failure: Exception, topic: str, region: str) -> AlertNotSent:
+    """The failure of a call as one line: what happened and what to do next."""
+    if isinstance(failure, HealthpipeError):
+        what, hint = failure.message, failure.hint
+    elif (kind := kind_of(failure)) in _OF_TOPICS:
+        facts = {"topic": topic, "region": region, "name": name_of(failure)}
+        what, hint = (text.format(**facts) for text in _OF_TOPICS[kind])
+    else:
+        found = explained(failure, "sns:Publish", topic)
+        what, hint = found.what, found.hint
+    return AlertNotSent(f"SNS did not take the alert: {what}", hint)

@@ -1,25 +1,99 @@
-"""The desk where a run hands in what others should know; it tells each thing once.
+"""One call at the alert desk: its messages, in order, until the channel does not take one.
+
+The desk where a run hands in what others should know; it tells each thing once.
 
 What was told is noted after the channel took it. A process that is killed in between tells the
 same again in the next run: every message is sent at least once.
 """
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from healthpipe.alerts import texts
-from healthpipe.alerts.call import Call, Delivery
-from healthpipe.alerts.channels import Channel
+from healthpipe.alerts import messages
+from healthpipe.alerts.channels import Channel, Message
 from healthpipe.alerts.expiry import Due, ExpiringRow
-from healthpipe.alerts.ledger import Ledger, read_state
-from healthpipe.alerts.messages import Digest, Part, most_lines, parts_of
-from healthpipe.alerts.state import FailureRecord, State
-from healthpipe.alerts.texts import Failure
+from healthpipe.alerts.messages import Digest, Failure, Part, most_lines, parts_of
+from healthpipe.alerts.state import FailureRecord, Ledger, Pending, State, read_state
 from healthpipe.errors import AlertNotSent
 from healthpipe.storage.layout import Root
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of a call: messages sent (late ones too), accreditations announced by them.
+
+    `suppressed` counts what was not told because it was told before: a failure, or accreditations.
+    `problem` is one line when the channel or the storage did not take something.
+    """
+
+    sent: int = 0
+    announced: int = 0
+    suppressed: int = 0
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The delivery as documents show it."""
+        return asdict(self)
+
+
+class Call:
+    """Sends messages and notes it. After one that was not taken it does not try another."""
+
+    def __init__(self, channel: Channel, ledger: Ledger, now: datetime.datetime) -> None:
+        self.ledger = ledger
+        self._channel = channel
+        self._now = now.isoformat()
+        self._sent = 0
+        self._refusal: str | None = None
+
+    def send(self, message: Message) -> bool:
+        """Whether the channel took the message."""
+        if self._refusal is None:
+            try:
+                self._channel.send(message.within(self._channel.limit))
+            except AlertNotSent as error:
+                self._refusal = "; ".join(filter(None, (error.message, error.hint)))
+            else:
+                self._sent += 1
+        return self._refusal is None
+
+    def send_pending(self, instead_of: str | None = None) -> None:
+        """Send what no channel took before, but for the message of the failure `instead_of`."""
+        for pending in self.ledger.state.pending:
+            if pending.failure and pending.failure == instead_of:
+                continue
+            noted = partial(State.sent, message=pending, at=self._now)
+            if not (self.send(messages.late(pending)) and self.ledger.change(noted)):
+                return
+
+    def send_or_keep(
+        self,
+        message: Message,
+        note: Callable[[State], None] | None = None,
+        failure: str | None = None,
+    ) -> None:
+        """Send a message, `note` what it tells; if it is not taken, keep it for a later call."""
+        pending = Pending(message.subject, message.body, self._now, failure)
+        was_sent = self.send(message)
+
+        def change(state: State) -> None:
+            if note:
+                note(state)
+            if was_sent:
+                state.sent(pending, self._now)
+            else:
+                state.keep(pending)
+
+        self.ledger.change(change)
+
+    def delivery(self, announced: int = 0, suppressed: int = 0) -> Delivery:
+        """What has become of the call."""
+        problems = [*self.ledger.problems, *filter(None, [self._refusal])]
+        return Delivery(self._sent, announced, suppressed, "; ".join(problems) or None)
+
 
 __all__ = ["AlertDesk", "Delivery", "ExpiringRow", "Failure", "open_failure"]
 
@@ -49,7 +123,7 @@ class AlertDesk:
             call.ledger.change(partial(State.note, failure=record))
             return call.delivery(suppressed=1)
         since = known.first if known and known.open else None
-        message = texts.failed(self._root.place, failure, since)
+        message = messages.failed(self._root.place, failure, since)
         call.send_or_keep(message, partial(State.note, failure=record), failure.key)
         return call.delivery()
 
@@ -60,10 +134,10 @@ class AlertDesk:
         call = self._call()
         over = [each for each in call.ledger.state.failures.values() if each.open]
         if over:
-            message = texts.recovered(self._root.place, run_id, over)
+            message = messages.recovered(self._root.place, run_id, over)
             call.send_or_keep(message, partial(State.close, failures=over))
         if wants_success:
-            call.send_or_keep(texts.succeeded(self._root.place, run_id, facts))
+            call.send_or_keep(messages.succeeded(self._root.place, run_id, facts))
         return call.delivery()
 
     def expiring(
@@ -102,7 +176,7 @@ class AlertDesk:
     def test(self) -> Delivery:
         """Send a message that only shows that messages arrive. Nothing is noted or kept."""
         try:
-            self._channel.send(texts.test(self._root.place))
+            self._channel.send(messages.test(self._root.place))
         except AlertNotSent as error:
             return Delivery(problem=f"{error.message}; {error.hint}")
         return Delivery(sent=1)

@@ -7,9 +7,9 @@ from functools import cache
 from typing import Any
 
 from healthpipe.asl import paths
-from healthpipe.workflow.language.errors import InvalidDefinition
-from healthpipe.workflow.language.templates import View
-from healthpipe.workflow.language.values import is_number, timestamp
+from healthpipe.asl.errors import InvalidDefinition
+from healthpipe.asl.expressions import View
+from healthpipe.asl.paths import is_number, timestamp
 
 Rule = Mapping[str, Any]
 Reader = Callable[[Any], Any]  # the value as the comparator's type; None for another type

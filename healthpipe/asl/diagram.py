@@ -5,14 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from healthpipe.workflow.language.structure import (
-    Machine,
-    State,
-    Transition,
-    is_end,
-    machines,
-    transitions,
-)
+from healthpipe.asl.definition import Machine, State, Transition, is_end, machines, transitions
 
 INDENT = "    "
 _PLAIN = re.compile(r"[A-Z]\w*", re.ASCII)

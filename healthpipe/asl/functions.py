@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from healthpipe.workflow.language.values import are_equal, is_integer
+from healthpipe.asl.paths import are_equal, is_integer
 
 MOST_ITEMS = 1000
 MOST_CHARACTERS = 10_000

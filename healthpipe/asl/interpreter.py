@@ -1,24 +1,177 @@
-"""Runs a workflow in Amazon States Language in this process."""
+"""What happens to the states of a run, told to whoever watches.
+
+What the states of each type do with their input (specification, "State Types").
+
+Runs a workflow in Amazon States Language in this process.
+"""
 
 import copy
 import random as random_numbers
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
 
-from healthpipe.asl.concurrency import Call
-from healthpipe.asl.errors import Retries, catcher
+from healthpipe.asl import paths
+from healthpipe.asl.choice_rules import holds
+from healthpipe.asl.concurrency import Branches, Call, Clock, Scope, SystemClock, as_text
+from healthpipe.asl.definition import Machine, State, is_end
+from healthpipe.asl.errors import (
+    NO_CHOICE_MATCHED,
+    RESULT_PATH_MATCH_FAILURE,
+    RUNTIME,
+    Retries,
+    StateFailed,
+    catcher,
+)
+from healthpipe.asl.expressions import View
+from healthpipe.asl.paths import is_integer, timestamp
 from healthpipe.cancellation import Limit
-from healthpipe.workflow.language import states
-from healthpipe.workflow.language.branches import Branches
-from healthpipe.workflow.language.clock import Clock, SystemClock, as_text
-from healthpipe.workflow.language.errors import StateFailed
-from healthpipe.workflow.language.events import Event, Told, Watcher, What
-from healthpipe.workflow.language.scope import Scope
-from healthpipe.workflow.language.structure import Machine, State, is_end
-from healthpipe.workflow.language.templates import View
+
+
+class What(StrEnum):
+    """What happened to a state."""
+
+    ENTERED = "entered"
+    WAITS = "waits"  # for `seconds`
+    RETRIED = "retried"  # because of `failure`, after `seconds`
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # with `failure`, whether or not something catches it
+    STOPPED = "stopped"  # before its end, because another branch failed or the run is given up
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a state."""
+
+    what: What
+    state: str
+    failure: StateFailed | None = None
+    seconds: float | None = None
+
+
+Watcher = Callable[[Event], None]
+
+
+class Told:
+    """Tells one event after the other, and none once the run is over."""
+
+    def __init__(self, watch: Watcher) -> None:
+        self._watch = watch
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    def __enter__(self) -> "Told":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._is_over = True
+
+    def tell(self, event: Event) -> None:
+        """Pass on an event."""
+        with self._lock:
+            if not self._is_over:
+                self._watch(event)
+
+
+Work = Callable[[Any], Any]
+
+
+def selected(state: State, field: str, data: Any, view: View) -> Any:
+    """The data as InputPath or OutputPath select it: all by default, `{}` for null."""
+    path = state.get(field, "$")
+    return {} if path is None else view.select(path, data)
+
+
+def worked(state: State, raw: Any, view: View, work: Work) -> Any:
+    """The output of a state whose work makes a result of its effective input."""
+    given = selected(state, "InputPath", raw, view)
+    if "Parameters" in state:
+        given = view.fill(state["Parameters"], given)
+    result = work(given)
+    if "ResultSelector" in state:
+        result = view.fill(state["ResultSelector"], result)
+    return selected(state, "OutputPath", combined(state, raw, result), view)
+
+
+def combined(holder: Mapping[str, Any], raw: Any, result: Any) -> Any:
+    """The raw input with a result at the ResultPath of a state or a Catcher; null drops it."""
+    path = holder.get("ResultPath", "$")
+    try:
+        return raw if path is None else paths.parse(path).put(raw, result)
+    except paths.LeadsNowhere as error:
+        raise StateFailed(RESULT_PATH_MATCH_FAILURE, str(error)) from None
+
+
+def passed(state: State, raw: Any, view: View) -> Any:
+    """The output of a Pass state."""
+    return worked(state, raw, view, lambda given: state.get("Result", given))
+
+
+def chosen(state: State, given: Any, view: View) -> str:
+    """The state that a Choice goes to: that of the first rule that holds, else the default."""
+    for rule in state["Choices"]:
+        if holds(rule, given, view):
+            return str(rule["Next"])
+    if "Default" not in state:
+        raise StateFailed(NO_CHOICE_MATCHED, "no rule holds and there is no Default")
+    return str(state["Default"])
+
+
+def waited(state: State, given: Any, view: View, now: datetime) -> float:
+    """The seconds that a Wait takes; 0 when its moment is past."""
+    seconds, moment = state.get("Seconds"), state.get("Timestamp")
+    if "SecondsPath" in state:
+        seconds = _whole(state["SecondsPath"], given, view, least=0)
+    if "TimestampPath" in state:
+        moment = view.select(state["TimestampPath"], given)
+    if seconds is not None:
+        return float(seconds)
+    until = timestamp(moment)
+    if until is None:
+        raise StateFailed(RUNTIME, f"{state['TimestampPath']} leads to no timestamp")
+    return max(0.0, (until - now).total_seconds())
+
+
+def timeout(state: State, raw: Any, view: View) -> int | None:
+    """The seconds that a Task may take; None for as long as it likes.
+
+    Step Functions' default, 99,999,999 s, is three years; the specification's is 60 s.
+    """
+    if "TimeoutSecondsPath" in state:
+        given = selected(state, "InputPath", raw, view)
+        return _whole(state["TimeoutSecondsPath"], given, view, least=1)
+    seconds: int | None = state.get("TimeoutSeconds")
+    return seconds
+
+
+def failure(state: State, raw: Any, view: View) -> StateFailed:
+    """How a Fail state ends the machine."""
+    return StateFailed(_told(state, "Error", raw, view), _told(state, "Cause", raw, view))
+
+
+def _told(state: State, field: str, raw: Any, view: View) -> str:
+    expression = state.get(f"{field}Path")
+    if expression is None:
+        return str(state.get(field, ""))
+    try:
+        told = view.evaluate(expression, raw)
+    except paths.LeadsNowhere as error:
+        raise StateFailed(RUNTIME, str(error)) from None
+    if not isinstance(told, str):
+        raise StateFailed(RUNTIME, f"{expression} leads to no text")
+    return told
+
+
+def _whole(path: str, data: Any, view: View, *, least: int) -> int:
+    value = view.select(path, data)
+    if not is_integer(value) or value < least:
+        raise StateFailed(RUNTIME, f"{path} leads to no number of seconds")
+    return int(value)
 
 
 class Tasks(Protocol):
@@ -133,25 +286,25 @@ class _Execution:
     ) -> tuple[Any, str | None]:
         match state["Type"]:
             case "Fail":
-                raise states.failure(state, raw, view)
+                raise failure(state, raw, view)
             case "Task":
-                seconds = states.timeout(state, raw, view)
-                output = states.worked(
+                seconds = timeout(state, raw, view)
+                output = worked(
                     state, raw, view, lambda given: self._call(state, given, seconds, scope)
                 )
             case "Parallel":
-                output = states.worked(
+                output = worked(
                     state, raw, view, lambda given: self._run_branches(state, given, scope)
                 )
             case "Pass":
-                output = states.passed(state, raw, view)
+                output = passed(state, raw, view)
             case kind:
-                given = states.selected(state, "InputPath", raw, view)
-                output = states.selected(state, "OutputPath", given, view)
+                given = selected(state, "InputPath", raw, view)
+                output = selected(state, "OutputPath", given, view)
                 if kind == "Choice":
-                    return output, states.chosen(state, given, view)
+                    return output, chosen(state, given, view)
                 if kind == "Wait":
-                    waiting = states.waited(state, given, view, scope.clock.now())
+                    waiting = waited(state, given, view, scope.clock.now())
                     self._tell(What.WAITS, name, seconds=waiting)
                     scope.pause(waiting)
         return output, None if is_end(state) else state["Next"]
@@ -191,7 +344,7 @@ def _caught(name: str, state: State, raw: Any, failure: StateFailed) -> tuple[An
     if handler is None:
         raise failure
     try:
-        return states.combined(handler, raw, failure.output()), handler["Next"]
+        return combined(handler, raw, failure.output()), handler["Next"]
     except StateFailed as another:
         another.state = name
         raise

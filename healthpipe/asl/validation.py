@@ -6,10 +6,9 @@ from typing import Any
 
 from healthpipe.asl import paths
 from healthpipe.asl.choice_rules import check_rule
-from healthpipe.asl.errors import LONGEST_SECONDS
-from healthpipe.workflow.language.errors import ALL, HANDLED, RESERVED, InvalidDefinition
-from healthpipe.workflow.language.templates import check_expression, check_template
-from healthpipe.workflow.language.values import is_integer, is_number, timestamp
+from healthpipe.asl.errors import ALL, HANDLED, LONGEST_SECONDS, RESERVED, InvalidDefinition
+from healthpipe.asl.expressions import check_expression, check_template
+from healthpipe.asl.paths import is_integer, is_number, timestamp
 
 Check = Callable[[Any], object]
 

@@ -1,15 +1,16 @@
-"""Clients of AWS's services: made when they are first needed, and once.
+"""How AWS is reached, and what Athena is told: plain settings, for the command line, too.
+
+Clients of AWS's services: made when they are first needed, and once.
 
 boto3 is loaded here, and only when a client is asked for.
 """
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit
 
-from healthpipe.aws.access import AwsAccess
 from healthpipe.aws.errors import failures_told
 from healthpipe.errors import UsageError
 
@@ -22,6 +23,36 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
+
+DATABASE, WORKGROUP = "healthpipe", "primary"
+
+
+@dataclass(frozen=True)
+class AwsAccess:
+    """With whose credentials, in which region, and what each request to S3 carries.
+
+    Without `region` and `profile` boto3's own rules apply. `kms_key` encrypts what is written
+    (SSE-KMS), `bucket_owner` is the account id that has to own the buckets.
+    """
+
+    region: str | None = None
+    profile: str | None = None
+    kms_key: str | None = None
+    bucket_owner: str | None = None
+
+
+@dataclass(frozen=True)
+class AthenaSettings:
+    """Where queries run. `output` is where Athena keeps results, an s3:// URI, unless the workgroup
+    says so; `max_bytes_scanned` ends a run that has scanned more.
+    """
+
+    access: AwsAccess = field(default_factory=AwsAccess)
+    database: str = DATABASE
+    workgroup: str = WORKGROUP
+    output: str | None = None
+    max_bytes_scanned: int | None = None
+
 
 # As many requests as one client has under way at once; the pieces of a file's transfer are many.
 CONNECTIONS = 32

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.aws.session import AthenaSettings, AwsAccess
 from healthpipe.cli.options import environment, option
 from healthpipe.errors import UsageError
 

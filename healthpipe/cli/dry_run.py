@@ -6,9 +6,9 @@ from healthpipe.cli.render import print_document
 from healthpipe.cli.shared import Manner
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
-from healthpipe.visible import visible
+from healthpipe.text import visible
 from healthpipe.workflow.dry_run import Plan, plan_stage, plan_workflow
-from healthpipe.workflow.results import Request
+from healthpipe.workflow.stage_run import Request
 
 
 def show_statements(request: Request, manner: Manner) -> None:

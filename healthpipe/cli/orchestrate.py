@@ -7,12 +7,11 @@ from healthpipe.cli.console import log
 from healthpipe.cli.render import rejected_count, show_issues, sums
 from healthpipe.cli.shared import Manner
 from healthpipe.engines import require_reach
-from healthpipe.runs.record import Execution
+from healthpipe.runs.record import Execution, RunStatus
 from healthpipe.runs.request import RunRequest
 from healthpipe.stages.options import StageOptions
 from healthpipe.workflow.heartbeat import heartbeat, require_url
 from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
-from healthpipe.workflow.words import RunStatus
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from healthpipe.aws.access import AwsAccess
+from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import OutputRefused
 from healthpipe.storage import open_storage
 from healthpipe.storage.uris import is_s3, s3_folder, split_s3

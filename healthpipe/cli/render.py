@@ -13,10 +13,10 @@ from healthpipe.cli.console import log
 from healthpipe.contract import Severity
 from healthpipe.publishing.audit import Audit, Level, count_rejected_files, judge_input, messages
 from healthpipe.publishing.gates import Gates
-from healthpipe.stages.preview import PreviewTable
+from healthpipe.stages.results import PreviewTable
 from healthpipe.stages.rules import Rules
-from healthpipe.visible import visible
-from healthpipe.workflow.results import StageResult
+from healthpipe.text import visible
+from healthpipe.workflow.stage_run import StageResult
 
 PREVIEW_COLUMNS = 5
 SCHEMA_VERSION = 1

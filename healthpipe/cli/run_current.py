@@ -13,8 +13,8 @@ from healthpipe.engines.result_files import join_parts
 from healthpipe.errors import UsageError
 from healthpipe.publishing.pointer import published_files, read_live
 from healthpipe.storage import open_storage
+from healthpipe.storage.copies import copy_file
 from healthpipe.storage.layout import Root
-from healthpipe.storage.transfer import copy_file
 
 
 def show_current(

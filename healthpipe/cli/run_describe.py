@@ -8,7 +8,7 @@ from typing import Any
 from healthpipe.cli.render import print_document, print_table
 from healthpipe.cli.shared import Manner
 from healthpipe.contract import RULES
-from healthpipe.engines.sql_files import columns, summary
+from healthpipe.engines.sql import columns, summary
 from healthpipe.errors import UsageError
 from healthpipe.stages.catalog import VIEWS, written_by
 

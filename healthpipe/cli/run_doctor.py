@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import EngineName
 from healthpipe.cli.aws_options import athena_of, root_of
 from healthpipe.cli.console import log
@@ -43,7 +43,7 @@ class Patient:
 
     def checks(self) -> Iterator[Check]:
         """What to look at, in an order in which one rests on another."""
-        from healthpipe.doctor.local import local_checks
+        from healthpipe.doctor.environment import local_checks
 
         is_on_s3 = self.root.is_remote
         if not is_on_s3:
@@ -58,11 +58,11 @@ class Patient:
 
             yield from storage_checks(self.root)
         if is_on_athena:
-            from healthpipe.doctor.athena import athena_checks
+            from healthpipe.doctor.environment import athena_checks
 
             yield from athena_checks(self.settings)
         if self.topic:
-            from healthpipe.doctor.topic import topic_checks
+            from healthpipe.doctor.environment import topic_checks
 
             yield from topic_checks(self.topic, self.root.access)
 
@@ -100,8 +100,7 @@ def _probed(
     patient: Patient, manner: Manner, checks: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """What the probe found. Raises `ProbeFailed`."""
-    from healthpipe.doctor.facts import all_facts
-    from healthpipe.doctor.probe import probe
+    from healthpipe.doctor.probe import all_facts, probe
 
     with manner.session() as progress:
         report = probe(patient.root, patient.settings, all_facts(), progress)

@@ -9,8 +9,8 @@ from healthpipe.cli.render import print_document
 from healthpipe.cli.shared import Manner
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.generate.files import Generated, generate_files
-from healthpipe.generate.plan import Plan
-from healthpipe.stages.days import parse_day
+from healthpipe.generate.records import Plan
+from healthpipe.stages.options import parse_day
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.uris import is_s3
 

@@ -16,8 +16,8 @@ from healthpipe.cli.shared import Manner, Place
 from healthpipe.contract import RULES
 from healthpipe.errors import UsageError
 from healthpipe.quarantine.rejects import Quarantine, open_quarantine
+from healthpipe.quarantine.rejects import export_lines as write_lines
 from healthpipe.quarantine.replay import replay
-from healthpipe.stages.export import export_lines as write_lines
 from healthpipe.stages.resolutions import Selection, Tally, rejected_lines, tallies, tally
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import Root

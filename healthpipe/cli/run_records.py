@@ -10,14 +10,13 @@ from healthpipe.cli.console import log
 from healthpipe.cli.orchestrate import show_result
 from healthpipe.cli.render import print_document, print_table
 from healthpipe.cli.shared import Manner
-from healthpipe.runs.record import RunRecord
+from healthpipe.runs.record import ORCHESTRATE, RunRecord, RunStatus
 from healthpipe.runs.run import Run, records_of
 from healthpipe.storage.layout import Root
 from healthpipe.text import between, moment_text
 from healthpipe.workflow.notifications import failed_step
 from healthpipe.workflow.orchestrate import Surroundings
 from healthpipe.workflow.resume import last_run, retry
-from healthpipe.workflow.words import ORCHESTRATE, RunStatus
 
 BADLY = (RunStatus.FAILED, RunStatus.INTERRUPTED)
 LIST = ("run", "status", "as of", "took", "lines", "rejected")

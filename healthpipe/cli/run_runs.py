@@ -10,9 +10,9 @@ from healthpipe.cli.render import print_document, print_table, size_text
 from healthpipe.cli.shared import Manner
 from healthpipe.publishing.pointer import read_live
 from healthpipe.publishing.prune import carry_out, plan_prune
-from healthpipe.stages.rollback import rollback
+from healthpipe.publishing.publish import rollback
+from healthpipe.runs.locks import held
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.lock import held
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.aws.session import AthenaSettings, AwsAccess
 from healthpipe.choices import EngineName, Format
 from healthpipe.cli.aws_options import athena_of, root_of
 from healthpipe.cli.output import names_in
@@ -18,11 +18,10 @@ from healthpipe.cli.shared import Manner, Place
 from healthpipe.cli.stage_options import stage_options
 from healthpipe.engines import require_reach
 from healthpipe.errors import OutputRefused, UsageError
+from healthpipe.stages.catalog import Stage
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.view import Stage
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.results import Request, StageResult
-from healthpipe.workflow.stage_run import run_stage
+from healthpipe.workflow.stage_run import Request, StageResult, run_stage
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from healthpipe.cli.render import print_table
 from healthpipe.cli.run_options import parse_age
 from healthpipe.cli.shared import Manner
-from healthpipe.runs.record import RunRecord
+from healthpipe.runs.record import RunRecord, RunStatus
 from healthpipe.storage.layout import Root
 from healthpipe.text import between, moment_text
 from healthpipe.workflow.notifications import failed_step
 from healthpipe.workflow.status import Health, health_of
-from healthpipe.workflow.words import RunStatus
 
 
 def show_status(root: Root, max_age: str | None, manner: Manner) -> None:

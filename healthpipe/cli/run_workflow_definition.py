@@ -8,12 +8,12 @@ import typer
 
 from healthpipe.asl.definition import load
 from healthpipe.asl.diagram import as_document, as_lines, as_mermaid
+from healthpipe.asl.errors import InvalidDefinition
 from healthpipe.choices import Drawing
 from healthpipe.cli.render import print_document
 from healthpipe.cli.shared import Manner
 from healthpipe.errors import UsageError
-from healthpipe.workflow.language.errors import InvalidDefinition
-from healthpipe.workflow.pipeline import pipeline_path
+from healthpipe.workflow.orchestrate import pipeline_path
 from healthpipe.workflow.policy import Finding, findings
 
 DRAWINGS = {Drawing.TEXT: as_lines, Drawing.MERMAID: as_mermaid}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from healthpipe.aws.access import AwsAccess
+from healthpipe.aws.session import AwsAccess
 from healthpipe.choices import Format, LogFormat
 from healthpipe.cli.console import shown_progress, start_logging
 from healthpipe.cli.output import require_writable

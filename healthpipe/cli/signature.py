@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from healthpipe.aws.access import DATABASE, WORKGROUP
+from healthpipe.aws.session import DATABASE, WORKGROUP
 from healthpipe.choices import (
     KEPT_DAYS,
     KEPT_RUNS,

@@ -7,8 +7,7 @@ import typer
 
 from healthpipe.cli.shared import Manner
 from healthpipe.cli.signature import ATHENA, AWS, MANNER, RECORDS, RESULT, ROOT, declare
-from healthpipe.stages.catalog import STAGES
-from healthpipe.stages.view import Stage
+from healthpipe.stages.catalog import STAGES, Stage
 
 sql = typer.Typer(
     no_args_is_help=True, help="Print the statements of a stage, exactly as they would run."

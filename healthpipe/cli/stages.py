@@ -20,7 +20,7 @@ from healthpipe.cli.signature import (
     ROOT,
     declare,
 )
-from healthpipe.stages.view import Stage
+from healthpipe.stages.catalog import Stage
 
 PUBLISHED_TAKE = (*MEANING, "include_zero", "spreadsheet_safe")
 

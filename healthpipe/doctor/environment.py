@@ -1,20 +1,57 @@
-"""What a root on S3 needs: an identity, a bucket that is ours, and the writes that runs rest on."""
+"""Asking AWS for what may not be there, or may not be looked at.
+
+What a root on S3 needs: an identity, a bucket that is ours, and the writes that runs rest on.
+
+What the Athena engine needs: a workgroup, a database, and the grants of Lake Formation.
+
+What a root on this machine needs.
+
+What alerts by SNS need: a topic that somebody listens to.
+"""
 
 import contextlib
+import shutil
+import tempfile
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Container
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.errors import failures_told
-from healthpipe.aws.session import client
-from healthpipe.doctor.asking import asked
+from healthpipe.alerts.channels import region_of
+from healthpipe.aws.errors import Kind, failures_told, kind_of
+from healthpipe.aws.session import AthenaSettings, AwsAccess, client
+from healthpipe.choices import EngineName
 from healthpipe.doctor.checks import Check, Finding, Verdict
+from healthpipe.engines import require_reach
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadBucketRequestTypeDef
+
+MISSING = frozenset({Kind.NOT_FOUND, Kind.NO_BUCKET})
+DENIED = frozenset({Kind.DENIED})
+
+Answer = TypeVar("Answer")
+
+
+def asked(
+    action: str, resource: str, call: Callable[[], Answer], unless: Container[Kind] = MISSING
+) -> Answer | None:
+    """What a call answers; None where it fails as `unless` says. Other failures are raised as
+    `failures_told` does.
+    """
+    from botocore.exceptions import ClientError
+
+    with failures_told(action, resource):
+        try:
+            return call()
+        except ClientError as error:
+            if kind_of(error) not in unless:
+                raise
+            return None
+
 
 IDENTITY = ("region", "credentials")
 UNCONDITIONAL = Finding(
@@ -99,3 +136,139 @@ def _writing(root: Root) -> Finding | str:
         with contextlib.suppress(ServiceFailed):
             storage.delete(uri)
     return f"{root.uri} takes conditional writes"
+
+
+# The principal that stands for whoever IAM allows: with it Lake Formation adds no grants.
+EVERYBODY = "IAM_ALLOWED_PRINCIPALS"
+
+
+def athena_checks(settings: AthenaSettings) -> list[Check]:
+    """The checks of the settings of Athena."""
+    return [
+        Check("workgroup", lambda: _workgroup(settings), needs=IDENTITY),
+        Check("database", lambda: _database(settings), needs=IDENTITY),
+        Check("grants", lambda: _grants(settings), needs=("database",)),
+    ]
+
+
+def _workgroup(settings: AthenaSettings) -> Finding | str:
+    from healthpipe.engines.athena.api import is_enforced, is_managed, location, workgroup
+
+    name, known = settings.workgroup, workgroup(settings)
+    own = location(known)
+    is_other = (own or "").rstrip("/") != settings.output
+    overrides = is_managed(known) or (is_enforced(known) and is_other)
+    if settings.output and overrides:
+        told = f"{name} decides itself where results lie: --athena-output has no effect"
+        return Finding("workgroup", Verdict.WARNING, told, "drop --athena-output")
+    where = "managed by Athena" if is_managed(known) else settings.output or own
+    return f"{name}; results are {where or 'below each run'}"
+
+
+def _database(settings: AthenaSettings) -> Finding | str:
+    glue, name = client("glue", settings.access), settings.database
+    where = f"database {name}"
+    if asked("glue:GetDatabase", where, lambda: glue.get_database(Name=name)) is None:
+        told = f"{name} is not there yet; the first run makes it"
+        fix = "allow glue:CreateDatabase, or create it"
+        return Finding("database", Verdict.WARNING, told, fix)
+    with failures_told("glue:GetTables", where):
+        glue.get_tables(DatabaseName=name, MaxResults=1)
+    return f"{name} can be read"
+
+
+def _grants(settings: AthenaSettings) -> Finding | str:
+    """Where Lake Formation guards the database, whether it grants anything on it."""
+    name = settings.database
+    where = f"database {name}"
+    principals = asked(
+        "lakeformation:ListPermissions", where, lambda: _principals(settings), DENIED | MISSING
+    )
+    if principals is None:
+        told = "Lake Formation does not say who may use the database"
+        fix = "allow lakeformation:ListPermissions and GetDataLakeSettings to look, if you use it"
+        return Finding("grants", Verdict.WARNING, told, fix)
+    if EVERYBODY in principals:
+        return "Lake Formation leaves it to IAM"
+    if principals:
+        return f"Lake Formation grants {len(principals)} principals access to {name}"
+    return Finding(
+        "grants",
+        Verdict.WARNING,
+        f"Lake Formation tells of no grants on {name}",
+        "if queries are refused, grant the identity CREATE_TABLE, DESCRIBE and SELECT there",
+    )
+
+
+def _principals(settings: AthenaSettings) -> set[str]:
+    """Who was granted anything on the database, or is on new tables."""
+    lake = client("lakeformation", settings.access)
+    resource: Any = {"Database": {"Name": settings.database}}
+    granted = lake.list_permissions(ResourceType="DATABASE", Resource=resource)
+    defaults = lake.get_data_lake_settings()["DataLakeSettings"]
+    on_new = defaults.get("CreateTableDefaultPermissions", [])
+    both = (*granted["PrincipalResourcePermissions"], *on_new)
+    return {each["Principal"]["DataLakePrincipalIdentifier"] for each in both}
+
+
+LITTLE_ROOM = 1_000_000_000
+
+
+def local_checks(root: Root, engine: EngineName) -> list[Check]:
+    """The checks of a root in a local folder, for an engine."""
+    return [
+        Check("root", lambda: _root(root, engine)),
+        Check("room", lambda: _room(root), needs=("root",)),
+        Check("engine", _engine),
+    ]
+
+
+def _root(root: Root, engine: EngineName) -> Finding | str:
+    require_reach(engine, root.uri)
+    folder = Path(root.uri)
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):  # the permission bits do not tell everything
+            pass
+    except OSError as error:
+        told = f"{there} cannot be written: {error.strerror}"
+        return Finding("root", Verdict.FAILED, told, "mend permissions, or choose another --root")
+    return f"{root.place} can be written" if folder.exists() else f"{root.place} will be made"
+
+
+def _room(root: Root) -> Finding | str:
+    folder = Path(root.uri).absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    told = f"{free / 1e9:.1f} GB free"
+    if free < LITTLE_ROOM:
+        return Finding("room", Verdict.WARNING, told, "free space: results and copies need some")
+    return told
+
+
+def _engine() -> str:
+    import duckdb
+
+    return f"DuckDB {duckdb.__version__}"
+
+
+def topic_checks(topic: str, access: AwsAccess) -> list[Check]:
+    """The check of the topic that alerts go to; that it takes one is for `alert --test` to see."""
+    return [Check("topic", lambda: _topic(topic, access), needs=IDENTITY)]
+
+
+def _topic(topic: str, access: AwsAccess) -> Finding | str:
+    there = AwsAccess(access.region or region_of(topic), access.profile)
+    sns = client("sns", there)
+    answer = asked(
+        "sns:GetTopicAttributes", topic, lambda: sns.get_topic_attributes(TopicArn=topic)
+    )
+    if answer is None:
+        told = f"there is no topic {topic}"
+        return Finding("topic", Verdict.FAILED, told, "create it, or mend --sns-topic")
+    listening = int(answer["Attributes"].get("SubscriptionsConfirmed", 0))
+    if not listening:
+        fix = "subscribe somebody, and have the subscription confirmed"
+        return Finding("topic", Verdict.WARNING, f"{topic} has no subscribers", fix)
+    many = "1 subscriber" if listening == 1 else f"{listening} subscribers"
+    return f"{topic} has {many}; `healthpipe alert --test` sends a message"

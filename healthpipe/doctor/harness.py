@@ -1,22 +1,22 @@
 """Where one fact about Athena is tried out: a place of its own below the root, with the parts of
 the Athena engine over it.
+
+A fact that the Athena adapter rests on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format
 from healthpipe.engines.athena.api import Calls
 from healthpipe.engines.athena.errors import Ended
 from healthpipe.engines.athena.glue import Catalog
 from healthpipe.engines.athena.queries import Queries
-from healthpipe.engines.athena.raw_files import FILE_TYPES, describe_files
 from healthpipe.engines.athena.relations import Relations
-from healthpipe.engines.athena.results import values
-from healthpipe.engines.athena.types import Types
-from healthpipe.engines.athena.unloading import unload_statement
+from healthpipe.engines.athena.results import FILE_TYPES, describe_files, unload_statement, values
+from healthpipe.engines.athena.schema import Types
 from healthpipe.engines.base import LineFile, Row, Workplace
 
 FILES = "files.parquet"
@@ -134,3 +134,16 @@ def listed(rows: Sequence[Row]) -> list[Any]:
     """Rows as documents have them: one column alone, several as lists, in a settled order."""
     found = [row[0] if len(row) == 1 else list(row) for row in rows]
     return sorted(found, key=repr)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that Athena does. `look` tries it out; it returns `expected` where it holds.
+
+    Both are what a JSON document can hold. `name` also names its files and tables.
+    """
+
+    name: str
+    told: str
+    expected: Any
+    look: Callable[[Bench], Any]

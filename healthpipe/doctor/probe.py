@@ -1,4 +1,7 @@
-"""Trying out on Athena, in a throw-away place, each fact that the adapter rests on."""
+"""What the Athena adapter rests on: facts that are written down, and here tried out.
+
+Trying out on Athena, in a throw-away place, each fact that the adapter rests on.
+"""
 
 import json
 import tempfile
@@ -12,21 +15,30 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe import __version__
-from healthpipe.aws.access import AthenaSettings
-from healthpipe.aws.session import client
+from healthpipe.aws.session import AthenaSettings, client
 from healthpipe.cancellation import cancelled_when_stopping, winding_up
-from healthpipe.doctor.fact import Fact
-from healthpipe.doctor.harness import Account, Bench
+from healthpipe.doctor import facts_sql, facts_tables
+from healthpipe.doctor.harness import Account, Bench, Fact
 from healthpipe.engines import forget_run, stop_queries
-from healthpipe.engines.athena.api import Calls
-from healthpipe.engines.athena.clock import Clock
+from healthpipe.engines.athena.api import Calls, Clock, result_place
 from healthpipe.engines.athena.errors import BrokenQuery, FilesUnreadable
-from healthpipe.engines.athena.scanning import estimated_usd
-from healthpipe.engines.athena.workgroup import result_place
+from healthpipe.engines.athena.queries import estimated_usd
 from healthpipe.engines.base import Workplace
 from healthpipe.errors import HealthpipeError
 from healthpipe.progress import Progress
 from healthpipe.storage.layout import Root
+
+
+def all_facts() -> list[Fact]:
+    """The facts, the simplest first."""
+    groups = (
+        facts_tables.FILE_FACTS,
+        facts_tables.QUERY_FACTS,
+        facts_sql.SQL_FACTS,
+        facts_sql.ADAPTER_FACTS,
+    )
+    return [fact for group in groups for fact in group]
+
 
 SCHEMA_VERSION = 1
 PROBES = "probes"

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.aws.session import AthenaSettings, AwsAccess
 from healthpipe.cancellation import cancelled_when_stopping
 from healthpipe.choices import EngineName
 from healthpipe.errors import UsageError
@@ -86,7 +86,7 @@ def stop_queries(settings: AthenaSettings, ids: "Sequence[str]") -> list[tuple[s
 
 def forget_run(settings: AthenaSettings, run_id: str) -> None:
     """Drop the tables that a run has left elsewhere. Raises `UsageError` or `ServiceFailed`."""
-    from healthpipe.engines.athena.naming import drop_tables
+    from healthpipe.engines.athena.glue import drop_tables
 
     drop_tables(settings, run_id)
 

@@ -8,9 +8,8 @@ import duckdb
 from sqlglot import exp
 
 from healthpipe.choices import Format
-from healthpipe.engines.base import Engine, Row
+from healthpipe.engines.base import Engine, Query, Relation, Row
 from healthpipe.engines.duckdb import DuckDBEngine
-from healthpipe.engines.query import Query, Relation
 from healthpipe.storage.base import Storage
 from healthpipe.storage.local import LocalStorage
 

@@ -1,4 +1,7 @@
-"""The embedded engine: DuckDB, in the process, on local files and copies of others."""
+"""DuckDB's database in memory, and its errors as the project's.
+
+The embedded engine: DuckDB, in the process, on local files and copies of others.
+"""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -10,23 +13,56 @@ import duckdb
 
 from healthpipe.cancellation import raise_if_stopping
 from healthpipe.choices import Format
-from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row
-from healthpipe.engines.database import connect, translated
+from healthpipe.engines.base import Engine, LineFile, LinesRefused, Relation, Row
 from healthpipe.engines.duckdb_lines import (
     ADAPTER_VARIABLES,
+    FIND_MALFORMED,
     LINES,
     MACROS,
     READ_LINES,
     READER_OPTIONS,
+    SAMPLED_FILES,
     SEPARATOR,
     are_scattered,
+    first_lines,
 )
-from healthpipe.engines.query import Relation
-from healthpipe.engines.sampling import FIND_MALFORMED, SAMPLED_FILES, first_lines
-from healthpipe.engines.sql import statement
-from healthpipe.engines.sql_files import adapter_text
-from healthpipe.errors import InputChanged, ObjectMissing
+from healthpipe.engines.sql import adapter_text, statement
+from healthpipe.errors import InputChanged, ObjectMissing, ServiceFailed
 from healthpipe.storage.copies import Fetch
+
+MEMORY_LIMIT = "1GB"
+
+
+def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
+    """A database in memory that spills to `scratch`."""
+    # Extensions are never installed or loaded behind the user's back.
+    connection = duckdb.connect(
+        config={
+            "temp_directory": str(scratch / "spill"),
+            "memory_limit": MEMORY_LIMIT,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+    )
+    # DuckDB draws a bar on standard output where Python runs no file: `-c`, a notebook, a shell.
+    connection.execute("set enable_progress_bar_print = false")
+    return connection
+
+
+def translated(error: duckdb.Error) -> Exception:
+    """The project's error for one of DuckDB's, without the values of records that it may quote."""
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ServiceFailed(
+            "DuckDB ran out of memory or of disk for what does not fit in memory",
+            "free space in the root's file system and run again",
+        )
+    if isinstance(error, duckdb.IOException):
+        return ServiceFailed(
+            "DuckDB could not read or write a file",
+            "check the disk's free space and permissions, then run again (--debug shows more)",
+        )
+    return error
+
 
 STREAMED_ROWS = 1000
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from healthpipe.engines.query import Constants, Query, Relation
+from healthpipe.engines.base import Constants, Query, Relation
 from healthpipe.engines.sql import (
     named_select,
     order_of,

@@ -1,14 +1,138 @@
-"""The queries of the SQL files: given their values as typed literals, and written for an engine."""
+"""Values as literals of SQL.
 
+The SQL files: found, parsed once, and what they tell of their columns.
+
+The queries of the SQL files: given their values as typed literals, and written for an engine.
+"""
+
+import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache, lru_cache
+from pathlib import Path
 
+import sqlglot
 from sqlglot import exp
 
-from healthpipe.contract import CONSTANTS
-from healthpipe.engines.literals import constant, constant_rows, literal
-from healthpipe.engines.query import Constants, Query, Relation, Value
-from healthpipe.engines.sql_files import ATHENA, SOURCE, column_names, functions, parsed, query_of
+from healthpipe.contract import CONSTANTS, Constant
+from healthpipe.engines.base import Constants, IdPattern, Query, Relation, Value
+
+
+def literal(value: Value) -> exp.Expr:
+    """A value as a typed literal: a day, a truth, a whole number, words from closed lists, a
+    pattern of a closed alphabet.
+
+    A plain string has no literal: no text of a user or of the data ever becomes SQL.
+    """
+    match value:
+        case bool():
+            return exp.Boolean(this=value)
+        case datetime.date():
+            return exp.cast(exp.Literal.string(value.isoformat()), "date")
+        case int():
+            return exp.Literal.number(value)
+        case StrEnum():
+            return exp.Literal.string(value.value)
+        case IdPattern():
+            return exp.Literal.string(value.whole)
+        case str():
+            raise TypeError("only words from a closed list become SQL, not text")
+        case _:
+            return exp.Array(expressions=[literal(item) for item in value])
+
+
+def constant(value: Constant) -> exp.Expr:
+    """A number or words that the contract fixes."""
+    match value:
+        case int():
+            return exp.Literal.number(value)
+        case str():
+            return exp.Literal.string(value)
+        case _:
+            return exp.Array(expressions=[exp.Literal.string(word) for word in value])
+
+
+def constant_rows(relation: Constants) -> exp.Expr:
+    """A small relation as a query."""
+    if not relation.rows:
+        nothing = (exp.cast(exp.null(), "varchar").as_(name) for name in relation.columns)
+        return exp.select(*nothing).where(exp.false())
+    rows = [tuple(str(cell) for cell in row) for row in relation.rows]
+    return exp.select("*").from_(exp.values(rows, alias="constants", columns=relation.columns))
+
+
+FUNCTIONS = "functions"
+ATHENA = "athena"
+SOURCE = "source"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a query's result, as the query's file tells it: `-- TYPE: meaning`."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+def sql_folder() -> Path:
+    """Where the SQL lies: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "sql"
+    return installed if installed.is_dir() else package.parent / "sql"
+
+
+def adapter_text(engine: str, name: str) -> str:
+    """The text of an engine's own `sql/<engine>/<name>.sql`, as it stands."""
+    return (sql_folder() / engine / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def parsed(name: str) -> exp.Expr:
+    """The tree of `sql/<name>.sql`, which is in Athena's dialect. Not to be changed."""
+    text = (sql_folder() / f"{name}.sql").read_text(encoding="utf-8")
+    return sqlglot.parse_one(text, dialect=ATHENA)
+
+
+def query_of(name: str) -> exp.Query:
+    """The tree of a file that is a query. Not to be changed."""
+    tree = parsed(name)
+    assert isinstance(tree, exp.Query)
+    return tree
+
+
+@cache
+def functions() -> Mapping[str, str]:
+    """The functions by name, each with the name of its file; Athena's adapter has some more."""
+    folder = sql_folder()
+    files = {path.stem: f"{ATHENA}/{path.stem}" for path in (folder / ATHENA).glob("*.sql")}
+    files |= {path.stem: f"{FUNCTIONS}/{path.stem}" for path in (folder / FUNCTIONS).glob("*.sql")}
+    files.pop(SOURCE, None)
+    return files
+
+
+def column_names(name: str) -> tuple[str, ...]:
+    """The names of the columns of `sql/<name>.sql`."""
+    return tuple(query_of(name).named_selects)
+
+
+def summary(name: str) -> str:
+    """What the file of a query says a row of its result is."""
+    tree = query_of(name)
+    return _told(tree) or _told(tree.find(exp.With) or tree)
+
+
+def columns(name: str) -> list[Column]:
+    """The columns of `sql/<name>.sql` with what the file says of them."""
+    told = ((s.alias_or_name, *_told(s).partition(": ")) for s in query_of(name).selects)
+    return [Column(name, type_, meaning) for name, type_, _, meaning in told]
+
+
+def _told(node: exp.Expr) -> str:
+    """The comment of a node as one line of text."""
+    return " ".join(" ".join(node.comments or ()).split())
+
 
 # A run asks for the same text several times, and making one costs more than a small query.
 KEPT_TEXTS = 256

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from healthpipe.generate.drafts import MONTHS_AHEAD, Facility, Line, last_day_ahead
-from healthpipe.generate.plan import Plan
 from healthpipe.generate.planting import Batch, PlantedFile, planted_batches
-from healthpipe.generate.records import record_writer
+from healthpipe.generate.records import Plan, record_writer
 from healthpipe.progress import Progress
 
 SCHEMA_VERSION = 1

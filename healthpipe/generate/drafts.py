@@ -1,4 +1,7 @@
-"""Records that are planted beside the clean ones, with what the answer key counts of them."""
+"""Records that are planted beside the clean ones, with what the answer key counts of them.
+
+Changes of a record, each with what it changes in the results.
+"""
 
 import datetime
 import json
@@ -8,7 +11,7 @@ from typing import Any
 
 from dateutil.relativedelta import relativedelta
 
-from healthpipe.contract import RULES, Reason, Severity
+from healthpipe.contract import RULES, UNKNOWN_STATE, Reason, Severity
 from healthpipe.generate.records import record_writer
 
 MONTHS_AHEAD = 6
@@ -114,3 +117,91 @@ class Drafter:
             for place, day in enumerate(days)
         ]
         return Draft(record, record["location"]["state"], record["employee_count"], list(days))
+
+
+def field(name: str, value: Any) -> Change:
+    """Another value where the results show none of the field, or the same."""
+
+    def change(draft: Draft) -> None:
+        draft.record[name] = value
+
+    return change
+
+
+def without(name: str) -> Change:
+    """The record without a field that the results need not show."""
+
+    def change(draft: Draft) -> None:
+        del draft.record[name]
+
+    return change
+
+
+def employees(value: Any, counted: int = 0) -> Change:
+    """Another number of employees, which counts as `counted`."""
+
+    def change(draft: Draft) -> None:
+        draft.record["employee_count"] = value
+        draft.employees = counted
+
+    return change
+
+
+def state(value: Any, counted: str = UNKNOWN_STATE) -> Change:
+    """Another state, which counts as `counted`."""
+
+    def change(draft: Draft) -> None:
+        draft.record["location"]["state"] = value
+        draft.state = counted
+
+    return change
+
+
+def location(value: Any) -> Change:
+    """No object where the location belongs."""
+
+    def change(draft: Draft) -> None:
+        draft.record["location"] = value
+        draft.state = UNKNOWN_STATE
+
+    return change
+
+
+def stateless(draft: Draft) -> None:
+    """A location that does not tell the state."""
+    del draft.record["location"]["state"]
+    draft.state = UNKNOWN_STATE
+
+
+def accreditations(value: Any) -> Change:
+    """No list where the accreditations belong, or an empty one."""
+
+    def change(draft: Draft) -> None:
+        draft.record["accreditations"] = value
+        draft.days = []
+
+    return change
+
+
+def first_accreditations(*items: Any) -> Change:
+    """Items without a valid date, before the accreditations that there are."""
+
+    def change(draft: Draft) -> None:
+        draft.record["accreditations"][:0] = items
+
+    return change
+
+
+def ends(value: Any) -> dict[str, Any]:
+    """An accreditation that ends on what is no day."""
+    return {"accreditation_body": "URAC", "accreditation_id": "UR-1", "valid_until": value}
+
+
+def changes(*several: Change) -> Change:
+    """One change after the other."""
+
+    def change(draft: Draft) -> None:
+        for one in several:
+            one(draft)
+
+    return change

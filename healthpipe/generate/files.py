@@ -8,9 +8,8 @@ from pathlib import Path
 
 from healthpipe.errors import OutputRefused, ServiceFailed
 from healthpipe.generate.answer_key import answers_of
-from healthpipe.generate.plan import Plan
 from healthpipe.generate.planting import planted_batches
-from healthpipe.generate.records import record_writer
+from healthpipe.generate.records import Plan, record_writer
 from healthpipe.progress import Progress
 
 

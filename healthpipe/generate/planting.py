@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, cycle, islice, repeat
 
-from healthpipe.generate.defects import DEFECTS, Defect
+from healthpipe.generate.defects import DEFECTS, ODDITIES, Defect
 from healthpipe.generate.drafts import Drafter, Line
-from healthpipe.generate.file_defects import BROKEN_FILES, EMPTY_FILES, BrokenFile
-from healthpipe.generate.oddities import ODDITIES
-from healthpipe.generate.plan import Plan
-from healthpipe.generate.rivals import RIVALRIES, Rivalry
+from healthpipe.generate.file_defects import (
+    BROKEN_FILES,
+    EMPTY_FILES,
+    RIVALRIES,
+    BrokenFile,
+    Rivalry,
+)
+from healthpipe.generate.records import Plan
 from healthpipe.generate.shapes import LINE_SHAPES, RECORD_SHAPES, Shape
 
 Kind = Defect | Rivalry | BrokenFile

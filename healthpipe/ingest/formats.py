@@ -6,8 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from healthpipe.ingest.content import BLANK, Reader, pieces
 from healthpipe.ingest.json_splitter import MOST_HELD, NotJson, RawValues, refuse
-from healthpipe.ingest.lines import BLANK, Reader, pieces
 
 KEY_OF_RECORDS = "facility_id"
 Value = str | Path

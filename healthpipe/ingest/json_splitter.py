@@ -1,4 +1,6 @@
-"""JSON text cut into its values, each as it was written, in constant memory.
+"""A text in pieces of somebody's choice, as the file that ijson reads.
+
+JSON text cut into its values, each as it was written, in constant memory.
 
 The scanner of the standard library tells where a value ends. One too large or too deep for that
 is followed by ijson, piece by piece, into a file.
@@ -10,14 +12,44 @@ import re
 from collections.abc import Iterator
 from decimal import InvalidOperation, localcontext
 from pathlib import Path
+from typing import BinaryIO
 
 import ijson
 
 from healthpipe.cancellation import raise_if_stopping
 from healthpipe.contract import MAX_LINE_BYTES
-from healthpipe.ingest.lines import Reader
-from healthpipe.ingest.pieces import Pieces
-from healthpipe.storage.private import make_private
+from healthpipe.ingest.content import Reader
+from healthpipe.storage.local import make_private
+
+_DIGITS_APART = 500
+_MANY_DIGITS = re.compile(rb"[0-9]{1000,}")
+
+
+class Pieces:
+    """Pieces of text as the file that a parser reads; all are kept in another file, too."""
+
+    def __init__(self, pieces: Iterator[bytes], kept: BinaryIO) -> None:
+        self._pieces = pieces
+        self._kept = kept
+        self.ended = False
+
+    def read(self, size: int) -> bytes:
+        """The next piece, of whatever size; nothing at the end."""
+        if size == 0:
+            return b""
+        piece = next(self._pieces, b"")
+        self.ended = not piece
+        self._kept.write(piece)
+        return _with_short_numbers(piece)
+
+
+def _with_short_numbers(piece: bytes) -> bytes:
+    """The same JSON, without numbers of more digits than Python converts."""
+    sample = piece[::_DIGITS_APART]
+    if not re.search(rb"[0-9]{2}", sample):
+        return piece
+    return _MANY_DIGITS.sub(b"1", piece)
+
 
 CHUNK = 1 << 20
 # A pretty-printed value may be this large before its white space is taken out.

@@ -13,12 +13,15 @@ from healthpipe.cancellation import raise_if_stopping
 from healthpipe.contract import Reason
 from healthpipe.errors import HealthpipeError, InputChanged, ObjectMissing, OutOfTime
 from healthpipe.ingest.content import DAMAGED_GZIP
-from healthpipe.ingest.found import Found, FoundFile
-from healthpipe.ingest.landing import is_container, land, land_container, land_rejected
-from healthpipe.ingest.landing_place import LandingPlace
-from healthpipe.ingest.manifest import InputFile, Manifest
-from healthpipe.ingest.readers import Reads
-from healthpipe.ingest.spooling import spool
+from healthpipe.ingest.landing import (
+    LandingPlace,
+    is_container,
+    land,
+    land_container,
+    land_rejected,
+)
+from healthpipe.ingest.manifest import Found, FoundFile, InputFile, Manifest
+from healthpipe.ingest.readers import Reads, spool
 from healthpipe.storage.local import LocalStorage
 
 NAME_DIGITS = 24

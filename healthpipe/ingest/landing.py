@@ -3,21 +3,32 @@
 A line that no engine could take is kept as `base64 of its bytes, U+0001, reason`; one too large
 for that in a file of its own, as `name of that file, U+0001, too_large`. A file that breaks off
 becomes one such line.
+
+Where files that are rewritten, or can be read once only, are kept.
 """
 
 import base64
 import contextlib
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from healthpipe.contract import MAX_LINE_BYTES, Reason
-from healthpipe.ingest.content import DAMAGED_GZIP, Content
+from healthpipe.ingest.content import (
+    BLANK,
+    BYTE_ORDER_MARK,
+    DAMAGED_GZIP,
+    Content,
+    Piece,
+    copy_line,
+    pieces,
+)
 from healthpipe.ingest.formats import Shape, may_be_container, records_in
 from healthpipe.ingest.json_splitter import BreaksOff, NotJson, RawValues
-from healthpipe.ingest.lines import BLANK, BYTE_ORDER_MARK, Piece, copy_line, pieces
-from healthpipe.storage.private import make_private
+from healthpipe.storage.base import Storage, StoredFile
+from healthpipe.storage.local import make_private
 
 SET_ASIDE = b"\x01"
 
@@ -152,3 +163,34 @@ def _as_line(content: bytes) -> bytes:
     if SET_ASIDE in content or content.startswith(BYTE_ORDER_MARK):
         return base64.b64encode(content) + SET_ASIDE + Reason.NOT_JSON.encode()
     return content
+
+
+@dataclass(frozen=True)
+class LandingPlace:
+    """Files are written in `folder`, of this machine, and end up in the folder `uri`."""
+
+    folder: Path
+    uri: str
+    storage: Storage
+
+    @classmethod
+    def here(cls, folder: Path) -> "LandingPlace":
+        """A folder of this machine in which they stay."""
+        from healthpipe.storage.local import LocalStorage
+
+        return cls(folder, str(folder), LocalStorage())
+
+    def stat(self, name: str) -> StoredFile | None:
+        """What is kept under a name."""
+        return self.storage.stat(f"{self.uri}/{name}")
+
+    def keep(self, local: Path) -> str:
+        """Put a file of `folder`, with what lies beside it for its large lines, where it ends up.
+
+        Returns its URI.
+        """
+        if Path(self.uri) == self.folder:
+            return str(local)
+        for path in (*large_lines(local), local):
+            self.storage.deliver(path, f"{self.uri}/{path.name}")
+        return f"{self.uri}/{local.name}"

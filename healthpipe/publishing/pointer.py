@@ -1,10 +1,23 @@
-"""The pointer to the live run: the one truth of what is published."""
+"""The pointer to the live run: the one truth of what is published.
 
+What the pointer was: a copy of each of its documents, by generation, never changed.
+
+A copy is written after the flip. Killed in between, it is made from the live pointer by whoever
+comes next, and always before that pointer is replaced; so none is ever missing for good.
+
+The flip: production becomes another run whole, or stays what it is.
+"""
+
+import contextlib
+import datetime
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
-from healthpipe.errors import NothingPublished, ServiceFailed
+from healthpipe.errors import NothingPublished, PublishConflict, ServiceFailed
+from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
 
 SCHEMA_VERSION = 1
@@ -84,3 +97,104 @@ def decode(content: bytes) -> dict[str, Any] | None:
     except (ValueError, TypeError, KeyError):
         return None
     return document if is_sound else None
+
+
+def history(root: Root) -> list[dict[str, Any]]:
+    """The documents of all generations that can be read, newest first, the live one with them."""
+    return [document for _, document in recorded(root) if document]
+
+
+def recorded(root: Root) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Each generation, newest first, with its document; None where the copy is damaged."""
+    live = read_live(root)
+    if live.document:
+        # A root that may only be read, or is full, still tells.
+        with contextlib.suppress(ServiceFailed):
+            record(root, live.document)
+    for generation in sorted(_generations(root) | {live.generation} - {0}, reverse=True):
+        if generation == live.generation:
+            yield generation, live.document
+            continue
+        found = root.storage.read(_copy(root, generation))
+        document = decode(found[0]) if found else None
+        matches = document is not None and document["generation"] == generation
+        yield generation, document if matches else None
+
+
+def record(root: Root, document: dict[str, Any]) -> None:
+    """Keep a copy of the live pointer's document, unless it is kept already."""
+    uri, content = _copy(root, document["generation"]), encode(document)
+    found = root.storage.read(uri)
+    if found is None or found[0] != content:
+        root.storage.write(uri, content)
+
+
+def newest_generation(root: Root) -> int:
+    """The highest generation that has a copy; 0 where none has."""
+    return max(_generations(root), default=0)
+
+
+def _generations(root: Root) -> set[int]:
+    stems = (PurePath(file.uri).stem for file in root.storage.list(root.history))
+    return {int(stem) for stem in stems if stem.isascii() and stem.isdigit()}
+
+
+def _copy(root: Root, generation: int) -> str:
+    return f"{root.history}/{generation:010}.json"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the pointer says of a run: a file has path, stage, format, rows, bytes and sha256."""
+
+    run_id: str
+    as_of: str
+    options: dict[str, Any]
+    files: list[dict[str, Any]]
+
+
+def flip(root: Root, published: Published, before: Live, nonce: str) -> dict[str, Any]:
+    """Make `published` the live run if `before` still is; returns the pointer's new document.
+
+    Raises `PublishConflict`. The nonce tells our own flip from others when its answer is lost.
+    """
+    if before.document:
+        record(root, before.document)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        # Higher than any that was, even if the pointer was lost.
+        "generation": max(before.generation, newest_generation(root)) + 1,
+        "nonce": nonce,
+        "run_id": published.run_id,
+        "published_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "as_of": published.as_of,
+        "options": published.options,
+        "files": published.files,
+    }
+    try:
+        root.storage.put_if(root.pointer, encode(document), before.etag)
+    except PreconditionFailed as error:
+        found = find_flip(root, nonce)
+        if found is None:
+            raise conflict() from error
+        document = found
+    # The flip is done, whatever becomes of its copy: the next reader makes that good.
+    with contextlib.suppress(ServiceFailed):
+        record(root, document)
+    return document
+
+
+def find_flip(root: Root, nonce: str) -> dict[str, Any] | None:
+    """The document of a flip with this nonce, live or not any more, if there was one."""
+    return next(
+        (document for _, document in recorded(root) if document and document["nonce"] == nonce),
+        None,
+    )
+
+
+def conflict() -> PublishConflict:
+    """The error of a flip that came too late."""
+    return PublishConflict(
+        "somebody else published while this run was at work; production is theirs",
+        "look at `healthpipe current --json`, then run again if yours is to follow",
+    )

@@ -13,8 +13,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from healthpipe.cancellation import raise_if_stopping
-from healthpipe.publishing.pointer import read_live
-from healthpipe.stages.history import recorded
+from healthpipe.publishing.pointer import read_live, recorded
 from healthpipe.stages.segments import is_finished, segment_folders, why_unusable
 from healthpipe.storage.base import TEMPORARY
 from healthpipe.storage.layout import Root, day_of_run

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from healthpipe.ingest.content import DAMAGED_GZIP, Content
-from healthpipe.ingest.lines import BLANK, Reader, pieces
+from healthpipe.ingest.content import BLANK, DAMAGED_GZIP, Content, Reader, pieces
 
 # The bytes of a line, and which of the equal lines of its file it is, from 1.
 Occurrence = tuple[bytes, int]

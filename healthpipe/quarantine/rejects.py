@@ -1,8 +1,11 @@
-"""A run's quarantine, opened: found below the root, with what was answered since the run."""
+"""Rejected lines as a file to be mended in an editor.
+
+A run's quarantine, opened: found below the root, with what was answered since the run.
+"""
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,11 +19,35 @@ from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.ingest.readers import ReadsHere
 from healthpipe.quarantine.line_numbers import Occurrence, line_numbers
 from healthpipe.runs.run import runs_of
-from healthpipe.stages.answers import answered_by
 from healthpipe.stages.curate import REJECTS
-from healthpipe.stages.resolutions import RejectedLine, define_quarantine
+from healthpipe.stages.resolutions import RejectedLine, answered_by, define_quarantine
 from healthpipe.storage.layout import RUN_ID, Root, second_of_run
+from healthpipe.storage.local import make_private
 from healthpipe.workflow.input_reader import MANIFEST
+
+
+@dataclass(frozen=True)
+class Exported:
+    """How many lines were written, and what has no line to write: whole files, kept elsewhere."""
+
+    rows: int
+    whole_files: int
+    kept_in_files: int
+
+
+def export_lines(lines: Iterable[RejectedLine], path: Path) -> Exported:
+    """Write the bytes of lines, each followed by LF, to a new file of its owner alone."""
+    rows = whole_files = kept_in_files = 0
+    with make_private(path).open("wb") as file:
+        for rejected in lines:
+            if rejected.line is not None:
+                file.write(rejected.line + b"\n")
+                rows += 1
+            elif rejected.kept_in is not None:
+                kept_in_files += 1
+            else:
+                whole_files += 1
+    return Exported(rows, whole_files, kept_in_files)
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,112 @@
-"""Mended lines come back as a new raw file, and the rejected lines that they answer are noted."""
+"""Which rejected line each mended one answers.
+
+Mended lines come back as a new raw file, and the rejected lines that they answer are noted.
+"""
 
 import datetime
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from healthpipe.engines.base import LinesRefused
-from healthpipe.engines.query import Query
+from healthpipe.contract import TEXT_SPACE
+from healthpipe.engines.base import LinesRefused, Query
 from healthpipe.errors import ReplayRefused, UsageError
 from healthpipe.ingest.content import DAMAGED_GZIP
 from healthpipe.ingest.formats import Shape
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.landing_place import LandingPlace
+from healthpipe.ingest.landing import LandingPlace
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.ingest.readers import ReadsHere
 from healthpipe.ingest.sources import find_files
 from healthpipe.quarantine.line_numbers import lines_of
 from healthpipe.quarantine.rejects import Quarantine
 from healthpipe.runs.record import utc_now
-from healthpipe.stages.answers import Answer, Answers, content_of, record_answers, replayed_name
 from healthpipe.stages.curate import judge_lines, keep_records
-from healthpipe.stages.mending import MendedLine, answers_by_id, answers_in_place
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.resolutions import RejectedLine, Selection, rejected_lines, tally
+from healthpipe.stages.resolutions import (
+    Answer,
+    Answers,
+    RejectedLine,
+    Selection,
+    content_of,
+    record_answers,
+    rejected_lines,
+    replayed_name,
+    tally,
+)
 from healthpipe.storage.layout import RECORD
+
+# Every text from every quote on, for in a broken line nobody knows which quote begins one.
+_TEXTS = re.compile(rb'(?=("(?:[^"\\]|\\.){1,500}"))')
+_NUMBERS = re.compile(rb"[:,\[][ \t]*([0-9]{1,18})(?=[ \t]*(?:[,}\]]|$))")
+_NARROW = "narrow with --reason and --source, or mend what `healthpipe quarantine export` wrote"
+
+
+@dataclass(frozen=True)
+class MendedLine:
+    """A line of a file of mended lines, by its number there, as it was judged."""
+
+    number: int
+    content: bytes
+    reasons: tuple[str, ...]
+    is_rejected: bool
+    facility_id: str | None
+
+
+def answers_in_place(
+    lines: Sequence[MendedLine], unanswered: Iterable[RejectedLine]
+) -> list[Answer]:
+    """What the accepted ones of as many lines as there are unanswered ones answer: by place."""
+    pairs = zip(lines, unanswered, strict=True)
+    return [_answer(rejected) for line, rejected in pairs if not line.is_rejected]
+
+
+def answers_by_id(lines: Sequence[MendedLine], unanswered: Iterable[RejectedLine]) -> list[Answer]:
+    """What the accepted lines answer: each the one line that names its facility.
+
+    Raises `ReplayRefused` where none does or several do, or where two lines answer one.
+    """
+    mended = [line for line in lines if not line.is_rejected]
+    ids = {line.facility_id or "" for line in mended}
+    naming: defaultdict[str, list[Answer]] = defaultdict(list)
+    for rejected in unanswered:
+        for facility in ids & _names_in(rejected.line or b""):
+            naming[facility].append(_answer(rejected))
+    answerers: dict[str, int] = {}
+    for line in mended:
+        facility = line.facility_id or ""
+        if len(naming[facility]) != 1:
+            raise ReplayRefused(
+                f"line {line.number} names the facility of {len(naming[facility])} unanswered"
+                " rejected lines where it should answer one; nothing was added",
+                _NARROW,
+            )
+        if facility in answerers:
+            raise ReplayRefused(
+                f"lines {answerers[facility]} and {line.number} name the same facility and answer"
+                " the same rejected line; nothing was added",
+                _NARROW,
+            )
+        answerers[facility] = line.number
+    return [naming[line.facility_id or ""][0] for line in mended]
+
+
+def _answer(rejected: RejectedLine) -> Answer:
+    return Answer(rejected.digest, rejected.source, rejected.reasons)
+
+
+def _names_in(line: bytes) -> set[str]:
+    """All texts of a line, trimmed and not blank, and its whole numbers: what may be an id."""
+    names = {found[1].decode() for found in _NUMBERS.finditer(line)}
+    for found in _TEXTS.finditer(line):
+        try:
+            names.add(json.loads(found[1]).strip(TEXT_SPACE))
+        except ValueError:
+            continue
+    return names - {""}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 Whoever works on a step holds the document's ETag. An attempt that was given up, or that another
 one follows, can therefore never finish, whatever it still does.
+
+Where the queries of an engine elsewhere are written down while they run.
 """
 
 from dataclasses import dataclass, field
@@ -11,10 +13,17 @@ from typing import Any
 
 from healthpipe.cancellation import winding_up
 from healthpipe.errors import ServiceFailed
-from healthpipe.runs.record import describe, utc_now
+from healthpipe.runs.record import (
+    QUERIES,
+    describe,
+    scanned,
+    shown,
+    utc_now,
+    with_ended,
+    with_started,
+)
 from healthpipe.runs.run import Run
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.workflow.queries import QUERIES, shown
 
 SCHEMA_VERSION = 1
 FOLDER = "steps"
@@ -194,3 +203,48 @@ def _enter(steps: list[dict[str, Any]], document: dict[str, Any]) -> None:
             steps[place] = entry
             return
     steps.append(entry)
+
+
+@dataclass(frozen=True)
+class StepJournal:
+    """The queries of a step, in the step's document with those of its earlier attempts."""
+
+    attempt: Attempt
+
+    def started(self, query_id: str, token: str) -> None:
+        """Write down a query before anybody waits for it."""
+        queries = with_started(self.attempt.notes, query_id, token)
+        if queries != self.attempt.notes.get(QUERIES):
+            self.attempt.note(queries=queries)
+
+    def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
+        """Keep how a query ended; the next change of the document writes it down."""
+        notes = self.attempt.notes
+        notes[QUERIES] = with_ended(notes, query_id, state, bytes_scanned)
+
+    def scanned(self) -> int:
+        """The bytes that the queries of the run have scanned, those of other steps as the record
+        tells.
+        """
+        steps = self.attempt.run.record.steps
+        others = [step for step in steps if step["name"] != self.attempt.step]
+        return scanned(self.attempt.notes) + sum(map(scanned, others))
+
+
+@dataclass(frozen=True)
+class RunJournal:
+    """The queries of a stage that is run by hand, in the run's record."""
+
+    run: Run
+
+    def started(self, query_id: str, token: str) -> None:
+        """Write down a query before anybody waits for it."""
+        self.run.note(queries=with_started(self.run.record.details, query_id, token))
+
+    def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
+        """Write down how a query ended."""
+        self.run.note(queries=with_ended(self.run.record.details, query_id, state, bytes_scanned))
+
+    def scanned(self) -> int:
+        """The bytes that the run's queries have scanned."""
+        return scanned(self.run.record.details)

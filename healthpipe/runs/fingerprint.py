@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import healthpipe
-from healthpipe.ingest.found import Found
-from healthpipe.ingest.manifest import Manifest
+from healthpipe.ingest.manifest import Found, Manifest
 from healthpipe.stages import segments
 from healthpipe.stages.options import StageOptions
 from healthpipe.storage.local import LocalStorage

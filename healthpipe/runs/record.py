@@ -1,15 +1,94 @@
-"""What a run is known by, and its record: what happened, without the values of records."""
+"""The queries that a run has started elsewhere, as notes that somebody else can end and sum.
+
+The words of runs, of the workflow file and of its steps.
+
+What a run is known by, and its record: what happened, without the values of records.
+"""
 
 import datetime
 import hashlib
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import healthpipe
+from healthpipe.engines.athena.queries import estimated_usd
 from healthpipe.errors import HealthpipeError, expected
-from healthpipe.workflow.queries import shown, summed
-from healthpipe.workflow.words import RunStatus
+
+QUERIES = "queries"
+STARTED = "STARTED"  # until it is known how a query ended
+
+Notes = dict[str, Any]
+
+
+def noted(notes: Notes) -> list[dict[str, Any]]:
+    """The queries that notes tell of, each with id, token, state and bytes_scanned."""
+    return list(notes.get(QUERIES, ()))
+
+
+def with_started(notes: Notes, query_id: str, token: str) -> list[dict[str, Any]]:
+    """The same and one that was started, unless it is known from an earlier call."""
+    known = noted(notes)
+    if any(query["id"] == query_id for query in known):
+        return known
+    return [*known, {"id": query_id, "token": token, "state": STARTED, "bytes_scanned": 0}]
+
+
+def with_ended(notes: Notes, query_id: str, state: str, bytes_scanned: int) -> list[dict[str, Any]]:
+    """The same with the end of one."""
+    end = {"state": state, "bytes_scanned": bytes_scanned}
+    return [query | end if query["id"] == query_id else query for query in noted(notes)]
+
+
+def unended(notes: Notes) -> list[str]:
+    """The ids of the queries of which nobody has seen the end."""
+    return [query["id"] for query in noted(notes) if query["state"] == STARTED]
+
+
+def scanned(notes: Notes) -> int:
+    """The bytes that the queries have scanned, as far as their end was seen."""
+    return sum(query["bytes_scanned"] for query in noted(notes))
+
+
+def summed(notes: Iterable[Notes]) -> dict[str, Any]:
+    """What all queries together have scanned, and about what they cost; nothing without any."""
+    bytes_scanned = [query["bytes_scanned"] for each in notes for query in noted(each)]
+    if not bytes_scanned:
+        return {}
+    cost = round(estimated_usd(bytes_scanned), 6)
+    return {"scanned": {"bytes": sum(bytes_scanned), "estimated_usd": cost}}
+
+
+def shown(notes: Notes) -> list[dict[str, Any]]:
+    """The queries as the documents of commands show them."""
+    return [{"id": query["id"], "bytes_scanned": query["bytes_scanned"]} for query in noted(notes)]
+
+
+class CallStatus(StrEnum):
+    """What a call of a step came to; the workflow's choices look at it."""
+
+    DONE = "DONE"
+    RUNNING = "RUNNING"
+    LOCKED = "LOCKED"
+    UNCHANGED = "UNCHANGED"
+
+
+class RunStatus(StrEnum):
+    """How a run stands; `unchanged` is one that found nothing to do."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+# How a run ends that did what it was to do.
+GOOD = (RunStatus.SUCCEEDED, RunStatus.UNCHANGED)
+ORCHESTRATE = "orchestrate"
+
 
 SCHEMA_VERSION = 1
 

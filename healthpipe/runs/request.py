@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from healthpipe.alerts.channels import Channel, open_channel
-from healthpipe.aws.access import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
+from healthpipe.aws.session import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
 from healthpipe.choices import KEPT_RUNS, EngineName
 from healthpipe.errors import UsageError
 from healthpipe.publishing.gates import Gates

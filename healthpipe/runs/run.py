@@ -9,13 +9,12 @@ from typing import Any
 
 from healthpipe.cancellation import winding_up
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
-from healthpipe.ingest.landing_place import LandingPlace
+from healthpipe.ingest.landing import LandingPlace
 from healthpipe.runs.locks import Liveness
-from healthpipe.runs.record import RunRecord, describe, utc_now
+from healthpipe.runs.record import RunRecord, RunStatus, describe, utc_now
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import RECORD, RUN_ID, Root, second_of_run
-from healthpipe.storage.scratch import make_scratch, scratch_for
-from healthpipe.workflow.words import RunStatus
+from healthpipe.storage.local import make_scratch, scratch_for
 
 RECORD_WRITES = 50  # as many tries at a record that parallel steps write as well
 

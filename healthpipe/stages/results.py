@@ -1,18 +1,92 @@
-"""A view becomes a file: rows by the engine, or lines of JSON as they are."""
+"""Results that an engine elsewhere has written in parts, where it computes: each read once.
+
+What is looked at beside a result: a few of its rows, and counts for its summary.
+
+A view becomes a file: rows by the engine, or lines of JSON as they are.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from healthpipe.cancellation import raise_if_stopping
 from healthpipe.choices import Format
-from healthpipe.engines.base import Engine
-from healthpipe.engines.query import Query
+from healthpipe.engines.base import Engine, Query, Row
+from healthpipe.engines.result_files import count_rows
+from healthpipe.engines.sql import column_names
+from healthpipe.stages.catalog import JSON_FORMATS, RECORD, Stage, View
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.parts import ResultPlace, part_names, unload
-from healthpipe.stages.view import JSON_FORMATS, RECORD, View
+from healthpipe.storage.base import Storage
+
+
+@dataclass(frozen=True)
+class ResultPlace:
+    """The empty folder `uri` of `storage`, where an engine elsewhere may write results itself."""
+
+    storage: Storage
+    uri: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a result: where it lies, its size in rows and bytes, its SHA-256 in hex."""
+
+    uri: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def unload(engine: Engine, query: Query, place: ResultPlace, fmt: Format) -> list[Part]:
+    """Have a result written to a place, and look at what was written there.
+
+    Nothing where the engine computes on this machine, or the result has no rows: then nobody has
+    written a file with its schema.
+    """
+    parts = []
+    for uri in sorted(engine.unload(query, place.uri, fmt) or ()):
+        raise_if_stopping()
+        local = place.storage.local_copy(uri)
+        with local.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        parts.append(Part(uri, count_rows(local, fmt), local.stat().st_size, digest))
+    return parts
+
+
+def part_names(name: str, parts: int) -> list[str]:
+    """The names of the parts of a file: `extract-00001.parquet`; its own where there is one."""
+    if parts == 1:
+        return [name]
+    stem, dot, suffix = name.rpartition(".")
+    return [f"{stem}-{number:05}{dot}{suffix}" for number in range(1, parts + 1)]
+
+
+@dataclass(frozen=True)
+class PreviewTable:
+    """A few rows of a result for a person to look at, and what to do next."""
+
+    title: str
+    next_command: str
+    columns: tuple[str, ...]
+    rows: list[Row]
+
+
+def preview_of(engine: Engine, stage: Stage, view: View, options: StageOptions) -> PreviewTable:
+    """The first rows of the stage's preview query, or else of the view."""
+    named = stage.preview.query
+    query = Query(named, options.values()) if named else view.query(options)
+    limits = (limit for limit in (stage.preview.limit, query.limit) if limit is not None)
+    rows = engine.rows(replace(query, limit=min(limits, default=None)))
+    return PreviewTable(stage.preview.title, stage.next_command, column_names(query.name), rows)
+
+
+def facts_of(engine: Engine, stage: Stage) -> dict[str, int]:
+    """Counts beside the result, each by what it counts."""
+    return {what: engine.rows(Query(query))[0][0] for what, query in stage.facts.items()}
+
 
 Provenance = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from healthpipe.contract import RULES, Reason, Rule, Severity
-from healthpipe.engines.query import Constants, IdPattern, Value
+from healthpipe.engines.base import Constants, IdPattern, Value
 from healthpipe.errors import UsageError
 
 BY_REASON = {rule.reason: rule for rule in RULES}

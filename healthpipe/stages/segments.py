@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from healthpipe.contract import CONSTANTS
-from healthpipe.engines.sql_files import sql_folder
+from healthpipe.engines.sql import sql_folder
 from healthpipe.ingest.manifest import InputFile
 from healthpipe.storage.base import TEMPORARY
 from healthpipe.storage.copies import stats

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from healthpipe.aws.access import AwsAccess
+from healthpipe.aws.session import AwsAccess
 
 if TYPE_CHECKING:
     from healthpipe.storage.base import Storage

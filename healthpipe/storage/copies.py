@@ -1,9 +1,14 @@
-"""Files of whatever storage, several at once: as local copies, and as they are now."""
+"""Files of whatever storage, several at once: as local copies, and as they are now.
 
+A file copied from one storage to another, or within one.
+"""
+
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from healthpipe.aws.access import AwsAccess
+from healthpipe.aws.session import AwsAccess
 from healthpipe.storage import open_storage
 from healthpipe.storage.base import Progress, Storage, StoredFile
 from healthpipe.storage.uris import WORTH_A_LISTING, is_s3
@@ -52,3 +57,17 @@ def _listed(storage: Storage, folder: str, wanted: set[str]) -> dict[str, Stored
         if file.uri.encode() >= last:  # S3 lists by the bytes of the keys
             break
     return found
+
+
+def copy_file(source: str, target: str, access: AwsAccess) -> None:
+    """Put a copy of a file in place, whole."""
+    storage = open_storage(target, access)
+    if is_s3(source) == is_s3(target):
+        storage.copy(source, target)
+        return
+    local = open_storage(source, access).local_copy(source)
+    if not is_s3(target):
+        storage.copy(str(local), target)
+        return
+    with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
+        storage.deliver(Path(shutil.copyfile(local, Path(folder, "copy"))), target)

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from healthpipe.aws.access import AwsAccess
+from healthpipe.aws.session import AwsAccess
 from healthpipe.storage import open_storage
 from healthpipe.storage.base import Storage
 from healthpipe.storage.uris import is_s3, s3_folder

@@ -1,10 +1,17 @@
-"""Files of this machine."""
+"""Files of this machine.
+
+Files that hold what was rejected: only their owner may read them.
+
+Folders of this machine for what a run keeps only while it is at work, where its root is not.
+"""
 
 import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -220,3 +227,39 @@ def _outside_failures(uri: str, verb: str = "write") -> Iterator[None]:
         raise ServiceFailed(
             f"cannot {verb} {uri}: {what}", "free space or mend permissions, then run again"
         ) from error
+
+
+OWNER_ONLY = 0o600
+
+
+def make_private(path: Path) -> Path:
+    """Make an empty file that only its owner reads and writes, before anything is in it."""
+    path.unlink(missing_ok=True)
+    path.touch(OWNER_ONLY, exist_ok=False)
+    return path
+
+
+NAME_DIGITS = 24
+
+
+def scratch_for(uri: str) -> Path:
+    """The folder for what lies at a URI elsewhere: the same in each process of this user."""
+    name = hashlib.sha256(uri.encode()).hexdigest()[:NAME_DIGITS]
+    return _own_folder() / name
+
+
+def make_scratch(folder: Path) -> None:
+    """Make such a folder, which only this user can read. Raises `ServiceFailed`."""
+    own = _own_folder()
+    own.mkdir(mode=0o700, exist_ok=True)
+    status = own.lstat()
+    # Anybody can make a folder of that name, or a link, before we do.
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise ServiceFailed(
+            f"{own} is not this user's alone", "remove it, or set TMPDIR to another folder"
+        )
+    folder.mkdir(exist_ok=True)
+
+
+def _own_folder() -> Path:
+    return Path(tempfile.gettempdir(), f"healthpipe-{os.getuid()}")

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import EngineName, Format, PublishedStage
 from healthpipe.engines import open_rehearsal
 from healthpipe.engines.base import LineFile
 from healthpipe.engines.dry_run import Rehearsal
-from healthpipe.ingest.found import Found, FoundFile
+from healthpipe.ingest.manifest import Found, FoundFile
 from healthpipe.ingest.sources import find_files
 from healthpipe.runs.request import RunRequest
-from healthpipe.stages.catalog import STAGES
+from healthpipe.stages.catalog import STAGES, carried_by
 from healthpipe.stages.curate import (
     ACCOUNTED,
     CURATED_LINES,
@@ -27,12 +27,9 @@ from healthpipe.stages.curate import (
     keep_records,
     open_records,
 )
-from healthpipe.stages.parts import ResultPlace
-from healthpipe.stages.preview import facts_of
-from healthpipe.stages.results import Writer
+from healthpipe.stages.results import ResultPlace, Writer, facts_of
 from healthpipe.stages.segments import DATA
-from healthpipe.stages.view import carried_by
-from healthpipe.workflow.results import Request
+from healthpipe.workflow.stage_run import Request
 
 RUN = "RUN_ID"  # stands for the id of a run that there is none of
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from healthpipe.choices import EngineName
 from healthpipe.engines.base import LinesRefused
 from healthpipe.errors import InputChanged
-from healthpipe.ingest.found import Found
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.manifest import InputFile, Manifest
+from healthpipe.ingest.manifest import Found, InputFile, Manifest
 from healthpipe.ingest.readers import reads_of
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress

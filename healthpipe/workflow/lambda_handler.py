@@ -9,8 +9,7 @@ from typing import Any
 
 from healthpipe.errors import Interrupted, workflow_name_of
 from healthpipe.runs.record import describe
-from healthpipe.workflow.call_context import LambdaContext
-from healthpipe.workflow.step_runner import StepCall, perform
+from healthpipe.workflow.step_runner import LambdaContext, StepCall, perform
 
 
 class Transient(Exception):

@@ -1,32 +1,85 @@
-"""The whole workflow on this machine: the same file that Step Functions runs, interpreted."""
+"""The tasks of the workflow file, done in this process.
+
+The project's workflow: the one file that this machine and Step Functions run.
+
+The whole workflow on this machine: the same file that Step Functions runs, interpreted.
+"""
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from healthpipe.alerts.channels import Channel, Message
+from healthpipe.asl.concurrency import Clock
 from healthpipe.asl.definition import load
+from healthpipe.asl.errors import StateFailed
 from healthpipe.asl.interpreter import Interpreter
-from healthpipe.cancellation import winding_up
+from healthpipe.cancellation import Limit, winding_up
 from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import abandon_unfinished
-from healthpipe.runs.record import Execution, RunRecord, describe
+from healthpipe.runs.cleanup import end_what_can_be
+from healthpipe.runs.locks import RootLock
+from healthpipe.runs.record import ORCHESTRATE, Execution, RunRecord, RunStatus, describe, summed
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
-from healthpipe.workflow.announcing import desk_of, record_delivery
-from healthpipe.workflow.ending import end_what_can_be
-from healthpipe.workflow.language.clock import Clock
-from healthpipe.workflow.language.errors import StateFailed
-from healthpipe.workflow.local_tasks import LocalTasks
-from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.notifications import failure_of
-from healthpipe.workflow.pipeline import pipeline_path
-from healthpipe.workflow.queries import summed
-from healthpipe.workflow.words import ORCHESTRATE, RunStatus
+from healthpipe.workflow.lambda_handler import ERRORS, handler
+from healthpipe.workflow.notifications import desk_of, failure_of, record_delivery
+from healthpipe.workflow.step_runner import LocalContext
+from healthpipe.workflow.steps.catalog import STEPS
+
+LAMBDA = "arn:aws:states:::lambda:invoke"
+SNS = "arn:aws:states:::sns:publish"
+
+
+@dataclass
+class LocalTasks:
+    """Calls the Lambda function's handler here, and the channel of alerts for a plain message.
+
+    `raised` is what steps have raised, but for those of the failure branch, by the description
+    that the workflow hands on.
+    """
+
+    channel: Callable[[], Channel]
+    progress: Progress = field(default_factory=NoProgress)
+    raised: dict[str, BaseException] = field(default_factory=dict)
+
+    def call(self, resource: str, argument: Any, limit: Limit) -> Any:
+        """The result of a task as Step Functions shows it. Raises `StateFailed`."""
+        if resource == LAMBDA:
+            return self._invoke(argument["Payload"], limit)
+        if resource == SNS:
+            return self._publish(argument)
+        raise StateFailed("States.Runtime", f"there is no {resource} here")
+
+    def _invoke(self, event: dict[str, Any], limit: Limit) -> dict[str, Any]:
+        try:
+            status = handler(event, LocalContext(limit, self.progress))
+        except tuple(ERRORS.values()) as error:
+            name = type(error).__name__
+            if not STEPS[event["step"]].after_failure:
+                self.raised[str(error)] = error.__cause__ or error
+            cause = {"errorMessage": str(error), "errorType": name}
+            raise StateFailed(name, json.dumps(cause)) from error
+        return {"StatusCode": 200, "Payload": status}
+
+    def _publish(self, argument: dict[str, Any]) -> dict[str, Any]:
+        try:
+            self.channel().send(Message(argument["Subject"], argument["Message"]))
+        except Exception as error:
+            raise StateFailed("Sns.SnsException", type(error).__name__) from error
+        return {}
+
+
+def pipeline_path() -> Path:
+    """Where the workflow lies."""
+    return Path(__file__).with_name("pipeline.asl.json")
+
 
 SCHEMA_VERSION = 1
 LOCKED_OUT = "AnotherRunActive"  # the state in which a run ends that another one keeps out

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.workflow.language.errors import ALL, TASK_FAILED
-from healthpipe.workflow.language.structure import (
+from healthpipe.asl.definition import (
     Machine,
     State,
     all_states,
@@ -14,6 +13,7 @@ from healthpipe.workflow.language.structure import (
     reached,
     unreachable,
 )
+from healthpipe.asl.errors import ALL, TASK_FAILED
 
 CLEANED_UP_AFTER = ("Ingest", "Curate", "Audit", "Publish")
 CLEANUP = "Cleanup"

@@ -5,18 +5,16 @@ from dataclasses import asdict
 from typing import Any
 
 from healthpipe.errors import RetryRefused, RunNotFound
-from healthpipe.ingest.found import STANDARD_INPUT
-from healthpipe.ingest.manifest import Manifest
+from healthpipe.ingest.manifest import STANDARD_INPUT, Manifest
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import Attempt
 from healthpipe.runs.fingerprint import code_fingerprint
-from healthpipe.runs.record import Execution, RunRecord
+from healthpipe.runs.record import GOOD, ORCHESTRATE, Execution, RunRecord
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run, records_of
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.input_reader import MANIFEST
 from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
-from healthpipe.workflow.words import GOOD, ORCHESTRATE
 
 RUN_ANEW = "run `healthpipe orchestrate` instead"
 

@@ -9,14 +9,13 @@ from healthpipe.alerts.notifier import open_failure
 from healthpipe.choices import EngineName
 from healthpipe.errors import HealthpipeError, Stale
 from healthpipe.publishing.pointer import read_live
-from healthpipe.runs.record import RunRecord
+from healthpipe.runs.cleanup import settings_of
+from healthpipe.runs.locks import RootLock
+from healthpipe.runs.record import GOOD, ORCHESTRATE, RunRecord, RunStatus
 from healthpipe.runs.run import records_of
 from healthpipe.storage.layout import Root
 from healthpipe.text import span_text
-from healthpipe.workflow.ending import settings_of
-from healthpipe.workflow.lock import RootLock
 from healthpipe.workflow.notifications import failed_step
-from healthpipe.workflow.words import GOOD, ORCHESTRATE, RunStatus
 
 log = logging.getLogger("healthpipe")
 

@@ -1,26 +1,67 @@
-"""One call of a step, wherever it runs: claimed, done within its time, and written down."""
+"""What a call of a step runs in: how long it may go on, and who watches.
 
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+One call of a step, wherever it runs: claimed, done within its time, and written down.
+"""
 
-from healthpipe.cancellation import raise_if_stopping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from healthpipe.cancellation import Limit, limited, raise_if_stopping
 from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, StillRunning, UsageError
-from healthpipe.progress import NoProgress
+from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import Attempt, make_known
+from healthpipe.runs.cleanup import end_earlier
 from healthpipe.runs.fingerprint import code_fingerprint
-from healthpipe.runs.record import Execution, RunRecord
+from healthpipe.runs.locks import RootLock
+from healthpipe.runs.record import ORCHESTRATE, QUERIES, CallStatus, Execution, RunRecord, RunStatus
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
-from healthpipe.workflow.call_context import LambdaContext, LocalContext, within_time
-from healthpipe.workflow.ending import end_earlier
-from healthpipe.workflow.lock import RootLock
-from healthpipe.workflow.queries import QUERIES
 from healthpipe.workflow.steps.catalog import STEPS, Step
 from healthpipe.workflow.steps.context import Work
-from healthpipe.workflow.words import ORCHESTRATE, CallStatus, RunStatus
+
+# A step ends this long before it would be ended, to leave a note of how far it is.
+MARGIN_S = 10.0
+
+
+class LambdaContext(Protocol):
+    """What AWS Lambda hands to a handler, as far as it is looked at."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the call may go on."""
+
+
+@dataclass(frozen=True)
+class LocalContext:
+    """The same for a call in this process."""
+
+    limit: Limit = field(default_factory=Limit)
+    progress: Progress = field(default_factory=NoProgress)
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the call may go on; a day where nothing limits it."""
+        remaining = self.limit.remaining()
+        return 86_400_000 if remaining is None else int(remaining * 1000)
+
+
+@contextmanager
+def within_time(context: LambdaContext) -> Iterator[None]:
+    """End the work of the block in time, or when the caller gives it up, as `OutOfTime`."""
+    remaining = context.get_remaining_time_in_millis() / 1000
+    limit = Limit(remaining - min(MARGIN_S, remaining / 2))
+    outer = context.limit if isinstance(context, LocalContext) else Limit()
+    timer = threading.Timer(limit.remaining() or 0, limit.cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        with outer.cancels(limit.cancel), limited(limit):
+            yield
+    finally:
+        timer.cancel()
+
 
 # How long a call on AWS waits for a query before it is to be called again.
 PATIENCE_S = 5.0

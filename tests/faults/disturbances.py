@@ -17,7 +17,7 @@ from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
 from healthpipe.workflow import orchestrate
-from healthpipe.workflow.pipeline import pipeline_path
+from healthpipe.workflow.orchestrate import pipeline_path
 from healthpipe.workflow.steps.catalog import STEPS
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

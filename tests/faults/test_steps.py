@@ -10,14 +10,13 @@ import threading
 import pytest
 
 from healthpipe.alerts.channels import ConsoleChannel
+from healthpipe.asl.concurrency import SystemClock
 from healthpipe.asl.definition import load
 from healthpipe.cancellation import cancelled_when_stopping, raise_if_stopping
 from healthpipe.errors import GateFailed, ServiceFailed, UsageError, exit_code_of
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
-from healthpipe.workflow.language.clock import SystemClock
-from healthpipe.workflow.orchestrate import Surroundings, orchestrate
-from healthpipe.workflow.pipeline import pipeline_path
+from healthpipe.workflow.orchestrate import Surroundings, orchestrate, pipeline_path
 from healthpipe.workflow.steps.catalog import STEPS
 from tests.faults.kills import RUN
 from tests.faults.launching import CHECKOUT

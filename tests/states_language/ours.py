@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from healthpipe.asl import definition
-from healthpipe.asl.interpreter import Interpreter
-from healthpipe.workflow.language.errors import StateFailed
-from healthpipe.workflow.language.events import What
+from healthpipe.asl.errors import StateFailed
+from healthpipe.asl.interpreter import Interpreter, What
 from tests.states_language.building import CONTEXT, KNOWN, Echoes, Fails, Hangs
 from tests.states_language.virtual_time import FakeClock
 

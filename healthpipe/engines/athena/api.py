@@ -1,23 +1,68 @@
-"""The calls of Athena's API, each tried again while Athena takes no more of them."""
+"""Waiting for something elsewhere, in a way that ends at once when the work is to end.
 
+The calls of Athena's API, each tried again while Athena takes no more of them.
+
+Where Athena keeps the results of queries: the workgroup, the user or the root says so.
+"""
+
+import contextlib
 import datetime
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from random import Random
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from healthpipe.aws.access import AthenaSettings
 from healthpipe.aws.errors import Kind, failures_told, kind_of, translated
-from healthpipe.aws.session import Patience, client
-from healthpipe.engines.athena.clock import Clock
+from healthpipe.aws.session import AthenaSettings, Patience, client
+from healthpipe.cancellation import raise_if_stopping
 from healthpipe.engines.athena.errors import Ended
+from healthpipe.errors import OutOfTime, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_athena.type_defs import (
         GetQueryExecutionOutputTypeDef,
         GetQueryResultsOutputTypeDef,
+        WorkGroupConfigurationOutputTypeDef,
     )
+
+
+class Clock:
+    """Monotonic seconds, and waits that a signal, a limit of the work or `cancel` breaks off."""
+
+    def __init__(self) -> None:
+        self._is_cancelled = False
+        # Unlike an Event it may be used by a signal handler that interrupts the waiting thread.
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    def cancel(self) -> None:
+        """Make `wait` raise, now and from now on. Any thread, signal handlers too."""
+        self._is_cancelled = True
+        self._wakes.put(None)
+
+    def raise_if_stopped(self) -> None:
+        """Raise `Interrupted` or `OutOfTime` when the work is to end."""
+        raise_if_stopping()
+        if self._is_cancelled:
+            raise OutOfTime
+
+    def wait(self, seconds: float) -> None:
+        """Wait, and raise as `raise_if_stopped` does as soon as it would."""
+        self.raise_if_stopped()
+        with contextlib.suppress(Empty):
+            self._wakes.get(timeout=seconds)
+        self.raise_if_stopped()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for what has to be waited for though the work is to end."""
+        time.sleep(seconds)
+
 
 # A call that does not answer must not keep the process from ending in time: see queries.py.
 WORKING = Patience(connect_seconds=5, read_seconds=20, attempts=4)
@@ -151,3 +196,74 @@ def _age_s(submitted: datetime.datetime | None) -> float:
     if submitted is None:
         return 0.0
     return (datetime.datetime.now(datetime.UTC) - submitted).total_seconds()
+
+
+def workgroup(settings: AthenaSettings) -> "WorkGroupConfigurationOutputTypeDef":
+    """What a workgroup says of its queries. Raises `UsageError` where it can run none, and
+    `ServiceFailed`.
+    """
+    from botocore.exceptions import ClientError
+
+    name = settings.workgroup
+    athena = client("athena", settings.access, WORKING)
+    with failures_told("athena:GetWorkGroup", f"workgroup {name}"):
+        try:
+            group = athena.get_work_group(WorkGroup=name)["WorkGroup"]
+        except ClientError as error:
+            if kind_of(error) is not Kind.INVALID:
+                raise
+            raise UsageError(
+                f"there is no workgroup {name} in {athena.meta.region_name}",
+                "create it, or give another --workgroup",
+            ) from error
+    if group.get("State") == "DISABLED":
+        raise UsageError(
+            f"the workgroup {name} is disabled", "enable it, or give another --workgroup"
+        )
+    known = group.get("Configuration", {})
+    if is_enforced(known) and not (is_managed(known) or location(known)):
+        raise UsageError(
+            f"the workgroup {name} enforces its settings and has no place for results",
+            "set its query result location, or give another --workgroup",
+        )
+    return known
+
+
+def is_managed(known: "WorkGroupConfigurationOutputTypeDef") -> bool:
+    """Whether Athena keeps the results itself."""
+    return known.get("ManagedQueryResultsConfiguration", {}).get("Enabled", False)
+
+
+def is_enforced(known: "WorkGroupConfigurationOutputTypeDef") -> bool:
+    """Whether a workgroup overrides what queries ask for."""
+    return known.get("EnforceWorkGroupConfiguration", False)
+
+
+def location(known: "WorkGroupConfigurationOutputTypeDef") -> str | None:
+    """Where a workgroup has results kept, if it says so."""
+    return known.get("ResultConfiguration", {}).get("OutputLocation")
+
+
+def result_place(settings: AthenaSettings, default: str) -> dict[str, Any] | None:
+    """The ResultConfiguration of the workgroup's queries; None where it takes none.
+
+    A workgroup whose settings are enforced overrides any, one whose results Athena manages refuses
+    any. Else it is `settings.output`, what the workgroup says, or the folder `default` on S3.
+    Raises what `workgroup` does.
+    """
+    known = workgroup(settings)
+    if is_managed(known) or is_enforced(known) or (location(known) and not settings.output):
+        return None
+    return _configuration(settings, settings.output or default)
+
+
+def _configuration(settings: AthenaSettings, location: str) -> dict[str, Any]:
+    place: dict[str, Any] = {"OutputLocation": f"{location.rstrip('/')}/"}
+    if settings.access.kms_key:
+        place["EncryptionConfiguration"] = {
+            "EncryptionOption": "SSE_KMS",
+            "KmsKey": settings.access.kms_key,
+        }
+    if settings.access.bucket_owner:
+        place["ExpectedBucketOwner"] = settings.access.bucket_owner
+    return place

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format
 from healthpipe.engines.athena.engine import DUCKDB, AthenaEngine
 from healthpipe.engines.athena.errors import Ended
 from healthpipe.engines.athena.glue import Table
-from healthpipe.engines.athena.types import Types
-from healthpipe.engines.base import Row, Workplace
+from healthpipe.engines.athena.schema import Types
+from healthpipe.engines.base import Relation, Row, Workplace
 from healthpipe.engines.dry_run import Rehearsal, answer_to
 from healthpipe.engines.ordering import without_order
-from healthpipe.engines.query import Relation
 from healthpipe.engines.sql import statement
 from healthpipe.storage.base import Storage, StoredFile
 from healthpipe.storage.local import LocalStorage

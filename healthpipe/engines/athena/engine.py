@@ -5,28 +5,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
-from healthpipe.aws.access import AthenaSettings, AwsAccess
+from healthpipe.aws.session import AthenaSettings, AwsAccess
 from healthpipe.choices import Format
-from healthpipe.engines.athena.api import Calls
-from healthpipe.engines.athena.clock import Clock
+from healthpipe.engines.athena.api import Calls, Clock, result_place
 from healthpipe.engines.athena.errors import Ended, FilesUnreadable
 from healthpipe.engines.athena.glue import Catalog
-from healthpipe.engines.athena.parts import Parts
 from healthpipe.engines.athena.queries import Asks, Queries
-from healthpipe.engines.athena.raw_files import FILE_TYPES, describe_files
 from healthpipe.engines.athena.relations import Relations, Tables
-from healthpipe.engines.athena.results import are_told_as_text, values
-from healthpipe.engines.athena.schema import Twin
-from healthpipe.engines.athena.schemas import fetch_footer
-from healthpipe.engines.athena.types import Types, cast_to, no_rows
-from healthpipe.engines.athena.unloading import unload_statement
-from healthpipe.engines.athena.workgroup import result_place
-from healthpipe.engines.base import Engine, LineFile, LinesRefused, Row, Workplace
+from healthpipe.engines.athena.results import (
+    FILE_TYPES,
+    Parts,
+    are_told_as_text,
+    describe_files,
+    unload_statement,
+    values,
+)
+from healthpipe.engines.athena.schema import Twin, Types, cast_to, fetch_footer, no_rows
+from healthpipe.engines.base import Engine, LineFile, LinesRefused, Relation, Row, Workplace
 from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS
 from healthpipe.engines.ordering import unsorted, without_order
-from healthpipe.engines.query import Relation
-from healthpipe.engines.sql import statement
-from healthpipe.engines.sql_files import ATHENA
+from healthpipe.engines.sql import ATHENA, statement
 from healthpipe.errors import HealthpipeError, StillRunning
 
 DUCKDB = "duckdb"

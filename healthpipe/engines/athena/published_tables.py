@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format, PublishedStage
 from healthpipe.engines.athena.glue import CSV, LINES, PARQUET, Catalog, Serde, Table
-from healthpipe.engines.athena.types import for_glue
-from healthpipe.engines.sql_files import column_names, columns
+from healthpipe.engines.athena.schema import for_glue
+from healthpipe.engines.sql import column_names, columns
 from healthpipe.errors import UsageError
 from healthpipe.storage.layout import Root
 

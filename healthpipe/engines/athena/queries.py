@@ -1,23 +1,49 @@
-"""The life of a query: started once, written down, waited for, and never left running."""
+"""What queries cost: Athena bills the bytes that they scan.
+
+The life of a query: started once, written down, waited for, and never left running.
+"""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from healthpipe.aws.access import AthenaSettings
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.cancellation import unbroken
-from healthpipe.engines.athena.api import Calls
-from healthpipe.engines.athena.clock import Clock
+from healthpipe.engines.athena.api import Calls, Clock
 from healthpipe.engines.athena.errors import Ended, failure, is_transient
-from healthpipe.engines.athena.scanning import require_within
 from healthpipe.engines.base import Journal
-from healthpipe.errors import HealthpipeError, ServiceFailed, StillRunning
+from healthpipe.errors import HealthpipeError, ServiceFailed, StillRunning, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import GetQueryResultsOutputTypeDef
+
+# https://aws.amazon.com/athena/pricing/ (SQL queries, us-east-1; other regions differ a little):
+# by the terabyte scanned, rounded up to the megabyte, at least 10 MB for each query.
+USD_PER_TB = 5.0
+MB, TB = 1024**2, 1024**4
+LEAST_MB = 10
+
+
+def estimated_usd(bytes_scanned: Iterable[int]) -> float:
+    """What queries that scanned so many bytes each cost, without discounts and free tiers.
+
+    One that scanned nothing counts as well: nobody tells which of them Athena does not bill.
+    """
+    billed_mb = sum(max(LEAST_MB, -(-scanned // MB)) for scanned in bytes_scanned)
+    return billed_mb * MB / TB * USD_PER_TB
+
+
+def require_within(scanned: int, maximum: int) -> None:
+    """Raises `UsageError` when a run has scanned more than it may."""
+    if scanned > maximum:
+        raise UsageError(
+            f"the run has scanned {scanned:,} bytes, more than the {maximum:,} it may",
+            "raise --max-bytes-scanned, or give fewer input files",
+        )
+
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH = 0.2, 5.0, 1.5

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from healthpipe.errors import ServiceFailed, UsageError
 from healthpipe.storage.base import TEMPORARY
-from healthpipe.storage.s3_versions import Version
+from healthpipe.storage.s3.objects import Version
 
 FOLDER, LIMIT = "HEALTHPIPE_CACHE", "HEALTHPIPE_CACHE_BYTES"
 DEFAULT_LIMIT = 20 << 30

@@ -10,8 +10,7 @@ from healthpipe.aws.errors import failures_told, translated
 from healthpipe.cancellation import raise_if_stopping
 from healthpipe.errors import ObjectMissing
 from healthpipe.storage.base import TEMPORARY
-from healthpipe.storage.s3.requests import Place, Requests
-from healthpipe.storage.s3_listing import answered_at, keys, pages
+from healthpipe.storage.s3.requests import Place, Requests, answered_at, keys, pages
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import DeleteTypeDef, MultipartUploadTypeDef

@@ -1,19 +1,80 @@
-"""An object of S3 as a stream that goes on after a broken connection."""
+"""Writes to S3 that happen only if the object is still the one that was seen.
+
+An object of S3 as a stream that goes on after a broken connection.
+
+Which version of an object is there now: asked one by one, or listed where many are wanted.
+"""
 
 import io
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from healthpipe.aws.errors import translated
+from healthpipe.aws.errors import Kind, failures_told, kind_of, name_of, translated
 from healthpipe.cancellation import raise_if_stopping
 from healthpipe.errors import ServiceFailed
-from healthpipe.storage.s3.requests import Place, Requests, pauses, plain_etag
+from healthpipe.storage.base import PreconditionFailed
+from healthpipe.storage.s3.requests import Place, Requests, pages, pauses, plain_etag, quoted_etag
+from healthpipe.storage.uris import WORTH_A_LISTING
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+# Metadata of an object: which of our writes made it.
+NONCE = "healthpipe-nonce"
+# Another conditional write was under way: https://docs.aws.amazon.com/AmazonS3/latest/userguide/
+# conditional-writes.html#conditional-error-response
+_CONFLICT = {"ConditionalRequestConflict", "409"}
+
+
+def put_if(requests: Requests, place: Place, content: bytes, etag: str | None) -> str:
+    """Write an object if it still has `etag`; None: if there is none. Returns the new ETag.
+
+    An answer may get lost, and the next attempt is then refused because of the first one. So each
+    write carries a nonce, and an object that carries it shows that the write was done. Raises
+    `PreconditionFailed`.
+    """
+    nonce = uuid.uuid4().hex
+    wanted: dict[str, Any] = {
+        **requests.written,
+        **({"IfNoneMatch": "*"} if etag is None else {"IfMatch": quoted_etag(etag)}),
+        "Metadata": {NONCE: nonce},
+    }
+    failure: Exception | None = None
+    for _ in pauses():
+        try:
+            answer = requests.s3.put_object(
+                Bucket=place.bucket, Key=place.key, Body=content, **wanted
+            )
+            return plain_etag(answer["ETag"])
+        except (ClientError, BotoCoreError) as error:
+            failure = error
+        if name_of(failure) not in _CONFLICT:
+            break
+    assert failure is not None
+    written = _written_with(requests, place, nonce)
+    if written:
+        return written
+    if name_of(failure) not in _CONFLICT and kind_of(failure) in {Kind.CHANGED, Kind.NOT_FOUND}:
+        raise PreconditionFailed(place.uri) from failure
+    raise translated(failure, "s3:PutObject", place.uri) from failure
+
+
+def _written_with(requests: Requests, place: Place, nonce: str) -> str | None:
+    """The ETag of the object, if it is what the write with this nonce made."""
+    try:
+        found = requests.s3.head_object(Bucket=place.bucket, Key=place.key, **requests.owned)
+    except (ClientError, BotoCoreError):
+        return None  # the failure of the write says more
+    return plain_etag(found["ETag"]) if found["Metadata"].get(NONCE) == nonce else None
+
 
 ACTION = "s3:GetObject"
 _BROKEN = (BotoCoreError, HTTPError, ConnectionError, TimeoutError)
@@ -100,3 +161,82 @@ class ObjectReader(io.RawIOBase):
         if self._body is not None:
             self._body.close()
         self._body = None
+
+
+QUESTIONS_AT_ONCE = 16
+MD5_CHARACTERS = 32
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an object, written at a second since 1970. `is_md5` tells whether its ETag is
+    known to be the MD5 of its content.
+    """
+
+    place: Place
+    etag: str
+    size: int
+    modified: int
+    is_md5: bool = False
+
+    @classmethod
+    def of(cls, place: Place, head: Any) -> "Version":
+        """The version that HeadObject answers with.
+
+        The ETag is an MD5 for what was put in one request and not encrypted with a key of KMS:
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+        """
+        etag = plain_etag(head["ETag"])
+        is_md5 = len(etag) == MD5_CHARACTERS and not (
+            head.get("ServerSideEncryption", "").startswith("aws:")
+            or head.get("SSECustomerAlgorithm")
+        )
+        modified = int(head["LastModified"].timestamp())
+        return cls(place, etag, head["ContentLength"], modified, is_md5)
+
+
+def versions(requests: Requests, uris: Sequence[str]) -> list[Version]:
+    """The versions of objects as they are now, in the order of their URIs.
+
+    Raises `ObjectMissing` for one that is not there.
+    """
+    folders: dict[str, set[str]] = {}
+    for uri in uris:
+        folders.setdefault(uri.rpartition("/")[0], set()).add(uri)
+    found: dict[str, Version] = {}
+    for folder, wanted in folders.items():
+        if len(wanted) >= WORTH_A_LISTING:
+            found |= _listed(requests, Place.of(folder), wanted)
+    rest = [uri for uri in dict.fromkeys(uris) if uri not in found]
+    found |= dict(zip(rest, _asked(requests, rest), strict=True))
+    return [found[uri] for uri in uris]
+
+
+def _listed(requests: Requests, folder: Place, wanted: set[str]) -> Iterator[tuple[str, Version]]:
+    """Those that a listing shows; it does not tell how an object is encrypted."""
+    last = max(Place.of(uri).key.encode() for uri in wanted)
+    for page in pages(requests, folder):
+        for each in page.get("Contents", []):
+            place = Place(folder.bucket, each["Key"])
+            if place.uri in wanted:
+                modified = int(each["LastModified"].timestamp())
+                yield place.uri, Version(place, plain_etag(each["ETag"]), each["Size"], modified)
+            if place.key.encode() >= last:  # S3 lists by the bytes of the keys
+                return
+
+
+def _asked(requests: Requests, uris: Sequence[str]) -> list[Version]:
+    def version(uri: str) -> Version:
+        raise_if_stopping()
+        place = Place.of(uri)
+        with failures_told("s3:GetObject", uri):
+            head = requests.s3.head_object(Bucket=place.bucket, Key=place.key, **requests.owned)
+        return Version.of(place, head)
+
+    with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
+        futures = [pool.submit(copy_context().run, version, uri) for uri in uris]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()

@@ -1,18 +1,24 @@
-"""Objects of S3 by their URIs, and what each request about them carries."""
+"""Objects of S3 by their URIs, and what each request about them carries.
 
+What S3 lists below the beginning of a key, page by page.
+"""
+
+import datetime
 import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from healthpipe.aws.access import AwsAccess
-from healthpipe.aws.session import Patience, client
+from healthpipe.aws.errors import failures_told
+from healthpipe.aws.session import AwsAccess, Patience, client
 from healthpipe.cancellation import raise_if_stopping
 from healthpipe.errors import UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
 SCHEME = "s3://"
 # S3 begins to answer within a second; a dead connection must not hold up an interrupt for long.
@@ -100,3 +106,29 @@ def pauses() -> Iterator[None]:
             time.sleep(min(left, _PIECE_S))
         raise_if_stopping()
         yield
+
+
+def pages(
+    requests: Requests, folder: Place, delimiter: str = ""
+) -> Iterator["ListObjectsV2OutputTypeDef"]:
+    """The answers to a listing of a folder, as many as it takes; with a delimiter, its folders."""
+    paginator = requests.s3.get_paginator("list_objects_v2")
+    wanted: dict[str, Any] = {"Delimiter": delimiter} if delimiter else {}
+    with failures_told("s3:ListBucket", f"s3://{folder.bucket}"):
+        for page in paginator.paginate(
+            Bucket=folder.bucket, Prefix=folder.inside, **requests.owned, **wanted
+        ):
+            raise_if_stopping()
+            yield page
+
+
+def keys(requests: Requests, folder: Place) -> Iterator[str]:
+    """All keys below a folder, in the order of their bytes."""
+    for page in pages(requests, folder):
+        for found in page.get("Contents", []):
+            yield found["Key"]
+
+
+def answered_at(answer: Any) -> datetime.datetime:
+    """When S3 gave an answer, by its own clock, to the second."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

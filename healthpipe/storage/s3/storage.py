@@ -9,17 +9,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from healthpipe.aws.access import AwsAccess
 from healthpipe.aws.errors import failures_told
+from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import ObjectMissing
-from healthpipe.storage import s3_conditional, s3_copying
 from healthpipe.storage.base import Progress, Storage, StoredFile
-from healthpipe.storage.s3 import deletion, transfer
+from healthpipe.storage.s3 import deletion, objects, transfer
 from healthpipe.storage.s3.cache import Cache, cache_folder, cache_limit
-from healthpipe.storage.s3.objects import ObjectReader
-from healthpipe.storage.s3.requests import Place, Requests, plain_etag
-from healthpipe.storage.s3_listing import answered_at, keys, pages
-from healthpipe.storage.s3_versions import versions
+from healthpipe.storage.s3.objects import ObjectReader, versions
+from healthpipe.storage.s3.requests import Place, Requests, answered_at, keys, pages, plain_etag
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
@@ -93,7 +90,7 @@ class S3Storage(Storage):
             )
 
     def put_if(self, uri: str, content: bytes, etag: str | None) -> str:
-        return s3_conditional.put_if(self._requests, Place.of(uri), content, etag)
+        return objects.put_if(self._requests, Place.of(uri), content, etag)
 
     def local_copy(self, uri: str) -> Path:
         return self.local_copies([uri])[0]
@@ -131,7 +128,7 @@ class S3Storage(Storage):
         number of parts. Raises `InputChanged` if the source changes meanwhile.
         """
         place = Place.of(source)
-        told = s3_copying.copy(self._requests, place, Place.of(target), self._head(place))
+        told = transfer.copy(self._requests, place, Place.of(target), self._head(place))
         return told or self.sha256(target)
 
     def sha256(self, uri: str) -> str:
@@ -140,7 +137,7 @@ class S3Storage(Storage):
             found = self._requests.s3.head_object(
                 Bucket=place.bucket, Key=place.key, ChecksumMode="ENABLED", **self._requests.owned
             )
-        if stored := s3_copying.stored_sha256(found):
+        if stored := transfer.stored_sha256(found):
             return stored
         digest = hashlib.sha256()
         with self.open(uri) as reader:

@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from healthpipe.choices import PublishedStage
-from healthpipe.workflow.steps.compute import curate
+from healthpipe.workflow.steps.compute import curate, ingest, step_of
 from healthpipe.workflow.steps.context import Work
-from healthpipe.workflow.steps.finish import cleanup, finish
-from healthpipe.workflow.steps.ingest import ingest
 from healthpipe.workflow.steps.notify import alert_expiring, notify_failure, notify_success
-from healthpipe.workflow.steps.publish import publish
-from healthpipe.workflow.steps.release import audit
-from healthpipe.workflow.steps.stage import step_of
+from healthpipe.workflow.steps.release import audit, cleanup, finish, publish
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,27 @@
-"""Curate: every line of the run's files judged once, and accounted for."""
+"""Curate: every line of the run's files judged once, and accounted for.
+
+Ingest: clear up after dead runs, see whether there is anything to do, list the files.
+
+The stages whose outputs are published: Extract, FilterExpiring, StateCounts.
+"""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import count
 from typing import Any
 
-from healthpipe.choices import Format
+from healthpipe.choices import EngineName, Format, PublishedStage
 from healthpipe.engines.base import Engine
+from healthpipe.ingest.lander import TakingInPaused
 from healthpipe.ingest.manifest import InputFile, Manifest
-from healthpipe.runs.fingerprint import fingerprint, manifest_inputs
-from healthpipe.stages.answers import answered_by
+from healthpipe.ingest.sources import find_files
+from healthpipe.publishing.pointer import read_live
+from healthpipe.runs.cleanup import DIED, sweep
+from healthpipe.runs.fingerprint import fingerprint, found_inputs, manifest_inputs
+from healthpipe.runs.record import CallStatus, RunRecord
+from healthpipe.runs.run import Run
+from healthpipe.stages.catalog import STAGES, carried_by
 from healthpipe.stages.curate import (
     ACCOUNTED,
     BALANCE,
@@ -19,6 +31,8 @@ from healthpipe.stages.curate import (
     account,
     open_records,
 )
+from healthpipe.stages.resolutions import answered_by
+from healthpipe.stages.results import ResultPlace, Writer
 from healthpipe.stages.segments import (
     DATA,
     DESCRIPTION,
@@ -27,8 +41,10 @@ from healthpipe.stages.segments import (
     usable_segments,
 )
 from healthpipe.workflow.input_reader import MANIFEST
-from healthpipe.workflow.results import accounted
+from healthpipe.workflow.notifications import desk_of, failure_of, record_delivery
+from healthpipe.workflow.stage_run import accounted, deliver_results, provenance
 from healthpipe.workflow.steps.context import Work
+from healthpipe.workflow.steps.release import let_tables_follow
 
 
 def curate(work: Work) -> dict[str, Any]:
@@ -115,3 +131,70 @@ def _write_segment(work: Work, engine: Engine, folder: str, part: str) -> list[s
     engine.write(CURATED_LINES, local, Format.PARQUET)
     work.root.storage.deliver(local, f"{folder}/{DATA}")
     return [f"{folder}/{DATA}"]
+
+
+# What a run that found nothing to do has in common with the live one.
+SAME = ("input", "records", "issues")
+
+
+def ingest(work: Work) -> dict[str, Any]:
+    """Make the input manifest, unless the live run is what this one would come to."""
+    _tell_of_dead_runs(work)
+    if work.request.engine is EngineName.ATHENA:
+        let_tables_follow(work.request.athena(), work.root, read_live(work.root).document)
+    work.progress.step("looking for files")
+    found = find_files(work.request.sources, work.root)
+    inputs = found_inputs(found)
+    own = fingerprint(inputs, work.options)
+    live = _record_of_live(work)
+    if live and not work.request.force and own == live.details.get("fingerprint"):
+        facts = {name: live.details[name] for name in SAME}
+        work.run.note(unchanged_since=live.run_id, **facts)
+        return {"status": CallStatus.UNCHANGED}
+    known = [InputFile.from_json(file) for file in work.attempt.notes.get("files", ())]
+    try:
+        manifest = work.intake.take_in(found, known)
+    except TakingInPaused as paused:
+        work.attempt.notes["files"] = [asdict(file) for file in paused.files]
+        raise
+    return {"files": len(manifest.files)}
+
+
+def _tell_of_dead_runs(work: Work) -> None:
+    """Tell of each run that died at work, and clear up after it."""
+
+    def tell(dead: Run) -> None:
+        delivery = desk_of(work.root, work.request).failed(failure_of(dead, DIED))
+        record_delivery(work.run, "failure", delivery)
+
+    sweep(work.root, tell)
+
+
+def _record_of_live(work: Work) -> RunRecord | None:
+    live = read_live(work.root).run_id
+    return Run(work.root, live).find_record() if live else None
+
+
+def step_of(name: PublishedStage) -> Callable[[Work], dict[str, Any]]:
+    """The step that computes a stage from the curated segments."""
+
+    def perform(work: Work) -> dict[str, Any]:
+        stage = STAGES[name]
+        outputs = stage.outputs(work.options, None)
+        with work.engine() as engine:
+            work.progress.step("computing the results", engine.progress)
+            segments = work.result("Curate")["segments"]
+            in_order = open_records(engine, work.options, segments, carried_by(outputs))
+            origin = provenance(work.run.record, work.request.sources, work.root)
+            place = ResultPlace(work.root.storage, f"{work.run.uri}/{name}/{work.attempt.number}")
+            writer = Writer(engine, work.options, origin, in_order, place)
+            local = work.scratch / "output"
+            files = writer.write_all(outputs, local)
+        uris = deliver_results(work.run, name, local, files)
+        written = [
+            {"stage": name.value, "name": file.name, "uri": uri, **file.to_json()}
+            for file, uri in zip(files, uris, strict=True)
+        ]
+        return {"files": written}
+
+    return perform

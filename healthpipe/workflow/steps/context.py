@@ -10,14 +10,13 @@ from typing import Any
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import Engine, Workplace
 from healthpipe.progress import Progress
-from healthpipe.runs.attempts import Attempt, result_of
+from healthpipe.runs.attempts import Attempt, StepJournal, result_of
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
 from healthpipe.stages.options import StageOptions
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.input_reader import Intake
-from healthpipe.workflow.journal import StepJournal
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from healthpipe.alerts.notifier import ExpiringRow
 from healthpipe.runs.attempts import result_of
 from healthpipe.runs.record import RunRecord
 from healthpipe.runs.run import Run
+from healthpipe.stages.catalog import ACCREDITATIONS
 from healthpipe.stages.curate import open_records
-from healthpipe.stages.days import Window
-from healthpipe.stages.filter_expiring import ACCREDITATIONS
+from healthpipe.stages.options import Window
 from healthpipe.stages.results import define_relations
-from healthpipe.workflow.announcing import desk_of, record_delivery
-from healthpipe.workflow.notifications import failure_of, reason_of
+from healthpipe.workflow.notifications import desk_of, failure_of, reason_of, record_delivery
 from healthpipe.workflow.steps.context import Work
 
 EXPIRING = "expiring"

@@ -1,19 +1,34 @@
-"""Audit: the whole run is judged before anything of it is published."""
+"""Audit: the whole run is judged before anything of it is published.
+
+The last steps of a run, of one that succeeded and of one that failed.
+
+Glue's tables of what is published, kept in step with the pointer, which alone is the truth.
+
+Publish: copies in production, and the pointer that makes them the live ones.
+"""
 
 import logging
+import uuid
+from collections.abc import Mapping
 from typing import Any
 
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.cancellation import raise_if_stopping
-from healthpipe.choices import Format
-from healthpipe.errors import GateFailed
-from healthpipe.publishing.audit import Level, count_rejected_files
+from healthpipe.choices import EngineName, Format
+from healthpipe.errors import GateFailed, HealthpipeError
+from healthpipe.publishing.audit import Level, count_rejected_files, coverage_of, live_coverage
 from healthpipe.publishing.audit import audit as audit_run
-from healthpipe.publishing.pointer import read_live
-from healthpipe.runs.attempts import Attempt
-from healthpipe.stages.balance import Balance
-from healthpipe.stages.coverage import coverage_of, live_coverage
-from healthpipe.stages.curate import BALANCE
-from healthpipe.stages.history import newest_generation
+from healthpipe.publishing.pointer import Live, newest_generation, read_live
+from healthpipe.publishing.prune import prune_published
+from healthpipe.publishing.publish import Publication
+from healthpipe.publishing.publish import publish as publish_outputs
+from healthpipe.runs.attempts import Attempt, abandon_unfinished
+from healthpipe.runs.cleanup import end_what_can_be
+from healthpipe.runs.locks import RootLock
+from healthpipe.runs.record import RunStatus
+from healthpipe.stages.curate import BALANCE, Balance
+from healthpipe.storage.layout import Root
+from healthpipe.workflow.notifications import reason_of
 from healthpipe.workflow.steps.context import Work
 
 log = logging.getLogger("healthpipe")
@@ -59,3 +74,76 @@ def audit(work: Work) -> dict[str, Any]:
     seen = {"live": live.document, "etag": live.etag}
     work.attempt.note(seen=seen)
     return seen
+
+
+def finish(work: Work) -> dict[str, Any]:
+    """Close the run's record, and remove published copies beyond those that are kept."""
+    end = work.run.record.good_end
+    removed: list[str] = []
+    if end is RunStatus.SUCCEEDED:
+        try:
+            removed = [each.uri for each in prune_published(work.root, work.request.keep)]
+        except OSError as error:  # those of the outside are; it is tried again by the next run
+            log.warning("old published runs were not removed: %s", error)
+    abandon_unfinished(work.run, but=work.attempt.step)
+    end_what_can_be(work.run)
+    work.run.finish(end)
+    RootLock.of(work.root).give_back(work.run.run_id)
+    return {"removed": removed}
+
+
+def cleanup(work: Work) -> dict[str, Any]:
+    """Give up what still runs here and elsewhere, close the run's record as failed, and give back
+    the lock.
+    """
+    abandoned, stopped = [], []
+    if work.run.exists:
+        abandoned = abandon_unfinished(work.run)
+        stopped = end_what_can_be(work.run)
+        work.run.finish(RunStatus.FAILED, reason_of(work.error))
+    RootLock.of(work.root).give_back(work.run.run_id)
+    return {"abandoned": abandoned, "stopped": stopped}
+
+
+def let_tables_follow(settings: AthenaSettings, root: Root, document: Mapping[str, Any]) -> None:
+    """Have the tables show what the pointer's document names, if they do not already.
+
+    A failure is only said: the next run tries again.
+    """
+    from healthpipe.engines.athena.published_tables import follow, lagging
+
+    try:
+        if document and lagging(settings, root, document):
+            follow(settings, root, document)
+    except HealthpipeError as error:
+        log.warning("the tables in Glue lag behind what is published: %s", error)
+
+
+STAGES = ("Extract", "FilterExpiring", "StateCounts")
+
+
+def publish(work: Work) -> dict[str, Any]:
+    """Publish the outputs in place of what Audit saw live. Raises `PublishConflict`."""
+    work.progress.step("publishing")
+    seen = work.result("Audit")
+    outputs = [file for step in STAGES for file in work.result(step)["files"]]
+    options = work.options
+    publication = Publication(
+        work.run.run_id, options.as_of.isoformat(), options.to_json(), outputs
+    )
+    nonce = work.attempt.notes.get("nonce") or uuid.uuid4().hex
+    work.attempt.note(nonce=nonce)
+    copied = 0
+
+    def pause() -> None:
+        nonlocal copied
+        copied += 1
+        work.attempt.notes["copied"] = copied
+        raise_if_stopping()
+
+    live = Live(seen["live"], seen["etag"])
+    document = publish_outputs(work.root, publication, live, nonce, pause=pause)
+    work.run.note(production=document)
+    if work.request.engine is EngineName.ATHENA:
+        let_tables_follow(work.request.athena(), work.root, document)
+    return document
