@@ -25,7 +25,7 @@ _is_unbroken: list[bool] = []
 _cancels: set[Callable[[], None]] = set()
 
 
-class Limit:
+class Deadline:
     """How long a piece of work may go on: for so many seconds, and until it is cancelled.
 
     Without `seconds` it may go on for ever. `is_cancelled` is an event to wait for.
@@ -63,11 +63,11 @@ class Limit:
             self._cancels.discard(cancel)
 
 
-_limit: ContextVar[Limit | None] = ContextVar("limit", default=None)
+_limit: ContextVar[Deadline | None] = ContextVar("limit", default=None)
 
 
 @contextmanager
-def limited(limit: Limit) -> Iterator[None]:
+def deadline_applied(limit: Deadline) -> Iterator[None]:
     """Make the work of the block, in this thread and in those that copy its context, end by it."""
     token = _limit.set(limit)
     try:
@@ -80,7 +80,7 @@ _winds_up: ContextVar[bool] = ContextVar("winds_up", default=False)
 
 
 @contextmanager
-def winding_up() -> Iterator[None]:
+def shielded() -> Iterator[None]:
     """Let the block go on though the work was told to end: for writing down how it ended."""
     token = _winds_up.set(True)
     try:
@@ -89,7 +89,7 @@ def winding_up() -> Iterator[None]:
         _winds_up.reset(token)
 
 
-def raise_if_stopping() -> None:
+def raise_if_cancelled() -> None:
     """Raise `Interrupted` once a signal came, `OutOfTime` once the limit of this work is reached.
 
     To be called between pieces of long work.
@@ -104,18 +104,18 @@ def raise_if_stopping() -> None:
 
 
 def wait_for_bytes(handle: int) -> None:
-    """Wait until a file or pipe has something to read, or ends. Raises as `raise_if_stopping` does.
+    """Wait until a file or pipe can be read or ends. Raises as `raise_if_cancelled` does.
 
     A signal that comes in the instant before a read would not end that read.
     """
     select.select([handle, *_wakes], [], [])
-    raise_if_stopping()
+    raise_if_cancelled()
 
 
 @contextmanager
-def cancelled_when_stopping(cancel: Callable[[], None]) -> Iterator[None]:
+def cancel_on_stop(cancel: Callable[[], None]) -> Iterator[None]:
     """Call `cancel` when a signal comes, or the work is cancelled, while the block runs."""
-    limit = _limit.get() or Limit()
+    limit = _limit.get() or Deadline()
     _cancels.add(cancel)
     try:
         with limit.cancels(cancel):
@@ -125,7 +125,7 @@ def cancelled_when_stopping(cancel: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def unbroken() -> Iterator[None]:
+def signals_deferred() -> Iterator[None]:
     """Have a signal that comes in the block raise at its end: for what must not be left half done.
 
     It does nothing in other threads than the main one, which no signal breaks off.
@@ -143,7 +143,7 @@ def unbroken() -> Iterator[None]:
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[None]:
+def interrupted_by_signals() -> Iterator[None]:
     """In the block a signal raises `Interrupted`; a second one ends the process at once."""
 
     def stop(number: int, _: FrameType | None) -> None:

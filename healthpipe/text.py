@@ -25,7 +25,7 @@ def span_text(span: datetime.timedelta) -> str:
     return " ".join(told) or "0 s"
 
 
-def between(start: str, end: str | None) -> str:
+def elapsed_text(start: str, end: str | None) -> str:
     """How long it was between two moments in ISO 8601; nothing without an end."""
     if end is None:
         return ""
@@ -43,11 +43,11 @@ _SPELLED = {
 }  # fmt: skip
 
 
-def visible(text: str) -> str:
+def escape_control_chars(text: str) -> str:
     """The text on one line, what steers shown as what it is: an escape as its code."""
     return text.translate(_SPELLED)
 
 
-def clipped(text: str, most: int) -> str:
+def truncate_text(text: str, most: int) -> str:
     """The text in at most `most` characters; what is cut off ends in three dots."""
     return text if len(text) <= most else f"{text[: most - 3].rstrip()}..."

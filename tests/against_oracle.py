@@ -14,7 +14,7 @@ import duckdb
 from healthpipe.choices import Format, Grain
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.options import StageOptions, options_from_words
-from healthpipe.workflow.stage_run import Request, StageResult, run_stage
+from healthpipe.workflow.stage_run import StageRequest, StageResult, run_stage
 from tests.oracle import File, Options, Oracle
 from tests.rigs import Rig
 
@@ -164,7 +164,7 @@ def check_by_hand(rig: Rig, files: list[File], wanted: Options, names: list[str]
             oracle = Oracle(files, replace(wanted, top=case.shape.get("top")))
             # Elsewhere what a run keeps for itself is written in parts, in no order.
             output = f"{folder}/output" if rig.is_remote and case.is_ordered else None
-            request = Request(
+            request = StageRequest(
                 STAGES[case.stage],
                 root,
                 [source],

@@ -12,7 +12,7 @@ from healthpipe.aws.session import AthenaSettings
 from healthpipe.engines import open_embedded
 from healthpipe.engines.athena import queries
 from healthpipe.engines.athena.engine import AthenaEngine
-from healthpipe.engines.base import LineFile, Workplace
+from healthpipe.engines.base import EngineContext, LineFile
 from healthpipe.storage import open_storage
 from tests.local_aws import LocalAws, local_aws
 
@@ -69,12 +69,14 @@ class Site:
         """A raw file on S3."""
         return LineFile(self.put(f"raw/{name}", content), name, date, landed, len(content))
 
-    def workplace(self, attempt: str = "curate-1", patience_s: float | None = None) -> Workplace:
+    def workplace(
+        self, attempt: str = "curate-1", patience_s: float | None = None
+    ) -> EngineContext:
         scratch = self.folder / attempt
         scratch.mkdir(exist_ok=True)
         token = f"{RUN_ID}/{attempt}"
         uri = f"{PLACE}/{attempt}"
-        return Workplace(scratch, uri, self.storage, token, self.notes, patience_s)
+        return EngineContext(scratch, uri, self.storage, token, self.notes, patience_s)
 
     def engine(self, attempt: str = "curate-1", patience_s: float | None = None) -> AthenaEngine:
         return AthenaEngine.open(self.workplace(attempt, patience_s), self.settings)

@@ -11,13 +11,13 @@ from uuid import uuid4
 
 from healthpipe.engines.base import Query
 from healthpipe.stages.catalog import LAPSING, STAGES
-from healthpipe.stages.curate import Carried, judge_lines, keep_records
+from healthpipe.stages.curate import Projection, judge_lines, keep_records
 from tests.against_oracle import before_the_end, nest, stage_options, taken_apart
 from tests.container_oracle import lines_of, split_lines
 from tests.oracle import File, Options, Oracle
 from tests.trino_engine import RawFile, TrinoEngine
 
-EVERYTHING = frozenset(Carried)
+EVERYTHING = frozenset(Projection)
 
 
 def as_raw(file: File, folder: str) -> RawFile:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthpipe.alerts.channels import Message
-from healthpipe.alerts.messages import failed, subject
-from healthpipe.alerts.notifier import AlertDesk, Failure, open_failure
+from healthpipe.alerts.messages import failure_message, subject
+from healthpipe.alerts.notifier import Failure, Notifier, open_failure
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
@@ -26,7 +26,7 @@ def root(tmp_path):
 
 
 def desk(root, channel, hours=0.0):
-    return AlertDesk(root, channel, START + datetime.timedelta(hours=hours))
+    return Notifier(root, channel, START + datetime.timedelta(hours=hours))
 
 
 def failure(step="Curate", code="disk_full", run_id="run-1"):
@@ -430,7 +430,7 @@ def test_the_documented_failure_is_what_is_sent():
         run_id, "Curate", "service_failed", message, hint, f"healthpipe runs retry {run_id}"
     )
 
-    sent = failed("/srv/health", failing, None)
+    sent = failure_message("/srv/health", failing, None)
 
     assert f"Subject: {sent.subject}\n\n{sent.body}```" in document.read_text(encoding="utf-8")
 

@@ -15,7 +15,13 @@ from healthpipe.engines.base import Constants, Query
 from healthpipe.engines.sql import column_names
 from healthpipe.errors import UsageError
 from healthpipe.stages.catalog import STAGES, View
-from healthpipe.stages.curate import CURATED_LINES, Carried, judge_lines, keep_records, open_records
+from healthpipe.stages.curate import (
+    CURATED_LINES,
+    Projection,
+    judge_lines,
+    keep_records,
+    open_records,
+)
 from healthpipe.stages.options import options_from_words
 from healthpipe.stages.results import define_relations
 from healthpipe.storage.layout import Root
@@ -53,7 +59,7 @@ def in_utf8(content: bytes) -> bytes:
 def judged(engine, files, **shape):
     """Make `records` and `current` of raw files."""
     judge_lines(engine, files)
-    keep_records(engine, options(**shape), set(Carried))
+    keep_records(engine, options(**shape), set(Projection))
 
 
 def rows_of(path, fmt: Format) -> list:
@@ -241,7 +247,7 @@ def test_segments_that_either_engine_wrote_are_read_by_both(site, tmp_path):
             engine.write(CURATED_LINES, path, Format.PARQUET)
             segments.append(site.put(f"curated/{engine.name}.parquet", path.read_bytes()))
         for engine in (athena, embedded):
-            open_records(engine, chosen, segments, set(Carried) - {Carried.DETAILS})
+            open_records(engine, chosen, segments, set(Projection) - {Projection.DETAILS})
             assert [row[0] for row in engine.rows(Query("extract", chosen.values()))] == [
                 "F1",
                 "F2",

@@ -217,15 +217,14 @@ WORK = """
 from pathlib import Path
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.engines import open_engine
-from healthpipe.engines.base import LineFile, Workplace
-from healthpipe.engines.base import Constants, Query
+from healthpipe.engines.base import EngineContext, LineFile, Query
 from healthpipe.storage import open_storage
-from healthpipe.cancellation import stopped_by_signals
+from healthpipe.cancellation import interrupted_by_signals
 from healthpipe.choices import EngineName
 import sys
 uri, place, scratch = sys.argv[1:]
-workplace = Workplace(Path(scratch), place, open_storage(place), "run/step-1")
-with stopped_by_signals(), open_engine(EngineName.ATHENA, workplace, AthenaSettings()) as engine:
+context = EngineContext(Path(scratch), place, open_storage(place), "run/step-1")
+with interrupted_by_signals(), open_engine(EngineName.ATHENA, context, AthenaSettings()) as engine:
     engine.read_lines([LineFile(uri, "a", None, landed=False, size=1)])
     engine.define("judged", Query("judged"))
     engine.rows(Query("judged").only("facility_id"))

@@ -10,15 +10,20 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.stub import ANY, Stubber
 
-from healthpipe.engines.athena.api import Calls
-from healthpipe.engines.athena.errors import BrokenQuery, Ended, FilesUnreadable, failure
+from healthpipe.engines.athena.api import AthenaApi
+from healthpipe.engines.athena.errors import (
+    BrokenQuery,
+    FilesUnreadable,
+    QueryExecution,
+    query_error,
+)
 from healthpipe.engines.athena.queries import (
     DEADLINE_S,
     LONGEST_WAIT_S,
-    Queries,
+    AthenaQueryRunner,
     estimated_usd,
-    stopped,
-    waits,
+    poll_intervals,
+    stop_and_wait,
 )
 from healthpipe.errors import (
     Interrupted,
@@ -129,8 +134,10 @@ def dropped():
 
 
 def queries_of(athena, clock=None, journal=None, **given):
-    calls = Calls(athena, athena, "healthpipe", "primary", clock or StillClock(), random=Random(1))
-    return Queries(calls, journal or Journal(), "run/step-1", **given)
+    calls = AthenaApi(
+        athena, athena, "healthpipe", "primary", clock or StillClock(), random=Random(1)
+    )
+    return AthenaQueryRunner(calls, journal or Journal(), "run/step-1", **given)
 
 
 def test_a_query_is_started_as_athena_wants_it():
@@ -147,7 +154,7 @@ def test_a_query_is_started_as_athena_wants_it():
     }
     with Stubber(client) as stub:
         stub.add_response("start_query_execution", {"QueryExecutionId": "q"}, expected)
-        calls = Calls(client, client, "healthpipe", "primary", StillClock(), place)
+        calls = AthenaApi(client, client, "healthpipe", "primary", StillClock(), place)
         assert calls.start("select 1", "t" * 64) == "q"
 
 
@@ -158,7 +165,7 @@ def test_the_token_is_of_the_attempt_and_the_sql_in_64_hex_characters():
     assert len(athena.queries) == 1
     queries_of(athena).run(lambda _: "select 2")
     other = queries_of(athena)
-    Queries(other.calls, other.journal, "run/step-2").run(lambda _: "select 1")
+    AthenaQueryRunner(other.calls, other.journal, "run/step-2").run(lambda _: "select 1")
     assert len(athena.queries) == 3
     assert all(re.fullmatch(r"[0-9a-f]{64}", token) for token in athena.by_token)
 
@@ -196,7 +203,7 @@ def test_polls_grow_apart_to_five_seconds_and_are_jittered():
     assert 0.1 <= clock.waited[0] <= 0.2
     assert max(clock.waited) <= LONGEST_WAIT_S
     assert sum(clock.waited) > 80
-    steps = [next(wait for wait in waits(seed)) for seed in "abcd"]
+    steps = [next(wait for wait in poll_intervals(seed)) for seed in "abcd"]
     assert len(set(steps)) == 4
     assert all(later > earlier / 2 for earlier, later in pairwise(clock.waited))
 
@@ -376,13 +383,14 @@ def test_a_failure_says_the_query_and_what_to_do_without_values_and_is_not_retri
 
 
 def test_a_broken_query_is_a_bug_and_no_other_failure_is():
-    assert {workflow_name_of(failure(Ended("q", *life.split(" ", 1)[:1], 0, life.split(" ", 1)[1])))
-            for life in FAILURES} == {"Bug", "Transient", "Misconfigured"}  # fmt: skip
+    ends = (life.split(" ", 1) for life in FAILURES)
+    errors = (query_error(QueryExecution("q", state, 0, reason)) for state, reason in ends)
+    assert set(map(workflow_name_of, errors)) == {"Bug", "Transient", "Misconfigured"}
 
 
 def test_athenas_own_word_on_retries_counts_but_not_for_files():
-    unknown = Ended("q", "FAILED", 0, "SOMETHING_NEW: x", may_be_retried=True)
-    assert isinstance(failure(unknown), ServiceFailed)
+    unknown = QueryExecution("q", "FAILED", 0, "SOMETHING_NEW: x", may_be_retried=True)
+    assert isinstance(query_error(unknown), ServiceFailed)
     athena = Athena(["FAILED HIVE_BAD_DATA: x"], ["SUCCEEDED"])
     athena.get_query_execution = retryable(athena.get_query_execution)
     with pytest.raises(FilesUnreadable):
@@ -413,7 +421,7 @@ def test_recorded_queries_are_stopped_and_seen_to_end():
     queries = queries_of(athena)
     for text in ("a", "b"):
         queries.calls.start(text, text)
-    ended = list(stopped(queries.calls, ["query-1", "query-2", "unknown"]))
+    ended = list(stop_and_wait(queries.calls, ["query-1", "query-2", "unknown"]))
     assert [(each.id, each.state) for each in ended] == [
         ("query-1", "CANCELLED"),
         ("query-2", "CANCELLED"),

@@ -7,7 +7,7 @@ import pytest
 from botocore import exceptions
 from botocore.stub import Stubber
 
-from healthpipe.aws.errors import failures_told, translated
+from healthpipe.aws.errors import translate_error, translated_errors
 from healthpipe.aws.session import AwsAccess, Patience, client
 from healthpipe.errors import (
     HealthpipeError,
@@ -69,7 +69,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("code", "status", "ends", "says"), ANSWERS)
 def test_an_answer_of_a_service_ends_as_a_retry_could_help(code, status, ends, says):
-    error = translated(refused(code, status), GET, OBJECT)
+    error = translate_error(refused(code, status), GET, OBJECT)
 
     assert (exit_code_of(error), workflow_name_of(error)) == ends
     assert says in str(error)
@@ -101,7 +101,7 @@ FAILURES = [
 
 @pytest.mark.parametrize(("failure", "ends", "says"), FAILURES, ids=lambda each: str(each)[:30])
 def test_a_failure_on_the_way_ends_as_a_retry_could_help(failure, ends, says):
-    error = translated(failure, GET, OBJECT)
+    error = translate_error(failure, GET, OBJECT)
 
     assert (exit_code_of(error), workflow_name_of(error)) == ends
     assert says in str(error)
@@ -116,7 +116,7 @@ def test_every_failure_of_botocore_becomes_one_of_ours():
     ]
     assert len(kinds) > 80
     for kind in kinds:
-        with pytest.raises((ServiceFailed, UsageError)), failures_told(GET, OBJECT):
+        with pytest.raises((ServiceFailed, UsageError)), translated_errors(GET, OBJECT):
             raise kind.__new__(kind)
 
 
@@ -125,22 +125,24 @@ def test_what_the_last_of_many_attempts_failed_with_counts():
     retried = exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2)
     retried.last_exception = last
 
-    assert "refused access" in str(translated(retried, GET, OBJECT))
+    assert "refused access" in str(translate_error(retried, GET, OBJECT))
 
 
 def test_an_object_that_is_gone_or_changed_is_told_from_other_failures():
     gone, changed = refused("NoSuchKey", 404), refused("PreconditionFailed", 412)
 
-    assert isinstance(translated(gone, GET, OBJECT), ObjectMissing)
-    assert isinstance(translated(gone, GET, OBJECT), FileNotFoundError)
-    assert isinstance(translated(changed, GET, OBJECT), InputChanged)
-    table = translated(refused("EntityNotFoundException", 400), "glue:GetTable", "healthpipe.raw")
+    assert isinstance(translate_error(gone, GET, OBJECT), ObjectMissing)
+    assert isinstance(translate_error(gone, GET, OBJECT), FileNotFoundError)
+    assert isinstance(translate_error(changed, GET, OBJECT), InputChanged)
+    table = translate_error(
+        refused("EntityNotFoundException", 400), "glue:GetTable", "healthpipe.raw"
+    )
     assert isinstance(table, UsageError)
 
 
 def test_errors_of_ours_and_bugs_pass_as_they_are():
     for error in (ServiceFailed("the disk is full"), KeyError("x")):
-        with pytest.raises(type(error)) as raised, failures_told(GET, OBJECT):
+        with pytest.raises(type(error)) as raised, translated_errors(GET, OBJECT):
             raise error
         assert raised.value is error
 

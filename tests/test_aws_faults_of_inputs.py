@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from healthpipe.ingest.readers import ReadsThere
+from healthpipe.ingest.readers import S3Reader
 from tests.aws_runs import LATE, RAW, SOON, facility, require_failed
 
 pytestmark = pytest.mark.slow
@@ -75,7 +75,7 @@ def test_an_input_that_is_deleted_before_the_embedded_engine_reads_is_left_out(p
 @pytest.fixture
 def trusting(monkeypatch):
     """Ingest takes every file for one that Athena can read."""
-    monkeypatch.setattr(ReadsThere, "is_in_place", lambda *_: True)
+    monkeypatch.setattr(S3Reader, "is_in_place", lambda *_: True)
 
 
 def test_files_that_athena_cannot_read_are_landed_and_read_once_more(place, trusting):

@@ -3,7 +3,7 @@
 import pytest
 
 from healthpipe.doctor import environment
-from healthpipe.doctor.checks import Check, Finding, Verdict, carry_out
+from healthpipe.doctor.checks import Check, CheckResult, Verdict, run_checks
 from healthpipe.errors import ServiceFailed
 
 
@@ -47,8 +47,8 @@ def test_what_rests_on_a_failed_check_is_not_looked_at(needs):
         Check("c", lambda: looked.append("c") or "fine", needs=needs),
         Check("d", lambda: "fine"),
     ]
-    found = list(carry_out(checks))
-    assert found[0] == Finding("a", Verdict.FAILED, "it does not answer", "wake it")
+    found = list(run_checks(checks))
+    assert found[0] == CheckResult("a", Verdict.FAILED, "it does not answer", "wake it")
     verdicts = [finding.verdict for finding in found]
     assert verdicts == [Verdict.FAILED, Verdict.SKIPPED, Verdict.SKIPPED, Verdict.OK]
     assert looked == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from healthpipe.cancellation import stopped_by_signals, unbroken
+from healthpipe.cancellation import interrupted_by_signals, signals_deferred
 from healthpipe.errors import Interrupted
 from healthpipe.stages import curate
 from healthpipe.workflow.steps import release
@@ -105,7 +105,7 @@ def test_a_run_interrupted_after_it_published_says_so_and_a_retry_does_the_rest(
         raise Interrupted(signal.SIGTERM)
 
     with monkeypatch.context() as patched:
-        patched.setattr("healthpipe.alerts.notifier.AlertDesk.expiring", interrupt)
+        patched.setattr("healthpipe.alerts.notifier.Notifier.expiring", interrupt)
         outcome = cli("orchestrate", "examples", "--as-of", AS_OF)
 
     assert outcome.code == 143
@@ -229,7 +229,7 @@ def test_a_signal_waits_for_the_end_of_what_must_not_be_broken():
     done = []
 
     def do_all():
-        with stopped_by_signals(), unbroken():
+        with interrupted_by_signals(), signals_deferred():
             os.kill(os.getpid(), signal.SIGTERM)
             done.append("all")
 

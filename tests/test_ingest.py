@@ -19,9 +19,9 @@ from healthpipe.errors import SourceNotFound
 from healthpipe.ingest import content as ingest_content
 from healthpipe.ingest.content import Content
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.landing import LandingPlace, land
+from healthpipe.ingest.landing import LandingFolder, land
 from healthpipe.ingest.manifest import Manifest
-from healthpipe.ingest.readers import ReadsHere
+from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import find_files
 from healthpipe.stages.curate import judge_lines, keep_records
 from healthpipe.stages.options import options_from_words
@@ -160,7 +160,7 @@ def find(folder, *sources):
 
 
 def take_in(folder, *sources):
-    return Lander(LandingPlace.here(folder / "landed"), ReadsHere(AwsAccess())).take_in(
+    return Lander(LandingFolder.here(folder / "landed"), LocalReader(AwsAccess())).take_in(
         find(folder, *sources)
     )
 

@@ -11,8 +11,8 @@ import pytest
 
 from healthpipe.asl.concurrency import SystemClock
 from healthpipe.asl.errors import StateFailed
-from healthpipe.asl.interpreter import Event, Interpreter, Told, What
-from healthpipe.cancellation import Limit
+from healthpipe.asl.interpreter import Event, EventType, Interpreter, Told
+from healthpipe.cancellation import Deadline
 from healthpipe.errors import Interrupted, OutOfTime
 from tests.states_language.building import DONE, branch, machine, parallel, pass_, retry, task
 from tests.states_language.ours import observe
@@ -191,7 +191,7 @@ def test_a_task_is_told_how_long_it_may_take():
 
 
 def test_an_error_of_a_task_that_noticed_its_time_is_over_is_a_timeout(monkeypatch):
-    monkeypatch.setattr(Limit, "remaining", lambda _: 0.0)
+    monkeypatch.setattr(Deadline, "remaining", lambda _: 0.0)
 
     def slow(_, limit):
         limit.raise_if_reached()
@@ -294,9 +294,9 @@ def test_the_time_of_the_machine_cuts_a_wait_short():
 def test_a_branch_that_was_left_to_itself_tells_nothing_more():
     told = []
     with Told(told.append) as teller:
-        teller.tell(Event(What.ENTERED, "In"))
-    teller.tell(Event(What.STOPPED, "In"))
-    assert told == [Event(What.ENTERED, "In")]
+        teller.tell(Event(EventType.ENTERED, "In"))
+    teller.tell(Event(EventType.STOPPED, "In"))
+    assert told == [Event(EventType.ENTERED, "In")]
 
 
 def test_nothing_is_told_after_the_end():

@@ -11,7 +11,7 @@ import pytest
 
 from healthpipe.errors import Interrupted, ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.storage.lease import VALID_S, Lease, Lost, this_machine
+from healthpipe.storage.lease import VALID_S, Lease, LeaseLost, this_machine
 from healthpipe.storage.local import LocalStorage
 
 
@@ -85,7 +85,7 @@ def test_it_is_over_when_it_was_not_written_for_its_validity(lease, storage):
     storage.passed = 0
     assert lease.read()["holder"] == "second"
 
-    with pytest.raises(Lost):
+    with pytest.raises(LeaseLost):
         first.renew()
     first.give_back()
     assert lease.read()["holder"] == "second", "who lost it cannot give it back"
@@ -178,7 +178,7 @@ def test_a_shared_one_goes_on_in_another_process_of_its_holder_only(lease):
     first = lease.take("run", is_shared=True)
     assert lease.take("other", is_shared=True) is None
     assert lease.take("run", is_shared=True), "the same run in another process"
-    with pytest.raises(Lost):
+    with pytest.raises(LeaseLost):
         first.renew()
     again = first.taken_again()
     again.renew()
@@ -190,7 +190,7 @@ def test_one_that_is_not_shared_is_its_process_s_alone(lease):
     assert lease.take("run") is None
     assert lease.take("run", is_shared=True) is None
     assert lease.take("sweeper", is_certain=True)
-    with pytest.raises(Lost):
+    with pytest.raises(LeaseLost):
         tenure.renew()
     assert tenure.taken_again() is None
 

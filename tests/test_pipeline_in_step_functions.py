@@ -14,7 +14,7 @@ from healthpipe.runs.run import runs_of
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.lambda_handler import ERRORS, handler
 from healthpipe.workflow.orchestrate import pipeline_path
-from healthpipe.workflow.policy import findings
+from healthpipe.workflow.policy import policy_violations
 from healthpipe.workflow.steps import catalog
 from tests.conftest import AS_OF
 from tests.states_language.second_opinion import PATIENCE, step_functions
@@ -86,7 +86,7 @@ def without_branches(path):
 
 
 def test_it_keeps_the_rules_of_the_project():
-    assert findings(MACHINE) == []
+    assert policy_violations(MACHINE) == []
 
 
 def test_a_good_execution_publishes(execute, root):

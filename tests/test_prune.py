@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from healthpipe.errors import ServiceFailed
 from healthpipe.publishing.pointer import history
-from healthpipe.publishing.prune import carry_out, plan_prune, prune_published
+from healthpipe.publishing.prune import plan_prune, prune_published, remove_planned
 from healthpipe.publishing.publish import rollback
 from healthpipe.stages import segments
 from healthpipe.storage import local
@@ -36,7 +36,8 @@ def plan(root, keep=7, days=DAYS):
 
 def prune(root, keep=7, days=DAYS):
     return {
-        (each.kind.value, Path(each.uri).name) for each in carry_out(root, plan(root, keep, days))
+        (each.kind.value, Path(each.uri).name)
+        for each in remove_planned(root, plan(root, keep, days))
     }
 
 
@@ -151,7 +152,7 @@ def test_what_became_live_since_the_plan_stays(root):
     planned = plan(root, keep=1)
     rollback(root, runs[0], "n")
 
-    carry_out(root, planned)
+    remove_planned(root, planned)
 
     assert below(root.production) == [runs[0], runs[2], "current.json"]
     assert below(root.runs) == [runs[0], runs[2]]
@@ -203,7 +204,7 @@ def test_a_segment_goes_once_no_run_can_use_it(orchestrate, root, examples, monk
     (removal,) = plan(root)
     assert (removal.kind.value, below(root.curated)) == ("segment", [Path(removal.uri).name])
     assert removal.bytes == sum(path.stat().st_size for path in Path(removal.uri).iterdir())
-    carry_out(root, [removal])
+    remove_planned(root, [removal])
     assert below(root.curated) == []
     orchestrate()
     require_whole(root)
@@ -274,11 +275,11 @@ def test_killed_while_it_removes_nothing_half_is_found_and_the_next_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(local.shutil, "rmtree", kill)
         with pytest.raises(Killed):
-            carry_out(root, planned)
+            remove_planned(root, planned)
 
     require_whole(root)
     assert any(name.startswith(".tmp-") for name in below(f"{root.uri}/{folder}"))
-    carry_out(root, plan_prune(root, keep=1, days=DAYS, today=far))
+    remove_planned(root, plan_prune(root, keep=1, days=DAYS, today=far))
     assert below(root.production) == [runs[2], "current.json"]
     assert (below(root.runs), below(root.curated)) == ([runs[2]], [])
     orchestrate()
@@ -328,7 +329,7 @@ def test_files_that_a_kill_left_half_written_go_when_they_are_old(root):
         planned = plan_prune(root, keep=7, days=DAYS, today=today)
         assert [each.kind.value for each in planned].count("fragment") == fragments
 
-    carry_out(root, planned)
+    remove_planned(root, planned)
     assert not half.exists()
     assert Path(root.uri, "raw", ".tmp-1234").exists()
     require_whole(root)

@@ -447,7 +447,7 @@ def test_a_replay_killed_before_the_answers_were_noted_is_finished_by_the_next(
 ):
     rejecting(BROKEN + b"\n")
     with monkeypatch.context() as patched:
-        patched.setattr(replaying, "record_answers", lambda *_: 1 / 0)
+        patched.setattr(replaying, "record_resolutions", lambda *_: 1 / 0)
         assert cli("quarantine", "replay", mend(record("F2"))).code == 1
     assert cli("extract", "--json").document["records"]["resolved"] == 0
 

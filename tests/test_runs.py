@@ -14,10 +14,10 @@ import pytest
 from healthpipe.errors import GateFailed, LockHeld, OutOfTime, RunNotFound, ServiceFailed
 from healthpipe.publishing.pointer import read_live
 from healthpipe.publishing.publish import publish, rollback
-from healthpipe.runs.attempts import Attempt, GivenUp, abandon_unfinished
+from healthpipe.runs.attempts import Attempt, AttemptSuperseded, abandon_unfinished
 from healthpipe.runs.cleanup import sweep, sweep_stages
-from healthpipe.runs.locks import Liveness, RootLock
-from healthpipe.runs.record import Execution, RunRecord, RunStatus, describe
+from healthpipe.runs.locks import RootLock, RunLock
+from healthpipe.runs.record import Execution, RunRecord, RunStatus, describe_error
 from healthpipe.runs.run import Run, records_of, runs_of
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
@@ -268,7 +268,7 @@ def test_the_record_of_a_dead_run_says_at_which_step_it_died(root, begun):
     run = begun()
     Attempt.begin(run, "Ingest").succeed({})
     Attempt.begin(run, "Curate")
-    Liveness.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
+    RunLock.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
 
     assert swept(root) == [RUN]
     dead = Run(root, RUN).record
@@ -295,7 +295,7 @@ def test_a_step_that_was_killed_before_the_record_told_of_it_is_entered(begun):
 
 def test_what_a_dead_process_left_half_written_is_gone_once_its_run_goes_on(root, begun):
     run = begun()
-    Liveness.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
+    RunLock.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
     left = Path(run.uri, "steps", ".tmp-1")
     left.parent.mkdir()
     left.write_text("half")
@@ -323,7 +323,7 @@ def test_stages_by_hand_clear_up_after_their_like_alone(root, holder):
 def test_a_run_killed_before_its_first_record_leaves_nothing(root, tmp_path):
     run = Run(root, RUN)
     run.hold()
-    Liveness.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
+    RunLock.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
     assert swept(root) == []
     assert list((tmp_path / "data" / "runs").iterdir()) == []
 
@@ -349,7 +349,7 @@ def test_an_attempt_that_another_one_follows_can_never_finish(begun):
     first = Attempt.begin(run, "Publish")
     Attempt.begin(run, "Publish")
     for late in (lambda: first.succeed({}), lambda: first.note(x=1), first.pause):
-        with pytest.raises(GivenUp):
+        with pytest.raises(AttemptSuperseded):
             late()
     assert not Attempt.last(run, "Publish").is_done
     run.let_go()
@@ -360,7 +360,7 @@ def test_an_abandoned_attempt_can_never_finish(begun):
     Attempt.begin(run, "Ingest").succeed({})
     late = Attempt.begin(run, "Curate")
     assert abandon_unfinished(run) == ["Curate"]
-    with pytest.raises(GivenUp):
+    with pytest.raises(AttemptSuperseded):
         late.succeed({})
     assert [step["status"] for step in run.record.steps] == ["succeeded", "abandoned"]
     run.let_go()
@@ -381,7 +381,7 @@ def test_the_step_that_failed_is_told_from_those_that_were_stopped_for_it(begun)
     Attempt.begin(run, "FilterExpiring").fail(error)
     Attempt.begin(run, "StateCounts").fail(OutOfTime())
     abandon_unfinished(run)
-    assert failed_step(run.record, describe(error)) == "FilterExpiring"
+    assert failed_step(run.record, describe_error(error)) == "FilterExpiring"
     assert failed_step(run.record, {"code": "timeout"}) == "Extract"
     run.let_go()
 
@@ -394,7 +394,7 @@ def test_people_are_told_of_a_dead_run_before_it_is_closed(root, holder):
 
     with pytest.raises(SystemExit):
         sweep(root, killed)
-    Liveness.of(root, RUN).give_back(is_over=False)  # as the kernel does for a dead process
+    RunLock.of(root, RUN).give_back(is_over=False)  # as the kernel does for a dead process
     assert swept(root) == [RUN]
 
 

@@ -221,8 +221,8 @@ def test_a_transfer_ends_when_the_work_is_to_stop(storage, bucket, monkeypatch):
 @pytest.mark.usefixtures("small_parts")
 def test_work_that_is_cancelled_ends_its_transfers_in_other_threads(storage, bucket):
     fill(bucket, ["a"], LARGE)
-    limit = cancellation.Limit()
-    with cancellation.limited(limit), pytest.raises(cancellation.OutOfTime):
+    limit = cancellation.Deadline()
+    with cancellation.deadline_applied(limit), pytest.raises(cancellation.OutOfTime):
         storage.local_copies([f"s3://{bucket}/a"], lambda *_: limit.cancel())
     assert cached() == []
 

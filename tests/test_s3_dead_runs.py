@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from healthpipe.runs.locks import Liveness, RootLock, marked_runs
+from healthpipe.runs.locks import RootLock, RunLock, marked_runs
 from healthpipe.runs.record import RunRecord
 from healthpipe.runs.run import Run
 from healthpipe.storage.layout import Root
@@ -135,8 +135,8 @@ def left(root, s3_bucket):
     def leave(run_id, command):
         run = Run(root, run_id)
         run.begin(record(run_id, command))
-        Liveness.of(root, run_id)._tenure._is_over.set()  # its process renews it no more
-        Liveness._known.pop(f"{root.place}/{run_id}")
+        RunLock.of(root, run_id)._tenure._is_over.set()  # its process renews it no more
+        RunLock._known.pop(f"{root.place}/{run_id}")
         elsewhere(s3_bucket, f"data/state/at-work/{run_id}.json")
         return run
 

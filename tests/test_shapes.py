@@ -15,11 +15,11 @@ from hypothesis import example, given, settings
 from healthpipe.aws.session import AwsAccess
 from healthpipe.ingest.content import Content
 from healthpipe.ingest.formats import Shape, records_in
-from healthpipe.ingest.json_splitter import RawValues
+from healthpipe.ingest.json_splitter import JsonSplitter
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.landing import LandingPlace, land_container
+from healthpipe.ingest.landing import LandingFolder, land_container
 from healthpipe.ingest.manifest import InputFile
-from healthpipe.ingest.readers import ReadsHere
+from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import find_files
 from healthpipe.storage.layout import Root
 from tests.conftest import AS_OF
@@ -96,7 +96,9 @@ def take_in(folder: Path, name: str, content: bytes) -> InputFile:
     (folder / name).write_bytes(content)
     found = find_files([str(folder / name)], Root(str(folder / "root")))
     return (
-        Lander(LandingPlace.here(folder / "landed"), ReadsHere(AwsAccess())).take_in(found).files[0]
+        Lander(LandingFolder.here(folder / "landed"), LocalReader(AwsAccess()))
+        .take_in(found)
+        .files[0]
     )
 
 
@@ -252,7 +254,7 @@ class Endless(io.RawIOBase):
 
 def test_an_array_is_streamed_in_constant_memory(tmp_path):
     tracemalloc.start()
-    _, records = records_in(lambda: RawValues(Endless(100_000), tmp_path / "spill"))
+    _, records = records_in(lambda: JsonSplitter(Endless(100_000), tmp_path / "spill"))
     assert sum(record == PRETTY_LINE.decode() for record in records) == 100_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -306,7 +308,7 @@ def test_no_value_is_cut_where_reading_pauses(tmp_path, size, monkeypatch):
     )
 
     with (tmp_path / "in").open("rb") as file:
-        _, records = records_in(lambda: RawValues(file, tmp_path / "spill"))
+        _, records = records_in(lambda: JsonSplitter(file, tmp_path / "spill"))
         found = list(records)
 
     assert found == ["1.5e+10", "-0.25", '"ä€🏥"', '{"a": [1.0, true]}', "null", "1E5"]

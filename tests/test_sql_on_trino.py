@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from healthpipe.choices import Format, PublishedStage
 from healthpipe.engines.base import Query
-from healthpipe.stages.catalog import RECORD, STAGES, View, carried_by
+from healthpipe.stages.catalog import RECORD, STAGES, View, projections_of
 from healthpipe.stages.curate import CURATED_LINES, judge_lines, keep_records, open_records
 from healthpipe.stages.results import define_relations
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.stage_run import Request, run_stage
+from healthpipe.workflow.stage_run import StageRequest, run_stage
 from tests import fuzz
 from tests.against_oracle import CASES, read_parquet, stage_options
 from tests.conftest import EXAMPLES
@@ -116,7 +116,7 @@ def test_fifty_thousand_dirty_records_come_out_as_duckdb_has_them(engine, cli, t
 
     for case in CASES.values():
         options = stage_options(wanted, **case.shape)
-        request = Request(
+        request = StageRequest(
             STAGES[case.stage],
             Root(f"{tmp_path}/root"),
             [f"{tmp_path}/dirty"],
@@ -168,7 +168,7 @@ def test_the_three_stages_scan_less_than_a_fifth_of_the_raw_bytes(engine, cli, t
         before = engine.scanned
         # A twin has the same rows.
         (view, fmt), *_ = outputs = STAGES[name].outputs(options, None)
-        open_records(engine, options, [segment], carried_by(outputs))
+        open_records(engine, options, [segment], projections_of(outputs))
         query = view.query(options)
         assert engine.rows(query.only(RECORD) if fmt is Format.NDJSON else query)
         scanned[name] = engine.scanned - before

@@ -213,7 +213,7 @@ def test_publishing_goes_on_with_the_files_that_are_not_there_yet(call, root, mo
         if len(calls) == 3:
             raise errors.OutOfTime
 
-    monkeypatch.setattr("healthpipe.workflow.steps.release.raise_if_stopping", stop_at_the_third)
+    monkeypatch.setattr("healthpipe.workflow.steps.release.raise_if_cancelled", stop_at_the_third)
     assert call("Publish") == "RUNNING"
     assert read_live(root).document == {}
     assert call("Publish") == "DONE"

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from healthpipe.text import between, moment_text, span_text
+from healthpipe.text import elapsed_text, moment_text, span_text
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,5 @@ def test_a_moment_is_told_in_utc():
 
 
 def test_what_has_not_ended_took_no_time_yet():
-    assert between("2026-02-15T01:00:00+00:00", None) == ""
-    assert between("2026-02-15T01:00:00+00:00", "2026-02-15T04:02:00+02:00") == "1 h 2 min"
+    assert elapsed_text("2026-02-15T01:00:00+00:00", None) == ""
+    assert elapsed_text("2026-02-15T01:00:00+00:00", "2026-02-15T04:02:00+02:00") == "1 h 2 min"

@@ -4,13 +4,13 @@ import pytest
 
 from healthpipe.asl import definition
 from healthpipe.asl.definition import machines
-from healthpipe.workflow.policy import findings
+from healthpipe.workflow.policy import policy_violations
 from tests.sound_pipeline import SERVICE_ERRORS, catch_to, sound_pipeline, step
 
 
 def found_in(workflow):
     definition.check(workflow, "the workflow")
-    return sorted(map(str, findings(workflow)))
+    return sorted(map(str, policy_violations(workflow)))
 
 
 def state_of(workflow, name):

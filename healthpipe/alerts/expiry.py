@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
-from healthpipe.alerts.state import Told
+from healthpipe.alerts.state import Announcement
 from healthpipe.contract import Tier
 
 URGENCY = {tier: rank for rank, tier in enumerate(Tier)}
@@ -27,7 +27,7 @@ class ExpiringRow(NamedTuple):
     tier: str
 
 
-def key_of(row: ExpiringRow) -> str:
+def announcement_key(row: ExpiringRow) -> str:
     """16 hexadecimal digits for facility, body, accreditation and date; they tell no value."""
     named = (row.facility_id, row.accreditation_body, row.accreditation_id)
     text = json.dumps([*named, row.valid_until.isoformat()])
@@ -35,7 +35,7 @@ def key_of(row: ExpiringRow) -> str:
 
 
 @dataclass
-class Due:
+class DueAnnouncements:
     """What is to be announced: the tier by key, and of the rows the `first`, the most urgent.
 
     `known` are the keys of what was announced before.
@@ -49,11 +49,11 @@ class Due:
     def of(
         cls,
         rows: Iterable[ExpiringRow],
-        announced: Mapping[str, Told],
+        announced: Mapping[str, Announcement],
         *,
         include_expired: bool,
         most: int,
-    ) -> "Due":
+    ) -> "DueAnnouncements":
         """What is due of rows in any order, `most` of them kept.
 
         An accreditation is announced once per tier, and never again in a less urgent one. One that
@@ -65,10 +65,14 @@ class Due:
         return due
 
     def _sift(
-        self, rows: Iterable[ExpiringRow], announced: Mapping[str, Told], *, include_expired: bool
+        self,
+        rows: Iterable[ExpiringRow],
+        announced: Mapping[str, Announcement],
+        *,
+        include_expired: bool,
     ) -> Iterator[ExpiringRow]:
         for row in rows:
-            key, tier = key_of(row), Tier(row.tier)
+            key, tier = announcement_key(row), Tier(row.tier)
             told = announced.get(key)
             if told and told.tier and URGENCY[told.tier] <= URGENCY[tier]:
                 self.known.add(key)

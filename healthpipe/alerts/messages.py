@@ -12,10 +12,10 @@ from itertools import groupby
 from typing import Any
 
 from healthpipe.alerts.channels import SUBJECT_CHARACTERS, Message
-from healthpipe.alerts.expiry import Due, ExpiringRow, key_of
-from healthpipe.alerts.state import FailureRecord, Pending
+from healthpipe.alerts.expiry import DueAnnouncements, ExpiringRow, announcement_key
+from healthpipe.alerts.state import FailureRecord, PendingMessage
 from healthpipe.contract import TIER_DAYS, Tier
-from healthpipe.text import clipped, visible
+from healthpipe.text import escape_control_chars, truncate_text
 
 TEXT_CHARACTERS = 1_000
 
@@ -39,11 +39,11 @@ class Failure:
 
 def subject(text: str, ending: str = "") -> str:
     """A subject as SNS takes it: one line of less than 100 ASCII characters, `ending` whole."""
-    plain = visible(text).encode("ascii", errors="replace").decode()
-    return clipped(plain, SUBJECT_CHARACTERS - len(ending)) + ending
+    plain = escape_control_chars(text).encode("ascii", errors="replace").decode()
+    return truncate_text(plain, SUBJECT_CHARACTERS - len(ending)) + ending
 
 
-def failed(place: str, failure: Failure, since: str | None) -> Message:
+def failure_message(place: str, failure: Failure, since: str | None) -> Message:
     """A run failed; `since` is when the same failure was met first, if it was met before."""
     facts = {
         "root": place,
@@ -55,17 +55,17 @@ def failed(place: str, failure: Failure, since: str | None) -> Message:
         "failing since": since and _time(since),
     }
     body = (
-        f"A run of healthpipe failed at {visible(failure.step)}.\n\n{_facts(facts)}\n"
+        f"A run of healthpipe failed at {escape_control_chars(failure.step)}.\n\n{_facts(facts)}\n"
         "This failure is not sent again within 24 hours. You are told when a run succeeds.\n"
     )
     return Message(subject(f"healthpipe: run failed at {_kind(failure)}"), body)
 
 
-def recovered(place: str, run_id: str, failures: Iterable[FailureRecord]) -> Message:
+def recovery_message(place: str, run_id: str, failures: Iterable[FailureRecord]) -> Message:
     """A run succeeded after others had failed."""
     over = [
-        f"{visible(_kind(failure))}: first at {_time(failure.first)}, last at"
-        f" {_time(failure.last)} in run {visible(failure.run_id)}"
+        f"{escape_control_chars(_kind(failure))}: first at {_time(failure.first)}, last at"
+        f" {_time(failure.last)} in run {escape_control_chars(failure.run_id)}"
         for failure in failures
     ]
     body = (
@@ -77,7 +77,7 @@ def recovered(place: str, run_id: str, failures: Iterable[FailureRecord]) -> Mes
     return Message(subject("healthpipe: recovered, a run succeeded"), body)
 
 
-def succeeded(place: str, run_id: str, facts: Mapping[str, Any]) -> Message:
+def success_message(place: str, run_id: str, facts: Mapping[str, Any]) -> Message:
     """A run succeeded, with facts about it such as counts."""
     told = _facts({"root": place, "run": run_id, **facts})
     return Message(
@@ -85,7 +85,7 @@ def succeeded(place: str, run_id: str, facts: Mapping[str, Any]) -> Message:
     )
 
 
-def test(place: str) -> Message:
+def test_message(place: str) -> Message:
     """A message that only shows that messages arrive."""
     body = (
         "This is a test. Alerts of healthpipe for this root arrive here.\n\n"
@@ -94,7 +94,7 @@ def test(place: str) -> Message:
     return Message("healthpipe: test of the alerts", body)
 
 
-def late(pending: Pending) -> Message:
+def delayed_message(pending: PendingMessage) -> Message:
     """A message that no channel took when it was written."""
     note = f"Late: this was written at {_time(pending.at)} and could not be sent until now.\n\n"
     return Message(pending.subject, note + pending.body)
@@ -112,7 +112,8 @@ def _time(moment: str) -> str:
 def _facts(facts: Mapping[str, Any]) -> str:
     """A line for each fact that there is."""
     return "".join(
-        f"{visible(str(name))}: {clipped(visible(_told(value)), TEXT_CHARACTERS)}\n"
+        f"{escape_control_chars(str(name))}:"
+        f" {truncate_text(escape_control_chars(_told(value)), TEXT_CHARACTERS)}\n"
         for name, value in facts.items()
         if value not in (None, "")
     )
@@ -142,19 +143,21 @@ class Digest:
 
 
 @dataclass(frozen=True)
-class Part:
+class MessagePart:
     """A message, and the tiers by key that are announced once it is taken."""
 
     message: Message
     told: Mapping[str, Tier]
 
 
-def most_lines(limit: int, most: int) -> int:
+def max_lines(limit: int, most: int) -> int:
     """More lines than `most` messages of at most `limit` bytes can hold."""
     return most * limit // LEAST_LINE_BYTES
 
 
-def parts_of(due: Due, digest: Digest, limit: int, most: int) -> list[Part]:
+def message_parts(
+    due: DueAnnouncements, digest: Digest, limit: int, most: int
+) -> list[MessagePart]:
     """Up to `most` messages of at most `limit` bytes for what is due, the most urgent first.
 
     What does not fit is counted in the last one, and told with it. A limit below some 2,000 bytes
@@ -177,14 +180,15 @@ def parts_of(due: Due, digest: Digest, limit: int, most: int) -> list[Part]:
         message = Message(title, f"{head}{''.join(page.entries)}{foot}").within(limit)
         if is_last:
             told, left = left | told, {}
-        parts.append(Part(message, told))
+        parts.append(MessagePart(message, told))
     return parts
 
 
 def _head(digest: Digest, counts: Mapping[Tier, int]) -> str:
     return (
         f"New in their tier as of {digest.as_of}: {_counted(counts)}.\n"
-        f"root: {visible(digest.place)}\nrun: {visible(digest.run_id)}\n\n{COLUMNS}\n"
+        f"root: {escape_control_chars(digest.place)}\n"
+        f"run: {escape_control_chars(digest.run_id)}\n\n{COLUMNS}\n"
     )
 
 
@@ -224,7 +228,7 @@ class _Page:
         if size > room:
             return False
         self.entries.append(entry)
-        self.keys.append(key_of(row))
+        self.keys.append(announcement_key(row))
         self.size, self.tier = size, row.tier
         return True
 
@@ -261,7 +265,7 @@ def _line(row: ExpiringRow) -> str:
 def _shown(text: str | None) -> str:
     if text is None:
         return ABSENT
-    return clipped(visible(text[: FIELD_CHARACTERS + 1]), FIELD_CHARACTERS)
+    return truncate_text(escape_control_chars(text[: FIELD_CHARACTERS + 1]), FIELD_CHARACTERS)
 
 
 def _days(days: int) -> str:

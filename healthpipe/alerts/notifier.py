@@ -14,9 +14,15 @@ from typing import Any
 
 from healthpipe.alerts import messages
 from healthpipe.alerts.channels import Channel, Message
-from healthpipe.alerts.expiry import Due, ExpiringRow
-from healthpipe.alerts.messages import Digest, Failure, Part, most_lines, parts_of
-from healthpipe.alerts.state import FailureRecord, Ledger, Pending, State, read_state
+from healthpipe.alerts.expiry import DueAnnouncements, ExpiringRow
+from healthpipe.alerts.messages import Digest, Failure, MessagePart, max_lines, message_parts
+from healthpipe.alerts.state import (
+    AlertState,
+    FailureRecord,
+    PendingMessage,
+    StateStore,
+    read_state,
+)
 from healthpipe.errors import AlertNotSent
 from healthpipe.storage.layout import Root
 
@@ -39,10 +45,10 @@ class Delivery:
         return asdict(self)
 
 
-class Call:
+class DeliverySession:
     """Sends messages and notes it. After one that was not taken it does not try another."""
 
-    def __init__(self, channel: Channel, ledger: Ledger, now: datetime.datetime) -> None:
+    def __init__(self, channel: Channel, ledger: StateStore, now: datetime.datetime) -> None:
         self.ledger = ledger
         self._channel = channel
         self._now = now.isoformat()
@@ -65,21 +71,21 @@ class Call:
         for pending in self.ledger.state.pending:
             if pending.failure and pending.failure == instead_of:
                 continue
-            noted = partial(State.sent, message=pending, at=self._now)
-            if not (self.send(messages.late(pending)) and self.ledger.change(noted)):
+            noted = partial(AlertState.sent, message=pending, at=self._now)
+            if not (self.send(messages.delayed_message(pending)) and self.ledger.change(noted)):
                 return
 
     def send_or_keep(
         self,
         message: Message,
-        note: Callable[[State], None] | None = None,
+        note: Callable[[AlertState], None] | None = None,
         failure: str | None = None,
     ) -> None:
         """Send a message, `note` what it tells; if it is not taken, keep it for a later call."""
-        pending = Pending(message.subject, message.body, self._now, failure)
+        pending = PendingMessage(message.subject, message.body, self._now, failure)
         was_sent = self.send(message)
 
-        def change(state: State) -> None:
+        def change(state: AlertState) -> None:
             if note:
                 note(state)
             if was_sent:
@@ -95,14 +101,14 @@ class Call:
         return Delivery(self._sent, announced, suppressed, "; ".join(problems) or None)
 
 
-__all__ = ["AlertDesk", "Delivery", "ExpiringRow", "Failure", "open_failure"]
+__all__ = ["Delivery", "ExpiringRow", "Failure", "Notifier", "open_failure"]
 
 QUIET_TIME = datetime.timedelta(hours=24)
 # The most messages about accreditations that a channel gets from one run; others get one.
 MOST_MESSAGES = {"sns": 5}
 
 
-class AlertDesk:
+class Notifier:
     """Tells a channel about the runs of a root. `now` is the run's start, aware of its zone.
 
     No method raises because a channel or the state cannot be reached: see `Delivery.problem`.
@@ -120,11 +126,11 @@ class AlertDesk:
         record = FailureRecord(failure.run_id, failure.step, failure.code, now, now)
         known = call.ledger.state.failures.get(failure.key)
         if known and known.last_sent and self._is_recent(known.last_sent):
-            call.ledger.change(partial(State.note, failure=record))
+            call.ledger.change(partial(AlertState.note, failure=record))
             return call.delivery(suppressed=1)
         since = known.first if known and known.open else None
-        message = messages.failed(self._root.place, failure, since)
-        call.send_or_keep(message, partial(State.note, failure=record), failure.key)
+        message = messages.failure_message(self._root.place, failure, since)
+        call.send_or_keep(message, partial(AlertState.note, failure=record), failure.key)
         return call.delivery()
 
     def recovered_and_succeeded(
@@ -134,10 +140,10 @@ class AlertDesk:
         call = self._call()
         over = [each for each in call.ledger.state.failures.values() if each.open]
         if over:
-            message = messages.recovered(self._root.place, run_id, over)
-            call.send_or_keep(message, partial(State.close, failures=over))
+            message = messages.recovery_message(self._root.place, run_id, over)
+            call.send_or_keep(message, partial(AlertState.close, failures=over))
         if wants_success:
-            call.send_or_keep(messages.succeeded(self._root.place, run_id, facts))
+            call.send_or_keep(messages.success_message(self._root.place, run_id, facts))
         return call.delivery()
 
     def expiring(
@@ -158,41 +164,41 @@ class AlertDesk:
         if not call.ledger.is_usable:  # what cannot be noted would be announced in every run
             return call.delivery()
         limit, most = self._channel.limit, MOST_MESSAGES.get(self._channel.name, 1)
-        due = Due.of(
+        due = DueAnnouncements.of(
             rows,
             call.ledger.state.announced,
             include_expired=include_expired,
-            most=most_lines(limit, most),
+            most=max_lines(limit, most),
         )
-        parts = parts_of(due, Digest(self._root.place, run_id, as_of), limit, most)
+        parts = message_parts(due, Digest(self._root.place, run_id, as_of), limit, most)
         taken = self._send_parts(call, parts)
         seen = due.known.union(*(part.told for part in parts[taken:]))
         if seen:
             today = self._now.date().isoformat()
-            call.ledger.change(partial(State.see, keys=seen, today=today))
+            call.ledger.change(partial(AlertState.see, keys=seen, today=today))
         announced = sum(len(part.told) for part in parts[:taken])
         return call.delivery(announced, len(due.known))
 
     def test(self) -> Delivery:
         """Send a message that only shows that messages arrive. Nothing is noted or kept."""
         try:
-            self._channel.send(messages.test(self._root.place))
+            self._channel.send(messages.test_message(self._root.place))
         except AlertNotSent as error:
             return Delivery(problem=f"{error.message}; {error.hint}")
         return Delivery(sent=1)
 
-    def _call(self, instead_of: str | None = None) -> Call:
-        call = Call(self._channel, Ledger(self._root, self._now), self._now)
+    def _call(self, instead_of: str | None = None) -> DeliverySession:
+        call = DeliverySession(self._channel, StateStore(self._root, self._now), self._now)
         call.send_pending(instead_of)
         return call
 
-    def _send_parts(self, call: Call, parts: Sequence[Part]) -> int:
+    def _send_parts(self, call: DeliverySession, parts: Sequence[MessagePart]) -> int:
         """How many parts the channel took, each noted before the next is sent."""
         for number, part in enumerate(parts):
             if not call.send(part.message):
                 return number
             today = self._now.date().isoformat()
-            if not call.ledger.change(partial(State.announce, tiers=part.told, today=today)):
+            if not call.ledger.change(partial(AlertState.announce, tiers=part.told, today=today)):
                 return number + 1
         return len(parts)
 

@@ -22,7 +22,7 @@ MOST_PENDING = 20
 DAYS_REMEMBERED = 90
 
 
-class Told(NamedTuple):
+class Announcement(NamedTuple):
     """In which tier an accreditation was announced last, and on which day (UTC) a run saw it.
 
     Without a tier it was seen, and its announcement is still due.
@@ -61,7 +61,7 @@ class FailureRecord:
 
 
 @dataclass(frozen=True)
-class Pending:
+class PendingMessage:
     """A message that no channel has taken yet, when it was written, and of which failure it is."""
 
     subject: str
@@ -75,21 +75,21 @@ class Pending:
 
 
 @dataclass
-class State:
+class AlertState:
     """The document: accreditations by the key of their row, failures by step and code."""
 
-    announced: dict[str, Told] = field(default_factory=dict)
+    announced: dict[str, Announcement] = field(default_factory=dict)
     failures: dict[str, FailureRecord] = field(default_factory=dict)
-    pending: list[Pending] = field(default_factory=list)
+    pending: list[PendingMessage] = field(default_factory=list)
 
     @classmethod
-    def parse(cls, content: bytes) -> "State":
+    def parse(cls, content: bytes) -> "AlertState":
         """The document that `to_bytes` made. Raises `ValueError` for anything else."""
         try:
             document = json.loads(content)
             version, announced = document["schema_version"], _announced(document["announced"])
             failures = [FailureRecord(**one) for one in document["failures"].values()]
-            pending = [Pending(**one) for one in document["pending"]]
+            pending = [PendingMessage(**one) for one in document["pending"]]
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError("not the state of the alerts") from error
         if version != SCHEMA_VERSION:
@@ -108,12 +108,12 @@ class State:
 
     def announce(self, tiers: Mapping[str, Tier], today: str) -> None:
         """Accreditations were announced in these tiers."""
-        shared = {tier: Told(tier, today) for tier in Tier}
+        shared = {tier: Announcement(tier, today) for tier in Tier}
         self.announced.update((key, shared[tier]) for key, tier in tiers.items())
 
     def see(self, keys: Iterable[str], today: str) -> None:
         """Accreditations were seen, and not announced."""
-        shared = {tier: Told(tier, today) for tier in (None, *Tier)}
+        shared = {tier: Announcement(tier, today) for tier in (None, *Tier)}
         for key in keys:
             known = self.announced.get(key)
             self.announced[key] = shared[known.tier if known else None]
@@ -138,18 +138,18 @@ class State:
             if known and known.last == failure.last:
                 self.failures[failure.key] = replace(known, open=False)
 
-    def sent(self, message: Pending, at: str) -> None:
+    def sent(self, message: PendingMessage, at: str) -> None:
         """A message was taken: it is to be sent no more, nor is an earlier one of its failure."""
         self.pending = self._others(message)
         known = self.failures.get(message.failure or "")
         if known:
             self.failures[known.key] = replace(known, last_sent=at)
 
-    def keep(self, message: Pending) -> None:
+    def keep(self, message: PendingMessage) -> None:
         """A message was not taken. It replaces an earlier one of its failure."""
         self.pending = [*self._others(message), message][-MOST_PENDING:]
 
-    def _others(self, message: Pending) -> list[Pending]:
+    def _others(self, message: PendingMessage) -> list[PendingMessage]:
         return [
             each
             for each in self.pending
@@ -157,19 +157,19 @@ class State:
         ]
 
 
-def _grouped(announced: Mapping[str, Told]) -> list[dict[str, Any]]:
+def _grouped(announced: Mapping[str, Announcement]) -> list[dict[str, Any]]:
     """The keys of each tier and day: hundreds of thousands share a few of them."""
-    groups: dict[Told, list[str]] = {}
+    groups: dict[Announcement, list[str]] = {}
     for key, told in announced.items():
         groups.setdefault(told, []).append(key)
     return [{"tier": told.tier, "seen": told.seen, "keys": keys} for told, keys in groups.items()]
 
 
-def _announced(groups: list[dict[str, Any]]) -> dict[str, Told]:
-    announced: dict[str, Told] = {}
+def _announced(groups: list[dict[str, Any]]) -> dict[str, Announcement]:
+    announced: dict[str, Announcement] = {}
     for group in groups:
         tier = None if group["tier"] is None else Tier(group["tier"])
-        told = Told(tier, datetime.date.fromisoformat(group["seen"]).isoformat())
+        told = Announcement(tier, datetime.date.fromisoformat(group["seen"]).isoformat())
         announced.update(dict.fromkeys(group["keys"], told))
     return announced
 
@@ -177,7 +177,7 @@ def _announced(groups: list[dict[str, Any]]) -> dict[str, Told]:
 ATTEMPTS = 10
 
 
-class Ledger:
+class StateStore:
     """The state as it was read, and its changes, each stored at once.
 
     `problems` says, each in one line, what is wrong with it; `is_usable` whether it can be read
@@ -187,7 +187,7 @@ class Ledger:
     def __init__(self, root: Root, now: datetime.datetime) -> None:
         self._root = root
         self._now = now
-        self.state = State()
+        self.state = AlertState()
         self.problems: list[str] = []
         self.is_usable = True
         self._etag: str | None = None
@@ -198,7 +198,7 @@ class Ledger:
         except (HealthpipeError, OSError) as error:
             self._give_up(error)
 
-    def change(self, change: Callable[[State], None]) -> bool:
+    def change(self, change: Callable[[AlertState], None]) -> bool:
         """Apply a change and store the state; whether that succeeded.
 
         Where somebody else stored one since, the change is applied to theirs.
@@ -210,7 +210,7 @@ class Ledger:
             self._give_up(error)
         return self.is_usable
 
-    def _store(self, change: Callable[[State], None]) -> None:
+    def _store(self, change: Callable[[AlertState], None]) -> None:
         for _ in range(ATTEMPTS):
             if not self._is_current:
                 self._read()
@@ -235,9 +235,9 @@ class Ledger:
             return
         self._content = content
         try:
-            self.state = State() if content is None else State.parse(content)
+            self.state = AlertState() if content is None else AlertState.parse(content)
         except ValueError:
-            self.state = State()
+            self.state = AlertState()
             self._set_aside(content or b"")
 
     def _set_aside(self, content: bytes) -> None:
@@ -255,10 +255,10 @@ class Ledger:
         self.problems.append(f"{self._root.alerts} cannot be kept: {why}")
 
 
-def read_state(root: Root) -> State:
+def read_state(root: Root) -> AlertState:
     """The state as it is, for a look at it; an empty one where it is damaged."""
     found = root.storage.read(root.alerts)
     try:
-        return State.parse(found[0]) if found else State()
+        return AlertState.parse(found[0]) if found else AlertState()
     except ValueError:
-        return State()
+        return AlertState()

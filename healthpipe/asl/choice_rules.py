@@ -8,7 +8,7 @@ from typing import Any
 
 from healthpipe.asl import paths
 from healthpipe.asl.errors import InvalidDefinition
-from healthpipe.asl.expressions import View
+from healthpipe.asl.expressions import EvaluationContext
 from healthpipe.asl.paths import is_number, timestamp
 
 Rule = Mapping[str, Any]
@@ -62,7 +62,7 @@ _DATA_TESTS = {
 _OPERATORS = _BOOLEAN_EXPRESSIONS | _DATA_TESTS
 
 
-def holds(rule: Rule, data: Any, view: View) -> bool:
+def holds(rule: Rule, data: Any, view: EvaluationContext) -> bool:
     """Whether a rule is true of the data. Raises `StateFailed` for a path that leads nowhere."""
     name = _operator(rule)
     asked = rule[name]
@@ -132,10 +132,10 @@ def _operator(rule: Rule) -> str:
     return found[0]
 
 
-def _is_present(path: str, data: Any, view: View) -> bool:
+def _is_present(path: str, data: Any, view: EvaluationContext) -> bool:
     try:
         paths.parse(path).look_up(data, view.context)
-    except paths.LeadsNowhere:
+    except paths.PathNotFound:
         return False
     return True
 

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from healthpipe.asl.errors import TIMEOUT, ExecutionTimedOut, StateFailed, Stopped
-from healthpipe.cancellation import Limit, unbroken
+from healthpipe.cancellation import Deadline, signals_deferred
 from healthpipe.errors import OutOfTime
 
 # A signal that comes just before the main thread blocks does not wake it: it looks up now and then.
@@ -58,7 +58,7 @@ class SystemClock:
                 return False
 
 
-def as_text(moment: datetime) -> str:
+def format_timestamp(moment: datetime) -> str:
     """The moment as timestamps are written, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -69,7 +69,7 @@ class Scope:
 
     clock: Clock
     end: datetime | None = None
-    limit: Limit = field(default_factory=Limit)
+    limit: Deadline = field(default_factory=Deadline)
 
     def branch(self) -> "Scope":
         """A scope of its own for a branch, with the same end."""
@@ -114,21 +114,21 @@ def start_thread(body: Callable[[], None], name: str) -> None:
     """
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(body,), name=name, daemon=True)
-    with unbroken():  # a thread that is half started ends with a traceback
+    with signals_deferred():  # a thread that is half started ends with a traceback
         thread.start()
 
 
-class Call:
+class TaskCall:
     """One call of a task: begun at once, and its result awaited or given up."""
 
     def __init__(
-        self, work: Callable[[Limit], Any], name: str, seconds: float | None, scope: Scope
+        self, work: Callable[[Deadline], Any], name: str, seconds: float | None, scope: Scope
     ) -> None:
         self._scope = scope
         left = scope.remaining()
         self._is_cut = left is not None and (seconds is None or left <= seconds)
         self._seconds = left if self._is_cut else seconds
-        self._limit = Limit(self._seconds)
+        self._limit = Deadline(self._seconds)
         self._work = work
         self._name = name
         self._is_done = threading.Event()

@@ -93,7 +93,7 @@ class Retries:
         The first Retrier that names the error decides, also when it is used up.
         """
         for number, retrier in enumerate(self._retriers):
-            if names(retrier, failure):
+            if matches_error(retrier, failure):
                 if self._used[number] >= retrier.get("MaxAttempts", MOST_ATTEMPTS):
                     return None
                 seconds = self._interval(retrier, self._used[number])
@@ -111,7 +111,7 @@ class Retries:
         return self._random() * seconds if retrier.get("JitterStrategy") == "FULL" else seconds
 
 
-def names(handler: Mapping[str, Any], failure: StateFailed) -> bool:
+def matches_error(handler: Mapping[str, Any], failure: StateFailed) -> bool:
     """Whether the ErrorEquals of a Retrier or a Catcher has the error in it."""
     if isinstance(failure, ExecutionTimedOut) or failure.error in TERMINAL:
         return False
@@ -121,7 +121,7 @@ def names(handler: Mapping[str, Any], failure: StateFailed) -> bool:
     return ALL in named or (TASK_FAILED in named and failure.error != TIMEOUT)
 
 
-def catcher(state: Mapping[str, Any], failure: StateFailed) -> Mapping[str, Any] | None:
+def find_catcher(state: Mapping[str, Any], failure: StateFailed) -> Mapping[str, Any] | None:
     """The Catcher of a state that takes the error, if there is one."""
     catchers: list[Mapping[str, Any]] = state.get("Catch", [])
-    return next((each for each in catchers if names(each, failure)), None)
+    return next((each for each in catchers if matches_error(each, failure)), None)

@@ -17,7 +17,7 @@ from healthpipe.asl.errors import (
     InvalidDefinition,
     StateFailed,
 )
-from healthpipe.asl.functions import FORMAT, FUNCTIONS, Unfit, split_template
+from healthpipe.asl.functions import FORMAT, FUNCTIONS, ArgumentError, split_template
 
 Random = Callable[[], float]
 _TOKEN = re.compile(
@@ -41,7 +41,7 @@ class _Literal(str):
 
 
 @dataclass(frozen=True)
-class Call:
+class IntrinsicCall:
     """A function and its arguments: literals, paths and calls."""
 
     name: str
@@ -50,16 +50,16 @@ class Call:
     def value(self, data: Any, context: Mapping[str, Any], random: Random) -> Any:
         """What the function makes of its arguments.
 
-        Raises `LeadsNowhere` for a path among them, and `StateFailed`.
+        Raises `PathNotFound` for a path among them, and `StateFailed`.
         """
         values = [_value(argument, data, context, random) for argument in self.arguments]
         try:
             return FUNCTIONS[self.name].body(random, *values)
-        except Unfit as unfit:
+        except ArgumentError as unfit:
             raise StateFailed(INTRINSIC_FAILURE, f"{self.name} {unfit}") from None
 
 
-def parse(text: Any) -> Call:
+def parse(text: Any) -> IntrinsicCall:
     """The call that a definition spells. Raises `InvalidDefinition`."""
     found = _parse(text) if isinstance(text, str) else None
     if found is None:
@@ -68,13 +68,13 @@ def parse(text: Any) -> Call:
 
 
 @cache
-def _parse(text: str) -> Call | None:
+def _parse(text: str) -> IntrinsicCall | None:
     found, position = _argument(text, 0)
-    return found if isinstance(found, Call) and position == len(text) else None
+    return found if isinstance(found, IntrinsicCall) and position == len(text) else None
 
 
 def _value(argument: Any, data: Any, context: Mapping[str, Any], random: Random) -> Any:
-    if isinstance(argument, Call):
+    if isinstance(argument, IntrinsicCall):
         return argument.value(data, context, random)
     if isinstance(argument, paths.Path):
         return argument.look_up(data, context)
@@ -97,7 +97,7 @@ def _argument(text: str, position: int) -> tuple[Any, int]:
     return _Literal(token["text"]), end
 
 
-def _call(text: str, name: str, position: int) -> tuple[Call, int]:
+def _call(text: str, name: str, position: int) -> tuple[IntrinsicCall, int]:
     arguments: list[Any] = []
     sign = _next(text, position)
     end = sign.end()
@@ -111,7 +111,7 @@ def _call(text: str, name: str, position: int) -> tuple[Call, int]:
     return _checked(name, arguments), end
 
 
-def _checked(name: str, arguments: list[Any]) -> Call:
+def _checked(name: str, arguments: list[Any]) -> IntrinsicCall:
     if name not in FUNCTIONS:
         raise InvalidDefinition(f"has the unknown intrinsic function {name}")
     if not FUNCTIONS[name].takes(len(arguments)):
@@ -120,7 +120,7 @@ def _checked(name: str, arguments: list[Any]) -> Call:
         _read(argument, len(arguments) - 1 if name == FORMAT and number == 0 else None)
         for number, argument in enumerate(arguments)
     ]
-    return Call(name, tuple(read))
+    return IntrinsicCall(name, tuple(read))
 
 
 def _read(argument: Any, places: int | None) -> Any:
@@ -129,7 +129,7 @@ def _read(argument: Any, places: int | None) -> Any:
         return argument
     try:
         texts = split_template(argument)
-    except Unfit as unfit:
+    except ArgumentError as unfit:
         raise InvalidDefinition(f"{unfit}: {str(argument)!r}") from None
     if len(texts) - 1 != (places or 0):
         raise InvalidDefinition(f"needs {places or 0} places {{}}: {str(argument)!r}")
@@ -147,7 +147,7 @@ _SUFFIX = ".$"
 
 
 @dataclass(frozen=True)
-class View:
+class EvaluationContext:
     """What paths and functions see: the context object, and where random numbers come from."""
 
     context: Mapping[str, Any]
@@ -157,13 +157,13 @@ class View:
         """The value at a path of the data. Raises `StateFailed` with `States.Runtime`."""
         try:
             return paths.parse(path).look_up(data, self.context)
-        except paths.LeadsNowhere as error:
+        except paths.PathNotFound as error:
             raise StateFailed(RUNTIME, str(error)) from None
 
     def evaluate(self, expression: str, data: Any) -> Any:
         """The value of a path or of an intrinsic function.
 
-        Raises `LeadsNowhere`, and `StateFailed` for a function that fails.
+        Raises `PathNotFound`, and `StateFailed` for a function that fails.
         """
         if expression.startswith("$"):
             return paths.parse(expression).look_up(data, self.context)
@@ -185,7 +185,7 @@ class View:
                 else self.fill(value, data)
                 for name, value in template.items()
             }
-        except paths.LeadsNowhere as error:
+        except paths.PathNotFound as error:
             raise StateFailed(PARAMETER_PATH_FAILURE, str(error)) from None
 
 

@@ -25,7 +25,7 @@ _ALGORITHMS = {
 _PIECE = re.compile(r"\\(?P<escaped>['{}\\])|(?P<place>\{\})|(?P<plain>[^\\{}])", re.DOTALL)
 
 
-class Unfit(ValueError):
+class ArgumentError(ValueError):
     """The arguments are not those that a function takes."""
 
 
@@ -45,13 +45,13 @@ class Function:
 def split_template(template: str) -> list[str]:
     r"""The texts between the places `{}` of a template, where `\` escapes ' { } and itself.
 
-    Raises `Unfit` for an escape that stays open and for a brace that is not escaped.
+    Raises `ArgumentError` for an escape that stays open and for a brace that is not escaped.
     """
     texts, position = [""], 0
     while position < len(template):
         piece = _PIECE.match(template, position)
         if not piece:
-            raise Unfit(r"needs \ before each of ' { } \ that stands for itself")
+            raise ArgumentError(r"needs \ before each of ' { } \ that stands for itself")
         if piece["place"]:
             texts.append("")
         else:
@@ -72,7 +72,7 @@ def _string_to_json(text: Any) -> Any:
     try:
         return json.loads(_text(text))
     except ValueError:
-        raise Unfit("got no JSON") from None
+        raise ArgumentError("got no JSON") from None
 
 
 def _json_to_string(value: Any) -> str:
@@ -116,7 +116,7 @@ def _base64_decode(text: Any) -> str:
     try:
         return base64.b64decode(_short(text), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise Unfit("got no Base64 of a text") from None
+        raise ArgumentError("got no Base64 of a text") from None
 
 
 def _hash(text: Any, algorithm: Any) -> str:
@@ -172,7 +172,7 @@ FUNCTIONS = {
 
 def _require(condition: bool, what: str) -> None:
     if not condition:
-        raise Unfit(what)
+        raise ArgumentError(what)
 
 
 def _text(value: Any) -> str:

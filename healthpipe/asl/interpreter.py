@@ -17,7 +17,14 @@ from typing import Any, Protocol
 
 from healthpipe.asl import paths
 from healthpipe.asl.choice_rules import holds
-from healthpipe.asl.concurrency import Branches, Call, Clock, Scope, SystemClock, as_text
+from healthpipe.asl.concurrency import (
+    Branches,
+    Clock,
+    Scope,
+    SystemClock,
+    TaskCall,
+    format_timestamp,
+)
 from healthpipe.asl.definition import Machine, State, is_end
 from healthpipe.asl.errors import (
     NO_CHOICE_MATCHED,
@@ -25,14 +32,14 @@ from healthpipe.asl.errors import (
     RUNTIME,
     Retries,
     StateFailed,
-    catcher,
+    find_catcher,
 )
-from healthpipe.asl.expressions import View
+from healthpipe.asl.expressions import EvaluationContext
 from healthpipe.asl.paths import is_integer, timestamp
-from healthpipe.cancellation import Limit
+from healthpipe.cancellation import Deadline
 
 
-class What(StrEnum):
+class EventType(StrEnum):
     """What happened to a state."""
 
     ENTERED = "entered"
@@ -47,7 +54,7 @@ class What(StrEnum):
 class Event:
     """One thing that happened to a state."""
 
-    what: What
+    what: EventType
     state: str
     failure: StateFailed | None = None
     seconds: float | None = None
@@ -81,38 +88,38 @@ class Told:
 Work = Callable[[Any], Any]
 
 
-def selected(state: State, field: str, data: Any, view: View) -> Any:
+def select_path(state: State, field: str, data: Any, view: EvaluationContext) -> Any:
     """The data as InputPath or OutputPath select it: all by default, `{}` for null."""
     path = state.get(field, "$")
     return {} if path is None else view.select(path, data)
 
 
-def worked(state: State, raw: Any, view: View, work: Work) -> Any:
+def run_task(state: State, raw: Any, view: EvaluationContext, work: Work) -> Any:
     """The output of a state whose work makes a result of its effective input."""
-    given = selected(state, "InputPath", raw, view)
+    given = select_path(state, "InputPath", raw, view)
     if "Parameters" in state:
         given = view.fill(state["Parameters"], given)
     result = work(given)
     if "ResultSelector" in state:
         result = view.fill(state["ResultSelector"], result)
-    return selected(state, "OutputPath", combined(state, raw, result), view)
+    return select_path(state, "OutputPath", apply_result_path(state, raw, result), view)
 
 
-def combined(holder: Mapping[str, Any], raw: Any, result: Any) -> Any:
+def apply_result_path(holder: Mapping[str, Any], raw: Any, result: Any) -> Any:
     """The raw input with a result at the ResultPath of a state or a Catcher; null drops it."""
     path = holder.get("ResultPath", "$")
     try:
         return raw if path is None else paths.parse(path).put(raw, result)
-    except paths.LeadsNowhere as error:
+    except paths.PathNotFound as error:
         raise StateFailed(RESULT_PATH_MATCH_FAILURE, str(error)) from None
 
 
-def passed(state: State, raw: Any, view: View) -> Any:
+def pass_output(state: State, raw: Any, view: EvaluationContext) -> Any:
     """The output of a Pass state."""
-    return worked(state, raw, view, lambda given: state.get("Result", given))
+    return run_task(state, raw, view, lambda given: state.get("Result", given))
 
 
-def chosen(state: State, given: Any, view: View) -> str:
+def choose(state: State, given: Any, view: EvaluationContext) -> str:
     """The state that a Choice goes to: that of the first rule that holds, else the default."""
     for rule in state["Choices"]:
         if holds(rule, given, view):
@@ -122,7 +129,7 @@ def chosen(state: State, given: Any, view: View) -> str:
     return str(state["Default"])
 
 
-def waited(state: State, given: Any, view: View, now: datetime) -> float:
+def wait_seconds(state: State, given: Any, view: EvaluationContext, now: datetime) -> float:
     """The seconds that a Wait takes; 0 when its moment is past."""
     seconds, moment = state.get("Seconds"), state.get("Timestamp")
     if "SecondsPath" in state:
@@ -137,37 +144,37 @@ def waited(state: State, given: Any, view: View, now: datetime) -> float:
     return max(0.0, (until - now).total_seconds())
 
 
-def timeout(state: State, raw: Any, view: View) -> int | None:
+def task_timeout(state: State, raw: Any, view: EvaluationContext) -> int | None:
     """The seconds that a Task may take; None for as long as it likes.
 
     Step Functions' default, 99,999,999 s, is three years; the specification's is 60 s.
     """
     if "TimeoutSecondsPath" in state:
-        given = selected(state, "InputPath", raw, view)
+        given = select_path(state, "InputPath", raw, view)
         return _whole(state["TimeoutSecondsPath"], given, view, least=1)
     seconds: int | None = state.get("TimeoutSeconds")
     return seconds
 
 
-def failure(state: State, raw: Any, view: View) -> StateFailed:
+def fail_state_error(state: State, raw: Any, view: EvaluationContext) -> StateFailed:
     """How a Fail state ends the machine."""
     return StateFailed(_told(state, "Error", raw, view), _told(state, "Cause", raw, view))
 
 
-def _told(state: State, field: str, raw: Any, view: View) -> str:
+def _told(state: State, field: str, raw: Any, view: EvaluationContext) -> str:
     expression = state.get(f"{field}Path")
     if expression is None:
         return str(state.get(field, ""))
     try:
         told = view.evaluate(expression, raw)
-    except paths.LeadsNowhere as error:
+    except paths.PathNotFound as error:
         raise StateFailed(RUNTIME, str(error)) from None
     if not isinstance(told, str):
         raise StateFailed(RUNTIME, f"{expression} leads to no text")
     return told
 
 
-def _whole(path: str, data: Any, view: View, *, least: int) -> int:
+def _whole(path: str, data: Any, view: EvaluationContext, *, least: int) -> int:
     value = view.select(path, data)
     if not is_integer(value) or value < least:
         raise StateFailed(RUNTIME, f"{path} leads to no number of seconds")
@@ -177,7 +184,7 @@ def _whole(path: str, data: Any, view: View, *, least: int) -> int:
 class Tasks(Protocol):
     """What Task states call."""
 
-    def call(self, resource: str, argument: Any, limit: Limit) -> Any:
+    def call(self, resource: str, argument: Any, limit: Deadline) -> Any:
         """The result of a task. Raises `StateFailed`.
 
         It runs in a thread of its own, and is to end when the limit is reached or cancelled; what
@@ -186,7 +193,7 @@ class Tasks(Protocol):
 
 
 @dataclass(frozen=True)
-class Ended:
+class MachineResult:
     """How a machine or a branch ended well: the name of its last state, and its output."""
 
     state: str
@@ -216,14 +223,18 @@ class Interpreter:
         self._random = random
         self._watch = watch
 
-    def run(self, machine: Machine, data: Any) -> Ended:
+    def run(self, machine: Machine, data: Any) -> MachineResult:
         """Run a machine to its end.
 
         Raises `StateFailed`, and as it is whatever else a task raises or interrupts this thread;
         before, all tasks are told to stop and get a second to end.
         """
         start = self._clock.now()
-        known = {"Input": data, "StartTime": as_text(start), **self._context.get("Execution", {})}
+        known = {
+            "Input": data,
+            "StartTime": format_timestamp(start),
+            **self._context.get("Execution", {}),
+        }
         limit = machine.get("TimeoutSeconds")
         end = None if limit is None else start + timedelta(seconds=limit)
         with Told(self._watch) as told:
@@ -244,33 +255,33 @@ class _Execution:
         self._random = random
         self._told = told
 
-    def run(self, machine: Machine, data: Any, scope: Scope) -> Ended:
+    def run(self, machine: Machine, data: Any, scope: Scope) -> MachineResult:
         """Run a machine or a branch."""
         name: str | None = machine["StartAt"]
         while name is not None:
             last, state = name, machine["States"][name]
-            self._tell(What.ENTERED, last)
+            self._tell(EventType.ENTERED, last)
             try:
                 data, name = self._visit(last, state, data, scope)
             except StateFailed as failure:
                 failure.state = failure.state or last
-                self._tell(What.FAILED, last, failure)
+                self._tell(EventType.FAILED, last, failure)
                 data, name = _caught(last, state, data, failure)
             except BaseException:
-                self._tell(What.STOPPED, last)
+                self._tell(EventType.STOPPED, last)
                 raise
             else:
-                self._tell(What.SUCCEEDED, last)
-        return Ended(last, data)
+                self._tell(EventType.SUCCEEDED, last)
+        return MachineResult(last, data)
 
     def _visit(self, name: str, state: State, data: Any, scope: Scope) -> tuple[Any, str | None]:
         """The output of a state, tried as often as its Retry says, and the name of the next."""
-        entered = as_text(scope.clock.now())
+        entered = format_timestamp(scope.clock.now())
         retries = Retries(state, self._random)
         while True:
             scope.go_on()
             about = {"Name": name, "EnteredTime": entered, "RetryCount": retries.count}
-            view = View({**self._context, "State": about}, self._random)
+            view = EvaluationContext({**self._context, "State": about}, self._random)
             try:
                 return self._output(name, state, data, view, scope)
             except StateFailed as failure:
@@ -278,44 +289,44 @@ class _Execution:
                 if seconds is None:
                     raise
                 failure.state = failure.state or name
-                self._tell(What.RETRIED, name, failure, seconds)
+                self._tell(EventType.RETRIED, name, failure, seconds)
             scope.pause(seconds)
 
     def _output(
-        self, name: str, state: State, raw: Any, view: View, scope: Scope
+        self, name: str, state: State, raw: Any, view: EvaluationContext, scope: Scope
     ) -> tuple[Any, str | None]:
         match state["Type"]:
             case "Fail":
-                raise failure(state, raw, view)
+                raise fail_state_error(state, raw, view)
             case "Task":
-                seconds = timeout(state, raw, view)
-                output = worked(
+                seconds = task_timeout(state, raw, view)
+                output = run_task(
                     state, raw, view, lambda given: self._call(state, given, seconds, scope)
                 )
             case "Parallel":
-                output = worked(
+                output = run_task(
                     state, raw, view, lambda given: self._run_branches(state, given, scope)
                 )
             case "Pass":
-                output = passed(state, raw, view)
+                output = pass_output(state, raw, view)
             case kind:
-                given = selected(state, "InputPath", raw, view)
-                output = selected(state, "OutputPath", given, view)
+                given = select_path(state, "InputPath", raw, view)
+                output = select_path(state, "OutputPath", given, view)
                 if kind == "Choice":
-                    return output, chosen(state, given, view)
+                    return output, choose(state, given, view)
                 if kind == "Wait":
-                    waiting = waited(state, given, view, scope.clock.now())
-                    self._tell(What.WAITS, name, seconds=waiting)
+                    waiting = wait_seconds(state, given, view, scope.clock.now())
+                    self._tell(EventType.WAITS, name, seconds=waiting)
                     scope.pause(waiting)
         return output, None if is_end(state) else state["Next"]
 
     def _call(self, state: State, given: Any, seconds: int | None, scope: Scope) -> Any:
         resource, argument = state["Resource"], copy.deepcopy(given)
 
-        def work(limit: Limit) -> Any:
+        def work(limit: Deadline) -> Any:
             return self._tasks.call(resource, argument, limit)
 
-        return copy.deepcopy(Call(work, f"task {resource}", seconds, scope).result())
+        return copy.deepcopy(TaskCall(work, f"task {resource}", seconds, scope).result())
 
     def _run_branches(self, state: State, given: Any, scope: Scope) -> list[Any]:
         bodies = [partial(self._branch_output, branch, given) for branch in state["Branches"]]
@@ -330,7 +341,7 @@ class _Execution:
 
     def _tell(
         self,
-        what: What,
+        what: EventType,
         state: str,
         failure: StateFailed | None = None,
         seconds: float | None = None,
@@ -340,11 +351,11 @@ class _Execution:
 
 def _caught(name: str, state: State, raw: Any, failure: StateFailed) -> tuple[Any, str]:
     """The output of the Catcher that takes an error, and where it goes; raises what none takes."""
-    handler = catcher(state, failure)
+    handler = find_catcher(state, failure)
     if handler is None:
         raise failure
     try:
-        return combined(handler, raw, failure.output()), handler["Next"]
+        return apply_result_path(handler, raw, failure.output()), handler["Next"]
     except StateFailed as another:
         another.state = name
         raise

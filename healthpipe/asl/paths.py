@@ -18,7 +18,7 @@ Step = str | int
 _STEP = re.compile(r"\.(?P<name>[\w-]+)|\['(?P<quoted>[^'\\]+)'\]|\[(?P<index>\d+)\]")
 
 
-class LeadsNowhere(LookupError):
+class PathNotFound(LookupError):
     """A path has nothing at its end, or no place there for a value."""
 
 
@@ -31,18 +31,18 @@ class Path:
     of_context: bool = False
 
     def look_up(self, data: Any, context: Mapping[str, Any]) -> Any:
-        """The value at the path. Raises `LeadsNowhere`."""
+        """The value at the path. Raises `PathNotFound`."""
         found: Any = context if self.of_context else data
         for step in self.steps:
             if not _has(found, step):
-                raise LeadsNowhere(f"{self.text} leads nowhere")
+                raise PathNotFound(f"{self.text} leads nowhere")
             found = found[step]
         return found
 
     def put(self, data: Any, value: Any) -> Any:
         """The data with a value at the path, and objects made on the way there where none are.
 
-        The data itself stays as it is. Raises `LeadsNowhere`.
+        The data itself stays as it is. Raises `PathNotFound`.
         """
         return self._put(data, self.steps, value)
 
@@ -54,7 +54,7 @@ class Path:
             return [*data[:step], self._put(data[step], rest, value), *data[step + 1 :]]
         if isinstance(step, str) and isinstance(data, Mapping):
             return {**data, step: self._put(data.get(step, {}), rest, value)}
-        raise LeadsNowhere(f"{self.text} has no place in the input")
+        raise PathNotFound(f"{self.text} has no place in the input")
 
 
 def parse(text: Any) -> Path:

@@ -18,7 +18,7 @@ from healthpipe.errors import (
 )
 
 
-class Kind(Enum):
+class ErrorKind(Enum):
     """What went wrong, in as far as another thing is to be done about it."""
 
     NO_IDENTITY = auto()
@@ -44,40 +44,43 @@ class Kind(Enum):
 # By the error code of the service, or the name of an exception of botocore or of its bases.
 # A HEAD request has no body, hence no code: botocore then gives the status.
 _KINDS = {
-    Kind.NO_IDENTITY: """NoCredentialsError PartialCredentialsError CredentialRetrievalError
+    ErrorKind.NO_IDENTITY: """NoCredentialsError PartialCredentialsError CredentialRetrievalError
         TokenRetrievalError SSOError LoginError NoAuthTokenError MetadataRetrievalError
         RefreshWithMFAUnsupportedError InvalidClientTokenId InvalidAccessKeyId InvalidToken
         UnrecognizedClientException SignatureDoesNotMatch IncompleteSignature
         InvalidSignatureException MissingAuthenticationToken MissingAuthenticationTokenException
         NotSignedUp OptInRequired""",
-    Kind.EXPIRED: """ExpiredToken ExpiredTokenException TokenRefreshRequired RequestExpired
+    ErrorKind.EXPIRED: """ExpiredToken ExpiredTokenException TokenRefreshRequired RequestExpired
         UnauthorizedSSOTokenError SSOTokenLoadError LoginRefreshRequired 400""",
-    Kind.NO_PROFILE: "ProfileNotFound ConfigParseError ConfigNotFound",
-    Kind.NO_REGION: "NoRegionError",
-    Kind.BAD_REGION: "InvalidRegionError",
-    Kind.WRONG_REGION: """PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraint
+    ErrorKind.NO_PROFILE: "ProfileNotFound ConfigParseError ConfigNotFound",
+    ErrorKind.NO_REGION: "NoRegionError",
+    ErrorKind.BAD_REGION: "InvalidRegionError",
+    ErrorKind.WRONG_REGION: """\
+        PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraint
         IllegalLocationConstraintException 301""",
-    Kind.WRONG_CLOCK: "RequestTimeTooSkewed",
-    Kind.DENIED: """AccessDenied AccessDeniedException AuthorizationError UnauthorizedOperation
+    ErrorKind.WRONG_CLOCK: "RequestTimeTooSkewed",
+    ErrorKind.DENIED: """AccessDenied AccessDeniedException AuthorizationError UnauthorizedOperation
         AllAccessDisabled AccountProblem 403""",
-    Kind.KEY_REFUSED: """KMSAccessDenied KMSDisabled KMSInvalidState KMSNotFound
+    ErrorKind.KEY_REFUSED: """KMSAccessDenied KMSDisabled KMSInvalidState KMSNotFound
         KMS.DisabledException        KMS.NotFoundException KMS.KMSInvalidStateException
         KMS.InvalidKeyUsageException KMS.AccessDeniedException KMSKeyNotAccessibleFault""",
-    Kind.NO_BUCKET: "NoSuchBucket InvalidBucketName",
-    Kind.NOT_FOUND: """NoSuchKey NoSuchUpload NoSuchVersion NotFound NotFoundException
+    ErrorKind.NO_BUCKET: "NoSuchBucket InvalidBucketName",
+    ErrorKind.NOT_FOUND: """NoSuchKey NoSuchUpload NoSuchVersion NotFound NotFoundException
         EntityNotFoundException ResourceNotFoundException 404""",
-    Kind.ARCHIVED: "InvalidObjectState",
-    Kind.CHANGED: """PreconditionFailed ConditionalRequestConflict 412 409
+    ErrorKind.ARCHIVED: "InvalidObjectState",
+    ErrorKind.CHANGED: """PreconditionFailed ConditionalRequestConflict 412 409
         ConcurrentModificationException""",
-    Kind.THROTTLED: """Throttled Throttling ThrottledException ThrottlingException KMSThrottling
+    ErrorKind.THROTTLED: """\
+        Throttled Throttling ThrottledException ThrottlingException KMSThrottling
         RequestThrottled RequestThrottledException RequestLimitExceeded TooManyRequestsException
         SlowDown BandwidthLimitExceeded LimitExceededException KMS.ThrottlingException 429 503""",
-    Kind.UNREACHABLE: """HTTPClientError ConnectionError EndpointResolutionError""",
-    Kind.BROKEN_TRANSFER: """ResponseStreamingError IncompleteReadError FlexibleChecksumError
+    ErrorKind.UNREACHABLE: """HTTPClientError ConnectionError EndpointResolutionError""",
+    ErrorKind.BROKEN_TRANSFER: """ResponseStreamingError IncompleteReadError FlexibleChecksumError
         ChecksumError BadDigest IncompleteBody InvalidDigest XAmzContentSHA256Mismatch
         RetriesExceededError S3ValidationError ProtocolError RequestTimeout
         RequestTimeoutException""",
-    Kind.INVALID: """InvalidParameter ParameterValueInvalid ParamValidationError ValidationError
+    ErrorKind.INVALID: """\
+        InvalidParameter ParameterValueInvalid ParamValidationError ValidationError
         ValidationException InvalidArgument InvalidRequest InvalidRequestException
         InvalidInputException KeyTooLongError EntityTooLarge MalformedXML""",
 }
@@ -95,44 +98,46 @@ class Explanation:
 
 # {name} is the service's code or the exception, {action} the permission that the request needs.
 _EXPLANATIONS = {
-    Kind.NO_IDENTITY: Explanation(
+    ErrorKind.NO_IDENTITY: Explanation(
         "no valid AWS credentials were found", "sign in, set AWS_PROFILE or give --profile"
     ),
-    Kind.EXPIRED: Explanation(
+    ErrorKind.EXPIRED: Explanation(
         "the AWS sign-in has expired", "sign in again, then run again", retry_helps=True
     ),
-    Kind.NO_PROFILE: Explanation(
+    ErrorKind.NO_PROFILE: Explanation(
         "the AWS profile is not there or cannot be read", "check --profile and AWS_PROFILE"
     ),
-    Kind.NO_REGION: Explanation("no region is set", "give --region"),
-    Kind.BAD_REGION: Explanation("what is set is no region", "check --region and AWS_REGION"),
-    Kind.WRONG_REGION: Explanation("it is in another region", "check --region and AWS_REGION"),
-    Kind.WRONG_CLOCK: Explanation("the clock of this machine is wrong", "set it, then run again"),
-    Kind.DENIED: Explanation(
+    ErrorKind.NO_REGION: Explanation("no region is set", "give --region"),
+    ErrorKind.BAD_REGION: Explanation("what is set is no region", "check --region and AWS_REGION"),
+    ErrorKind.WRONG_REGION: Explanation("it is in another region", "check --region and AWS_REGION"),
+    ErrorKind.WRONG_CLOCK: Explanation(
+        "the clock of this machine is wrong", "set it, then run again"
+    ),
+    ErrorKind.DENIED: Explanation(
         "it refused access",
         "allow {action} on {resource} to the identity that `aws sts get-caller-identity` shows",
     ),
-    Kind.KEY_REFUSED: Explanation(
+    ErrorKind.KEY_REFUSED: Explanation(
         "the key that encrypts it cannot be used",
         "check --kms-key, and allow kms:GenerateDataKey and kms:Decrypt on the key of {resource}",
     ),
-    Kind.NO_BUCKET: Explanation("there is no such bucket", "create it, or mend its name"),
-    Kind.NOT_FOUND: Explanation("it is not there", "check the name, and who else removes it"),
-    Kind.ARCHIVED: Explanation("it is archived", "restore it, then run again"),
-    Kind.CHANGED: Explanation(
+    ErrorKind.NO_BUCKET: Explanation("there is no such bucket", "create it, or mend its name"),
+    ErrorKind.NOT_FOUND: Explanation("it is not there", "check the name, and who else removes it"),
+    ErrorKind.ARCHIVED: Explanation("it is archived", "restore it, then run again"),
+    ErrorKind.CHANGED: Explanation(
         "somebody else changed it at the same time", "run again", retry_helps=True
     ),
-    Kind.THROTTLED: Explanation(
+    ErrorKind.THROTTLED: Explanation(
         "it takes no more requests for now", "try again later", retry_helps=True
     ),
-    Kind.UNREACHABLE: Explanation(
+    ErrorKind.UNREACHABLE: Explanation(
         "it cannot be reached", "check the network, the proxy and --region", retry_helps=True
     ),
-    Kind.BROKEN_TRANSFER: Explanation(
+    ErrorKind.BROKEN_TRANSFER: Explanation(
         "the transfer broke off", "check the network, then run again", retry_helps=True
     ),
-    Kind.INVALID: Explanation("it refused a parameter", "check {resource} and --region"),
-    Kind.UNKNOWN: Explanation(
+    ErrorKind.INVALID: Explanation("it refused a parameter", "check {resource} and --region"),
+    ErrorKind.UNKNOWN: Explanation(
         "it failed with {name}", "try again later; --debug shows more", retry_helps=True
     ),
 }
@@ -143,52 +148,52 @@ _S3_DENIED = (
 )
 
 
-def name_of(error: Exception) -> str:
+def error_name(error: Exception) -> str:
     """The error code that a service gave, else the kind of exception."""
     return _names(error)[0]
 
 
-def kind_of(error: Exception) -> Kind:
+def error_kind(error: Exception) -> ErrorKind:
     """What went wrong in a call of AWS."""
     return next(
-        (KIND_BY_NAME[name] for name in _names(error) if name in KIND_BY_NAME), Kind.UNKNOWN
+        (KIND_BY_NAME[name] for name in _names(error) if name in KIND_BY_NAME), ErrorKind.UNKNOWN
     )
 
 
-def explained(error: Exception, action: str, resource: str) -> Explanation:
+def explain_error(error: Exception, action: str, resource: str) -> Explanation:
     """What a failure means to whoever ran `action`, such as s3:GetObject, on a resource."""
-    known = _EXPLANATIONS[kind_of(error)]
-    facts = {"name": name_of(error), "action": action, "resource": resource}
+    known = _EXPLANATIONS[error_kind(error)]
+    facts = {"name": error_name(error), "action": action, "resource": resource}
     hint = known.hint.format(**facts)
-    if kind_of(error) is Kind.DENIED and action.startswith("s3:"):
+    if error_kind(error) is ErrorKind.DENIED and action.startswith("s3:"):
         hint += _S3_DENIED
     return Explanation(known.what.format(**facts), hint, known.retry_helps)
 
 
-def translated(error: Exception, action: str, resource: str) -> HealthpipeError:
+def translate_error(error: Exception, action: str, resource: str) -> HealthpipeError:
     """A failure of a call of AWS as an error of ours, in one line; ours stay as they are."""
     if isinstance(error, HealthpipeError):
         return error
-    found = explained(error, action, resource)
-    if kind_of(error) in _OF_THIS_MACHINE:
+    found = explain_error(error, action, resource)
+    if error_kind(error) in _OF_THIS_MACHINE:
         return UsageError(found.what, found.hint)
     make: type[HealthpipeError] = ServiceFailed if found.retry_helps else UsageError
     if action.startswith("s3:"):
-        make = _OF_OBJECTS.get(kind_of(error), make)
+        make = _OF_OBJECTS.get(error_kind(error), make)
     return make(f"AWS did not do {action} on {resource}: {found.what}", found.hint)
 
 
 # What is found out before a request is sent.
-_OF_THIS_MACHINE = {Kind.NO_PROFILE, Kind.NO_REGION, Kind.BAD_REGION}
-_OF_OBJECTS: dict[Kind, type[HealthpipeError]] = {
-    Kind.NOT_FOUND: ObjectMissing,
-    Kind.CHANGED: InputChanged,
+_OF_THIS_MACHINE = {ErrorKind.NO_PROFILE, ErrorKind.NO_REGION, ErrorKind.BAD_REGION}
+_OF_OBJECTS: dict[ErrorKind, type[HealthpipeError]] = {
+    ErrorKind.NOT_FOUND: ObjectMissing,
+    ErrorKind.CHANGED: InputChanged,
 }
 
 
 @contextmanager
-def failures_told(action: str, resource: str) -> Iterator[None]:
-    """Have every failure of boto3 in the block raised as an error of ours: see `translated`."""
+def translated_errors(action: str, resource: str) -> Iterator[None]:
+    """Translate the errors of boto3 in the block into ours: see `translate_error`."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
     from s3transfer.exceptions import (
@@ -201,7 +206,7 @@ def failures_told(action: str, resource: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError, Boto3Error, *transfer_errors) as error:
-        raise translated(error, action, resource) from error
+        raise translate_error(error, action, resource) from error
 
 
 def _names(error: Exception) -> list[str]:

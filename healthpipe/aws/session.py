@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 from urllib.parse import urlsplit
 
-from healthpipe.aws.errors import failures_told
+from healthpipe.aws.errors import translated_errors
 from healthpipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def client(service: str, access: AwsAccess, patience: Patience = Patience()) -> 
     key = (service, access.region, access.profile, patience, _environment())
     with _making:  # making a session is not safe in several threads
         if key not in _clients:
-            with failures_told(f"{service}:*", "*"):
+            with translated_errors(f"{service}:*", "*"):
                 _clients[key] = _made(service, access, patience)
         return _clients[key]
 

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from healthpipe.cli.aws_options import root_of
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import AWS, MANNER, declare
 
 CHANNEL = ("sns_topic", "region", "profile")
@@ -20,7 +20,7 @@ def alert(context: typer.Context, **given: Any) -> None:
     from healthpipe.cli.run_alert import send_test
 
     channel = open_channel(*(given[name] for name in CHANNEL))
-    send_test(root_of(given), channel, Manner.of(given), wanted=given["send_test"])
+    send_test(root_of(given), channel, OutputSettings.of(given), wanted=given["send_test"])
 
 
 declare(alert, ("send_test", "root", "sns_topic", *AWS, *MANNER))

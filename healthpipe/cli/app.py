@@ -8,7 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 import healthpipe
-from healthpipe.cancellation import stopped_by_signals
+from healthpipe.cancellation import interrupted_by_signals
 from healthpipe.choices import LogFormat
 from healthpipe.cli.alert import alert
 from healthpipe.cli.console import say_error, start_logging
@@ -18,7 +18,7 @@ from healthpipe.cli.doctor import doctor
 from healthpipe.cli.generate import generate_data
 from healthpipe.cli.quarantine import quarantine
 from healthpipe.cli.runs import runs
-from healthpipe.cli.shared import forget_manner, manner_in_use
+from healthpipe.cli.shared import current_output_settings, reset_output_settings
 from healthpipe.cli.sql import sql
 from healthpipe.cli.stages import orchestrate, stage_command
 from healthpipe.cli.status import status
@@ -76,9 +76,9 @@ def run() -> None:
     occupy_standard_streams()  # before any file is opened
     try:
         # Typer would end a command that Ctrl-C meets early without a word.
-        with stopped_by_signals():
+        with interrupted_by_signals():
             start_logging(LogFormat.TEXT, quiet=False)
-            forget_manner()
+            reset_output_settings()
             code = app(standalone_mode=False) or 0
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads our output has seen enough
@@ -102,15 +102,15 @@ def run() -> None:
 
 
 def _report(error: Exception) -> int:
-    from healthpipe.runs.record import describe
+    from healthpipe.runs.record import describe_error
 
     drop_unwritten()  # what was printed stands before the error
-    manner = manner_in_use()
+    manner = current_output_settings()
     if manner.debug:
         import traceback
 
         traceback.print_exception(error)
-    description = describe(error)
+    description = describe_error(error)
     say_error(description)
     if manner.json:
         document = {"schema_version": 1, "command": _command(), "status": "failed"}

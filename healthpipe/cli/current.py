@@ -6,7 +6,7 @@ import typer
 
 from healthpipe.choices import PublishedStage
 from healthpipe.cli.aws_options import root_of
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import AWS, MANNER, declare
 
 StageArgument = Annotated[
@@ -21,7 +21,7 @@ def current(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_current import show_current
 
-    show_current(given["stage"], root_of(given), given["output"], Manner.of(given))
+    show_current(given["stage"], root_of(given), given["output"], OutputSettings.of(given))
 
 
 declare(current, ("root", "output", *AWS, *MANNER), {"stage": (StageArgument, None)})

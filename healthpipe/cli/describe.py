@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import MANNER, declare
 
 ViewArgument = Annotated[
@@ -24,7 +24,7 @@ def describe(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_describe import describe_any
 
-    manner = Manner.of(given)
+    manner = OutputSettings.of(given)
     manner.start_logging()
     describe_any(given["view"], manner)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from healthpipe.cli.options import option
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import ATHENA, AWS, MANNER, declare
 
 ProbeOption = Annotated[
@@ -19,9 +19,9 @@ def doctor(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe doctor --root s3://bucket/prefix --engine athena
     """
-    from healthpipe.cli.run_doctor import Patient, examine
+    from healthpipe.cli.run_doctor import DoctorTarget, examine
 
-    examine(Patient.of(given), Manner.of(given), is_probed=given["probe"])
+    examine(DoctorTarget.of(given), OutputSettings.of(given), is_probed=given["probe"])
 
 
 declare(

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from healthpipe.cli.render import print_document
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
-from healthpipe.text import visible
+from healthpipe.text import escape_control_chars
 from healthpipe.workflow.dry_run import Plan, plan_stage, plan_workflow
-from healthpipe.workflow.stage_run import Request
+from healthpipe.workflow.stage_run import StageRequest
 
 
-def show_statements(request: Request, manner: Manner) -> None:
+def show_statements(request: StageRequest, manner: OutputSettings) -> None:
     """Print the statements of a stage."""
     manner.start_logging()
     plan = plan_stage(request)
@@ -21,19 +21,19 @@ def show_statements(request: Request, manner: Manner) -> None:
         _print_script(plan.statements)
 
 
-def show_stage_plan(request: Request, manner: Manner) -> None:
+def show_stage_plan(request: StageRequest, manner: OutputSettings) -> None:
     """Print what a stage would read, ask and write."""
     manner.start_logging()
     _show(request.stage.name, plan_stage(request), manner)
 
 
-def show_workflow_plan(request: RunRequest, execution: Execution, manner: Manner) -> None:
+def show_workflow_plan(request: RunRequest, execution: Execution, manner: OutputSettings) -> None:
     """Print what a run of the workflow would read, ask and write."""
     manner.start_logging()
     _show("orchestrate", plan_workflow(request, execution.start.date()), manner)
 
 
-def _show(command: str, plan: Plan, manner: Manner) -> None:
+def _show(command: str, plan: Plan, manner: OutputSettings) -> None:
     if manner.json:
         print_document(command, plan.to_json(), "planned")
         return
@@ -43,10 +43,10 @@ def _show(command: str, plan: Plan, manner: Manner) -> None:
 
 
 def _comments(plan: Plan) -> Iterator[str]:
-    yield from (f"reads {visible(file.uri)}" for file in plan.inputs.files)
-    yield from (f"skips {visible(name)}" for name in plan.inputs.skipped)
+    yield from (f"reads {escape_control_chars(file.uri)}" for file in plan.inputs.files)
+    yield from (f"skips {escape_control_chars(name)}" for name in plan.inputs.skipped)
     yield from (f"makes table {table}" for table in plan.tables)
-    yield from (f"writes {visible(place)}" for place in plan.destinations)
+    yield from (f"writes {escape_control_chars(place)}" for place in plan.destinations)
 
 
 def _print_script(statements: list[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import MANNER, declare
 
 MAX_RECORDS = 1_000_000_000
@@ -63,7 +63,7 @@ def generate_data(context: typer.Context, **given: Any) -> None:
     names = ("n", "chunk", "snapshot", "start_index", "seed")
     records = RecordOptions(*(given[name] for name in names))
     places = (given["defects"], given["answers"], given["outdir"], given["root"])
-    GenerateCommand(records, *places).run(Manner.of(given))
+    GenerateCommand(records, *places).run(OutputSettings.of(given))
 
 
 declare(generate_data, ("root", *MANNER), OWN)

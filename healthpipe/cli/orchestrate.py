@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 from healthpipe.cli.console import log
 from healthpipe.cli.render import rejected_count, show_issues, sums
-from healthpipe.cli.shared import Manner
-from healthpipe.engines import require_reach
+from healthpipe.cli.shared import OutputSettings
+from healthpipe.engines import require_reachable_root
 from healthpipe.runs.record import Execution, RunStatus
 from healthpipe.runs.request import RunRequest
 from healthpipe.stages.options import StageOptions
 from healthpipe.workflow.heartbeat import heartbeat, require_url
-from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
+from healthpipe.workflow.orchestrate import RunEnvironment, WorkflowResult, orchestrate
 
 
 @dataclass(frozen=True)
-class Conduct:
+class RunSettings:
     """How a command conducts a run: how long it waits for the lock, and who hears its pulse."""
 
     lock_wait_s: float = 0
@@ -23,17 +23,17 @@ class Conduct:
 
 
 def run_workflow(
-    request: RunRequest, execution: Execution, conduct: Conduct, manner: Manner
+    request: RunRequest, execution: Execution, conduct: RunSettings, manner: OutputSettings
 ) -> None:
     """Run it and render what it published."""
-    require_reach(request.engine, request.root)
+    require_reachable_root(request.engine, request.root)
     require_url(conduct.heartbeat_url)
     with manner.session() as progress, heartbeat(conduct.heartbeat_url):
-        result = orchestrate(request, execution, Surroundings(progress, conduct.lock_wait_s))
+        result = orchestrate(request, execution, RunEnvironment(progress, conduct.lock_wait_s))
     show_result(result, manner)
 
 
-def show_result(result: WorkflowResult, manner: Manner) -> None:
+def show_result(result: WorkflowResult, manner: OutputSettings) -> None:
     """Render what a run published, or that there was nothing to do."""
     production = result.production
     if result.record.status == RunStatus.UNCHANGED:

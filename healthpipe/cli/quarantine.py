@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.shared import Manner, Place
+from healthpipe.cli.shared import OutputSettings, OutputTarget
 from healthpipe.cli.signature import AWS, MANNER, declare
 
 LINES = ("root", "reason", "source")
@@ -21,9 +21,9 @@ def list_(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe quarantine list --by file
     """
-    from healthpipe.cli.run_quarantine import Asked, list_lines
+    from healthpipe.cli.run_quarantine import QuarantineQuery, list_lines
 
-    list_lines(Asked.of(given), given["by"], Manner.of(given))
+    list_lines(QuarantineQuery.of(given), given["by"], OutputSettings.of(given))
 
 
 def show(context: typer.Context, **given: Any) -> None:
@@ -31,9 +31,9 @@ def show(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe quarantine show --reason not_json --limit 5
     """
-    from healthpipe.cli.run_quarantine import Asked, show_lines
+    from healthpipe.cli.run_quarantine import QuarantineQuery, show_lines
 
-    show_lines(Asked.of(given), given["limit"], Manner.of(given))
+    show_lines(QuarantineQuery.of(given), given["limit"], OutputSettings.of(given))
 
 
 def export(context: typer.Context, **given: Any) -> None:
@@ -41,10 +41,12 @@ def export(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe quarantine export -o mend.ndjson
     """
-    from healthpipe.cli.run_quarantine import Asked, export_lines
+    from healthpipe.cli.run_quarantine import QuarantineQuery, export_lines
 
-    place, with_resolved = Place(given["output"]), given["with_resolved"]
-    export_lines(Asked.of(given), place, Manner.of(given), with_resolved=with_resolved)
+    place, with_resolved = OutputTarget(given["output"]), given["with_resolved"]
+    export_lines(
+        QuarantineQuery.of(given), place, OutputSettings.of(given), with_resolved=with_resolved
+    )
 
 
 def replay(context: typer.Context, **given: Any) -> None:
@@ -52,9 +54,9 @@ def replay(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe quarantine replay mend.ndjson
     """
-    from healthpipe.cli.run_quarantine import Asked, replay_file
+    from healthpipe.cli.run_quarantine import QuarantineQuery, replay_file
 
-    replay_file(Asked.of(given), given["mended"], Manner.of(given))
+    replay_file(QuarantineQuery.of(given), given["mended"], OutputSettings.of(given))
 
 
 declare(list_, ("run_id", "by", *LINES, *AWS, *MANNER))

@@ -11,11 +11,17 @@ from typing import Any
 from healthpipe.choices import Format
 from healthpipe.cli.console import log
 from healthpipe.contract import Severity
-from healthpipe.publishing.audit import Audit, Level, count_rejected_files, judge_input, messages
+from healthpipe.publishing.audit import (
+    Audit,
+    Level,
+    count_rejected_files,
+    describe_results,
+    judge_input,
+)
 from healthpipe.publishing.gates import Gates
 from healthpipe.stages.results import PreviewTable
 from healthpipe.stages.rules import Rules
-from healthpipe.text import visible
+from healthpipe.text import escape_control_chars
 from healthpipe.workflow.stage_run import StageResult
 
 PREVIEW_COLUMNS = 5
@@ -63,7 +69,7 @@ def _warn_by_hand(result: StageResult) -> None:
     files = len(result.manifest.files)
     found = judge_input(Gates.choose(), result.account.balance, rejected_files, files)
     if failed := Audit(found).of_level(Level.FAIL):
-        log.warning(f"{messages(failed)}: orchestrate would not publish this")
+        log.warning(f"{describe_results(failed)}: orchestrate would not publish this")
 
 
 def _written(result: StageResult) -> Iterator[str]:
@@ -124,7 +130,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         width = len(name) if is_last else None
         table.add_column(name, no_wrap=not is_last, overflow="fold", min_width=width)
     for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
+        table.add_row(*(Text(escape_control_chars(cell)) for cell in row))
     Console(highlight=False).print(table)
 
 

@@ -3,19 +3,19 @@
 import datetime
 
 from healthpipe.alerts.channels import Channel
-from healthpipe.alerts.notifier import AlertDesk
+from healthpipe.alerts.notifier import Notifier
 from healthpipe.cli.console import log
 from healthpipe.cli.render import print_document
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.errors import AlertNotSent, UsageError
 from healthpipe.storage.layout import Root
 
 
-def send_test(root: Root, channel: Channel, manner: Manner, *, wanted: bool) -> None:
+def send_test(root: Root, channel: Channel, manner: OutputSettings, *, wanted: bool) -> None:
     """Send it and print where it went. Raises `AlertNotSent` if the channel did not take it."""
     if not wanted:
         raise UsageError("alert does nothing by itself", "give --test to send a test message")
-    desk = AlertDesk(root, channel, datetime.datetime.now(datetime.UTC))
+    desk = Notifier(root, channel, datetime.datetime.now(datetime.UTC))
     with manner.session() as progress:
         progress.step(f"sending to {channel.where}")
         delivery = desk.test()

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from healthpipe.choices import Format, PublishedStage
 from healthpipe.cli.render import print_data
-from healthpipe.cli.shared import Manner, Place
+from healthpipe.cli.shared import OutputSettings, OutputTarget
 from healthpipe.engines.result_files import join_parts
 from healthpipe.errors import UsageError
 from healthpipe.publishing.pointer import published_files, read_live
@@ -18,10 +18,10 @@ from healthpipe.storage.layout import Root
 
 
 def show_current(
-    stage: PublishedStage | None, root: Root, output: str | None, manner: Manner
+    stage: PublishedStage | None, root: Root, output: str | None, manner: OutputSettings
 ) -> None:
     """The live files' paths, one of them, its data, or the pointer as JSON."""
-    place = Place(output)
+    place = OutputTarget(output)
     if stage is None and output is not None:
         raise UsageError("-o needs a stage", f"name one of {', '.join(PublishedStage)}")
     if manner.json and output is not None:

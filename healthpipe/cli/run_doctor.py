@@ -10,8 +10,8 @@ from healthpipe.choices import EngineName
 from healthpipe.cli.aws_options import athena_of, root_of
 from healthpipe.cli.console import log
 from healthpipe.cli.render import print_document, print_table, size_text
-from healthpipe.cli.shared import Manner
-from healthpipe.doctor.checks import Check, Finding, Verdict, carry_out
+from healthpipe.cli.shared import OutputSettings
+from healthpipe.doctor.checks import Check, CheckResult, Verdict, run_checks
 from healthpipe.errors import DoctorFailed, ProbeFailed, UsageError
 from healthpipe.storage.layout import Root
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Patient:
+class DoctorTarget:
     """What is looked at: a root, an engine with its settings, the topic of alerts."""
 
     root: Root
@@ -29,7 +29,7 @@ class Patient:
     topic: str | None
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Patient":
+    def of(cls, given: Mapping[str, Any]) -> "DoctorTarget":
         """What a command was given. Raises `UsageError`."""
         return cls(root_of(given), given["engine"], athena_of(given), given["sns_topic"])
 
@@ -67,7 +67,7 @@ class Patient:
             yield from topic_checks(self.topic, self.root.access)
 
 
-def examine(patient: Patient, manner: Manner, *, is_probed: bool) -> None:
+def examine(patient: DoctorTarget, manner: OutputSettings, *, is_probed: bool) -> None:
     """Print a line for each check, and for each fact that is probed.
 
     Raises `UsageError`, `DoctorFailed`, `ProbeFailed` and what `probe` raises.
@@ -82,11 +82,11 @@ def examine(patient: Patient, manner: Manner, *, is_probed: bool) -> None:
         print_document("doctor", told)
 
 
-def _checked(patient: Patient, manner: Manner) -> list[dict[str, Any]]:
+def _checked(patient: DoctorTarget, manner: OutputSettings) -> list[dict[str, Any]]:
     """What the checks found. Raises `DoctorFailed`."""
     with manner.session() as progress:
         begins = lambda what: progress.step(f"checking {what}")  # noqa: E731
-        findings = list(carry_out(patient.checks(), begins))
+        findings = list(run_checks(patient.checks(), begins))
     checks = [finding.to_json() for finding in findings]
     if not (manner.json or manner.quiet):
         print_table(("check", "verdict", "what was found"), [_row(each) for each in findings])
@@ -97,7 +97,7 @@ def _checked(patient: Patient, manner: Manner) -> list[dict[str, Any]]:
 
 
 def _probed(
-    patient: Patient, manner: Manner, checks: Sequence[Mapping[str, Any]]
+    patient: DoctorTarget, manner: OutputSettings, checks: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """What the probe found. Raises `ProbeFailed`."""
     from healthpipe.doctor.probe import all_facts, probe
@@ -118,7 +118,7 @@ def _probed(
     return found
 
 
-def _row(finding: Finding) -> tuple[str, str, str]:
+def _row(finding: CheckResult) -> tuple[str, str, str]:
     fix = f"; {finding.fix}" if finding.fix else ""
     return finding.what, finding.verdict.value, f"{finding.told}{fix}"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from healthpipe.cli.console import log
 from healthpipe.cli.render import print_document
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.generate.files import Generated, generate_files
 from healthpipe.generate.records import Plan
@@ -36,7 +36,7 @@ class GenerateCommand:
     outdir: Path | None
     root: str
 
-    def run(self, manner: Manner) -> None:
+    def run(self, manner: OutputSettings) -> None:
         """Generate, print the folder, and say what it holds."""
         plan = self._plan()
         answers = self._answers(plan)

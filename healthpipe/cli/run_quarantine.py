@@ -12,7 +12,7 @@ from healthpipe.cli.aws_options import root_of
 from healthpipe.cli.console import log
 from healthpipe.cli.rejected import as_document, as_row
 from healthpipe.cli.render import print_data, print_table
-from healthpipe.cli.shared import Manner, Place
+from healthpipe.cli.shared import OutputSettings, OutputTarget
 from healthpipe.contract import RULES
 from healthpipe.errors import UsageError
 from healthpipe.quarantine.rejects import Quarantine, open_quarantine
@@ -26,7 +26,7 @@ MEANINGS = {rule.reason.value: rule.meaning for rule in RULES}
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuarantineQuery:
     """Which rejected lines a user asks about."""
 
     root: Root
@@ -34,7 +34,7 @@ class Asked:
     selection: Selection
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Asked":
+    def of(cls, given: Mapping[str, Any]) -> "QuarantineQuery":
         """What a command was given: the run is an argument of most and an option of one."""
         run_id = given.get("run_id") or given.get("run")
         return cls(root_of(given), run_id, Selection(given["reason"], given["source"]))
@@ -44,7 +44,7 @@ class Asked:
         return open_quarantine(self.root, self.run_id)
 
 
-def list_lines(asked: Asked, by: QuarantineGroup, manner: Manner) -> None:
+def list_lines(asked: QuarantineQuery, by: QuarantineGroup, manner: OutputSettings) -> None:
     """A line for each reason or file: how many lines, how many resolved, what it means."""
     with manner.session(), asked.open() as quarantine:
         found = tallies(quarantine.engine, by, asked.selection)
@@ -66,7 +66,7 @@ def list_lines(asked: Asked, by: QuarantineGroup, manner: Manner) -> None:
     print_table([by.value, "lines", "resolved", *meaning], rows)
 
 
-def show_lines(asked: Asked, limit: int, manner: Manner) -> None:
+def show_lines(asked: QuarantineQuery, limit: int, manner: OutputSettings) -> None:
     """Each rejected line with its file, number and reasons; the first `limit` of them."""
     with manner.session() as progress, asked.open() as quarantine:
         total = tally(quarantine.engine, asked.selection)
@@ -87,7 +87,9 @@ def show_lines(asked: Asked, limit: int, manner: Manner) -> None:
         log.info(f"{total.lines - len(shown):,} more; --limit {total.lines} shows all")
 
 
-def export_lines(asked: Asked, place: Place, manner: Manner, *, with_resolved: bool) -> None:
+def export_lines(
+    asked: QuarantineQuery, place: OutputTarget, manner: OutputSettings, *, with_resolved: bool
+) -> None:
     """Write the lines to a file of the user's alone, or print them."""
     if place.output is None:
         raise UsageError("export needs -o", "name a file, or - for standard output")
@@ -118,7 +120,7 @@ def export_lines(asked: Asked, place: Place, manner: Manner, *, with_resolved: b
         print(place.path)
 
 
-def replay_file(asked: Asked, file: str, manner: Manner) -> None:
+def replay_file(asked: QuarantineQuery, file: str, manner: OutputSettings) -> None:
     """Add the mended lines, print the path of the raw file that has them, say what they answer."""
     with manner.session(), asked.open() as quarantine:
         result = replay(quarantine, file, asked.selection)
@@ -142,7 +144,7 @@ def _meaning(name: str, by: QuarantineGroup) -> dict[str, str]:
     return {"meaning": MEANINGS[name]} if by is QuarantineGroup.REASON else {}
 
 
-def _say_if_nothing(asked: Asked, quarantine: Quarantine, total: Tally) -> None:
+def _say_if_nothing(asked: QuarantineQuery, quarantine: Quarantine, total: Tally) -> None:
     if not total.lines:
         of_that = "" if asked.selection == Selection() else " of that reason or file"
         log.info(f"nothing{of_that} is quarantined in run {quarantine.run_id}")

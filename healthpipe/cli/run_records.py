@@ -9,20 +9,20 @@ from typing import Any
 from healthpipe.cli.console import log
 from healthpipe.cli.orchestrate import show_result
 from healthpipe.cli.render import print_document, print_table
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.runs.record import ORCHESTRATE, RunRecord, RunStatus
 from healthpipe.runs.run import Run, records_of
 from healthpipe.storage.layout import Root
-from healthpipe.text import between, moment_text
+from healthpipe.text import elapsed_text, moment_text
 from healthpipe.workflow.notifications import failed_step
-from healthpipe.workflow.orchestrate import Surroundings
+from healthpipe.workflow.orchestrate import RunEnvironment
 from healthpipe.workflow.resume import last_run, retry
 
 BADLY = (RunStatus.FAILED, RunStatus.INTERRUPTED)
 LIST = ("run", "status", "as of", "took", "lines", "rejected")
 
 
-def list_runs(root: Root, limit: int, manner: Manner, *, with_stages: bool) -> None:
+def list_runs(root: Root, limit: int, manner: OutputSettings, *, with_stages: bool) -> None:
     """The newest runs of the workflow, a line each; or of stages by hand, too."""
     manner.start_logging()
     found = (each for each in records_of(root) if with_stages or each.command == ORCHESTRATE)
@@ -36,7 +36,7 @@ def list_runs(root: Root, limit: int, manner: Manner, *, with_stages: bool) -> N
     )
 
 
-def show_run(root: Root, run_id: str | None, manner: Manner) -> None:
+def show_run(root: Root, run_id: str | None, manner: OutputSettings) -> None:
     """What a run's record says."""
     manner.start_logging()
     record = last_run(root) if run_id is None else Run.named(root, run_id).record
@@ -47,7 +47,7 @@ def show_run(root: Root, run_id: str | None, manner: Manner) -> None:
 
 
 @dataclass(frozen=True)
-class Retrying:
+class RetryRequest:
     """Which run to go on with, by default the last, what of its request is to be changed, and for
     how many seconds to wait for another run.
     """
@@ -57,11 +57,11 @@ class Retrying:
     lock_wait_s: float
 
 
-def retry_run(root: Root, retrying: Retrying, manner: Manner) -> None:
+def retry_run(root: Root, retrying: RetryRequest, manner: OutputSettings) -> None:
     """Go on with a run that failed, and render what it published."""
     run_id = retrying.run_id
     with manner.session() as progress:
-        around = Surroundings(progress, retrying.lock_wait_s)
+        around = RunEnvironment(progress, retrying.lock_wait_s)
         result = retry(root, run_id, retrying.changes, around)
     if result is None:
         log.info("this run has succeeded; there is nothing to go on with")
@@ -80,7 +80,7 @@ def _head(record: RunRecord) -> dict[str, Any]:
 def _row(record: RunRecord) -> tuple[str, ...]:
     records = record.details.get("records") or {}
     counts = (str(records.get(name, "")) for name in ("lines", "rejected"))
-    took = between(record.started_at, record.finished_at)
+    took = elapsed_text(record.started_at, record.finished_at)
     at = f" at {failed_step(record, record.error)}" if record.status in BADLY else ""
     status = f"{record.status}{at}"
     return (record.run_id, status, record.as_of.isoformat(), took, *counts)
@@ -111,5 +111,5 @@ def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 
 def _times(start: str, end: str | None) -> str:
-    took = f"took {between(start, end)}" if end else "not ended"
+    took = f"took {elapsed_text(start, end)}" if end else "not ended"
     return f"began {moment_text(start)}, {took}"

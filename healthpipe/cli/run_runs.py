@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass
 
 from healthpipe.cli.console import log
 from healthpipe.cli.render import print_document, print_table, size_text
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.publishing.pointer import read_live
-from healthpipe.publishing.prune import carry_out, plan_prune
+from healthpipe.publishing.prune import plan_prune, remove_planned
 from healthpipe.publishing.publish import rollback
-from healthpipe.runs.locks import held
+from healthpipe.runs.locks import root_locked
 from healthpipe.storage.layout import Root
 
 
 @dataclass(frozen=True)
-class Pruning:
+class PruneRequest:
     """How much stays: published runs, and days of others; `dry_run` only tells."""
 
     keep: int
@@ -25,9 +25,9 @@ class Pruning:
     lock_wait_s: float
 
 
-def roll_back(root: Root, run_id: str | None, lock_wait_s: float, manner: Manner) -> None:
+def roll_back(root: Root, run_id: str | None, lock_wait_s: float, manner: OutputSettings) -> None:
     """Flip back, and print the paths of what is live now."""
-    with manner.session(), held(root, "runs rollback", lock_wait_s):
+    with manner.session(), root_locked(root, "runs rollback", lock_wait_s):
         was = read_live(root).run_id
         document = rollback(root, run_id, uuid.uuid4().hex)
     log.info(
@@ -41,15 +41,17 @@ def roll_back(root: Root, run_id: str | None, lock_wait_s: float, manner: Manner
             print(f"{root.uri}/{file['path']}")
 
 
-def prune_root(root: Root, pruning: Pruning, manner: Manner) -> None:
+def prune_root(root: Root, pruning: PruneRequest, manner: OutputSettings) -> None:
     """A line for each thing removed, or in a dry run to be removed."""
     today = datetime.datetime.now(datetime.UTC).date()
     # Looking alone disturbs nobody.
-    lock = nullcontext() if pruning.dry_run else held(root, "runs prune", pruning.lock_wait_s)
+    lock = (
+        nullcontext() if pruning.dry_run else root_locked(root, "runs prune", pruning.lock_wait_s)
+    )
     with manner.session(), lock:
         removals = plan_prune(root, keep=pruning.keep, days=pruning.days, today=today)
         if not pruning.dry_run:
-            removals = carry_out(root, removals)
+            removals = remove_planned(root, removals)
     size = sum(removal.bytes for removal in removals)
     verb = "would be removed" if pruning.dry_run else "removed"
     log.info(f"{len(removals):,} folders and fragments {verb}, {size_text(size)}")

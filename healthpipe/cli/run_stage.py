@@ -14,14 +14,14 @@ from healthpipe.choices import EngineName, Format
 from healthpipe.cli.aws_options import athena_of, root_of
 from healthpipe.cli.output import names_in
 from healthpipe.cli.render import print_data, show_preview, show_stage_summary
-from healthpipe.cli.shared import Manner, Place
+from healthpipe.cli.shared import OutputSettings, OutputTarget
 from healthpipe.cli.stage_options import stage_options
-from healthpipe.engines import require_reach
+from healthpipe.engines import require_reachable_root
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.stages.catalog import Stage
 from healthpipe.stages.options import StageOptions
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.stage_run import Request, StageResult, run_stage
+from healthpipe.workflow.stage_run import StageRequest, StageResult, run_stage
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class StageCommand:
     engine: EngineName
     athena: AthenaSettings
     options: StageOptions
-    place: Place
+    place: OutputTarget
 
     @classmethod
     def of(cls, stage: Stage, context: typer.Context, given: Mapping[str, Any]) -> "StageCommand":
@@ -44,10 +44,10 @@ class StageCommand:
             given["engine"],
             athena_of(given),
             stage_options(context, given),
-            Place(given["output"], given["format"], stage.is_folder),
+            OutputTarget(given["output"], given["format"], stage.is_folder),
         )
 
-    def run(self, sources: Sequence[str], manner: Manner) -> None:
+    def run(self, sources: Sequence[str], manner: OutputSettings) -> None:
         """Run it and render its result."""
         request = self.request(sources)
         if self.place.is_standard_output:
@@ -62,23 +62,23 @@ class StageCommand:
         else:
             self._show(self._run(request, manner), manner)
 
-    def request(self, sources: Sequence[str]) -> Request:
+    def request(self, sources: Sequence[str]) -> StageRequest:
         """What is to be run. Everything that can be refused is refused here."""
-        require_reach(self.engine, self.root.uri)
+        require_reachable_root(self.engine, self.root.uri)
         root, fmt = self.root, self.place.chosen_format()
         self.place.require_writable(sources or [root.raw], root.access)
-        request = Request(
+        request = StageRequest(
             self.stage, root, sources, self.options, fmt, self.place.path, self.engine, self.athena
         )
         if self.place.path and self.stage.is_folder:
             _require_own(self.place.path, self.stage, root.access)
         return request
 
-    def _run(self, request: Request, manner: Manner) -> StageResult:
+    def _run(self, request: StageRequest, manner: OutputSettings) -> StageResult:
         with manner.session() as progress:
             return run_stage(replace(request, progress=progress, with_preview=manner.on_terminal))
 
-    def _show(self, result: StageResult, manner: Manner) -> None:
+    def _show(self, result: StageResult, manner: OutputSettings) -> None:
         show_stage_summary(result)
         if manner.json:
             print(json.dumps(result.to_json()))

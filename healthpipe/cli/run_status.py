@@ -5,19 +5,19 @@ from collections.abc import Iterator
 
 from healthpipe.cli.render import print_table
 from healthpipe.cli.run_options import parse_age
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.runs.record import RunRecord, RunStatus
 from healthpipe.storage.layout import Root
-from healthpipe.text import between, moment_text
+from healthpipe.text import elapsed_text, moment_text
 from healthpipe.workflow.notifications import failed_step
-from healthpipe.workflow.status import Health, health_of
+from healthpipe.workflow.status import RootStatus, root_status
 
 
-def show_status(root: Root, max_age: str | None, manner: Manner) -> None:
+def show_status(root: Root, max_age: str | None, manner: OutputSettings) -> None:
     """Print how it stands. Raises `Stale` where the last good run is older than `max_age`."""
     manner.start_logging()
     limit = parse_age(max_age)
-    health = health_of(root)
+    health = root_status(root)
     if not (manner.json or manner.quiet):
         print_table(("what", "how it stands"), list(_rows(health)))
     if limit is not None:
@@ -26,7 +26,7 @@ def show_status(root: Root, max_age: str | None, manner: Manner) -> None:
         print(json.dumps(health.to_json()))
 
 
-def _rows(health: Health) -> Iterator[tuple[str, str]]:
+def _rows(health: RootStatus) -> Iterator[tuple[str, str]]:
     live, last = health.live, health.last
     if live:
         told = f"{live['run_id']} as of {live['as_of']}, published"
@@ -51,9 +51,9 @@ def _rows(health: Health) -> Iterator[tuple[str, str]]:
         yield "open failure", f"{failure['code']} at {failure['step']}, first {first}"
 
 
-def _ended(record: RunRecord, health: Health) -> str:
+def _ended(record: RunRecord, health: RootStatus) -> str:
     """When a run ended, and how long ago that is; of one at work, since when it is."""
     if record.finished_at is None:
         return f"since {moment_text(record.started_at)}"
-    ago = between(record.finished_at, health.now.isoformat())
+    ago = elapsed_text(record.finished_at, health.now.isoformat())
     return f"ended {moment_text(record.finished_at)}, {ago} ago"

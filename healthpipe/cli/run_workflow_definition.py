@@ -11,15 +11,15 @@ from healthpipe.asl.diagram import as_document, as_lines, as_mermaid
 from healthpipe.asl.errors import InvalidDefinition
 from healthpipe.choices import Drawing
 from healthpipe.cli.render import print_document
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.errors import UsageError
 from healthpipe.workflow.orchestrate import pipeline_path
-from healthpipe.workflow.policy import Finding, findings
+from healthpipe.workflow.policy import PolicyViolation, policy_violations
 
 DRAWINGS = {Drawing.TEXT: as_lines, Drawing.MERMAID: as_mermaid}
 
 
-def show_workflow(file: Path | None, drawing: Drawing, manner: Manner) -> None:
+def show_workflow(file: Path | None, drawing: Drawing, manner: OutputSettings) -> None:
     """Print the drawing of a workflow. Raises `UsageError` for one that cannot be loaded."""
     manner.start_logging()
     path = file or pipeline_path()
@@ -33,14 +33,14 @@ def show_workflow(file: Path | None, drawing: Drawing, manner: Manner) -> None:
         print("\n".join(DRAWINGS[drawing](machine)))
 
 
-def check_workflow(file: Path | None, manner: Manner) -> None:
+def check_workflow(file: Path | None, manner: OutputSettings) -> None:
     """Print a line for each finding, or that there is none; findings end in exit code 2."""
     manner.start_logging()
     path = file or pipeline_path()
     try:
-        found = findings(_loaded(path))
+        found = policy_violations(_loaded(path))
     except InvalidDefinition as error:
-        found = [Finding(None, str(error))]
+        found = [PolicyViolation(None, str(error))]
     if manner.json:
         status = "failed" if found else "succeeded"
         told = {"file": str(path), "findings": [asdict(each) for each in found]}

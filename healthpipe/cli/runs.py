@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from healthpipe.cli.aws_options import root_of
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import AWS, MANNER, declare
 
 # What a run may be gone on with though it was asked for without it.
@@ -25,7 +25,7 @@ def list_(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_records import list_runs
 
-    list_runs(root_of(given), given["limit"], Manner.of(given), with_stages=given["all_"])
+    list_runs(root_of(given), given["limit"], OutputSettings.of(given), with_stages=given["all_"])
 
 
 def show(context: typer.Context, **given: Any) -> None:
@@ -35,7 +35,7 @@ def show(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_records import show_run
 
-    show_run(root_of(given), given["any_run"], Manner.of(given))
+    show_run(root_of(given), given["any_run"], OutputSettings.of(given))
 
 
 def retry(context: typer.Context, **given: Any) -> None:
@@ -43,11 +43,11 @@ def retry(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe runs retry
     """
-    from healthpipe.cli.run_records import Retrying, retry_run
+    from healthpipe.cli.run_records import RetryRequest, retry_run
 
     changes = {name: given[name] for name in CHANGEABLE if given[name]}
-    retrying = Retrying(given["any_run"], changes, given["lock_wait"])
-    retry_run(root_of(given), retrying, Manner.of(given))
+    retrying = RetryRequest(given["any_run"], changes, given["lock_wait"])
+    retry_run(root_of(given), retrying, OutputSettings.of(given))
 
 
 def rollback(context: typer.Context, **given: Any) -> None:
@@ -57,7 +57,7 @@ def rollback(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_runs import roll_back
 
-    roll_back(root_of(given), given["published_run"], given["lock_wait"], Manner.of(given))
+    roll_back(root_of(given), given["published_run"], given["lock_wait"], OutputSettings.of(given))
 
 
 def prune(context: typer.Context, **given: Any) -> None:
@@ -65,11 +65,11 @@ def prune(context: typer.Context, **given: Any) -> None:
 
     For example: healthpipe runs prune --dry-run
     """
-    from healthpipe.cli.run_runs import Pruning, prune_root
+    from healthpipe.cli.run_runs import PruneRequest, prune_root
 
     kept = (given["keep"], given["prune_days"])
-    pruning = Pruning(*kept, given["dry_run"], given["lock_wait"])
-    prune_root(root_of(given), pruning, Manner.of(given))
+    pruning = PruneRequest(*kept, given["dry_run"], given["lock_wait"])
+    prune_root(root_of(given), pruning, OutputSettings.of(given))
 
 
 declare(list_, ("root", "limit", "all_", *AWS, *MANNER))

@@ -25,7 +25,7 @@ SUFFIXES = {
 
 
 @dataclass(frozen=True)
-class Manner:
+class OutputSettings:
     """How a command shows what it does."""
 
     json: bool = False
@@ -34,10 +34,10 @@ class Manner:
     log_format: LogFormat = LogFormat.TEXT
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Manner":
+    def of(cls, given: Mapping[str, Any]) -> "OutputSettings":
         """What a command was given; its errors are shown like that, too."""
         manner = cls(given["json"], given["quiet"], given["debug"], given["log_format"])
-        forget_manner()
+        reset_output_settings()
         _in_use.append(manner)
         return manner
 
@@ -60,21 +60,25 @@ class Manner:
             yield progress
 
 
-_in_use: list[Manner] = []
+_in_use: list[OutputSettings] = []
 
 
-def forget_manner() -> None:
+def reset_output_settings() -> None:
     """Another command begins."""
     _in_use.clear()
 
 
-def manner_in_use() -> Manner:
+def current_output_settings() -> OutputSettings:
     """How the command that runs shows what it does; before it was asked, as its words tell."""
-    return _in_use[0] if _in_use else Manner(json="--json" in sys.argv, debug="--debug" in sys.argv)
+    return (
+        _in_use[0]
+        if _in_use
+        else OutputSettings(json="--json" in sys.argv, debug="--debug" in sys.argv)
+    )
 
 
 @dataclass(frozen=True)
-class Place:
+class OutputTarget:
     """Where a result goes: a path, standard output, or None for the run's own folder.
 
     `is_folder` where the result is a folder of files.

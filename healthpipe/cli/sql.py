@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import ATHENA, AWS, MANNER, RECORDS, RESULT, ROOT, declare
 from healthpipe.stages.catalog import STAGES, Stage
 
@@ -21,7 +21,7 @@ def sql_command(stage: Stage) -> Callable[..., None]:
         from healthpipe.cli.dry_run import show_statements
         from healthpipe.cli.run_stage import StageCommand
 
-        manner = Manner.of(given)
+        manner = OutputSettings.of(given)
         show_statements(StageCommand.of(stage, context, given).request(given["sources"]), manner)
 
     command.__doc__ = f"Print the statements of {stage.name}."

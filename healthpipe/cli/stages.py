@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import (
     ALERTS,
     ATHENA,
@@ -32,7 +32,7 @@ def stage_command(stage: Stage) -> Callable[..., None]:
         from healthpipe.cli.dry_run import show_stage_plan
         from healthpipe.cli.run_stage import StageCommand
 
-        manner, sources = Manner.of(given), given["sources"] or []
+        manner, sources = OutputSettings.of(given), given["sources"] or []
         chosen = StageCommand.of(stage, context, given)
         if given["dry_run"]:
             show_stage_plan(chosen.request(sources), manner)
@@ -50,15 +50,15 @@ def orchestrate(context: typer.Context, **given: Any) -> None:
     For example: healthpipe orchestrate --quiet
     """
     from healthpipe.cli.dry_run import show_workflow_plan
-    from healthpipe.cli.orchestrate import Conduct, run_workflow
+    from healthpipe.cli.orchestrate import RunSettings, run_workflow
     from healthpipe.cli.workflow_request import workflow_request
 
     request, execution = workflow_request(context, given)
     if given["dry_run"]:
-        show_workflow_plan(request, execution, Manner.of(given))
+        show_workflow_plan(request, execution, OutputSettings.of(given))
         return
-    conduct = Conduct(given["lock_wait"], given["heartbeat_url"])
-    run_workflow(request, execution, conduct, Manner.of(given))
+    conduct = RunSettings(given["lock_wait"], given["heartbeat_url"])
+    run_workflow(request, execution, conduct, OutputSettings.of(given))
 
 
 declare(

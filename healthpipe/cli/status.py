@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from healthpipe.cli.aws_options import root_of
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import AWS, MANNER, declare
 
 
@@ -16,7 +16,7 @@ def status(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_status import show_status
 
-    show_status(root_of(given), given["max_age"], Manner.of(given))
+    show_status(root_of(given), given["max_age"], OutputSettings.of(given))
 
 
 declare(status, ("root", "max_age", *AWS, *MANNER))

@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from healthpipe.cli.shared import Manner
+from healthpipe.cli.shared import OutputSettings
 from healthpipe.cli.signature import MANNER, declare
 
 workflow = typer.Typer(
@@ -21,7 +21,7 @@ def show(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_workflow_definition import show_workflow
 
-    show_workflow(given["workflow"], given["drawing"], Manner.of(given))
+    show_workflow(given["workflow"], given["drawing"], OutputSettings.of(given))
 
 
 def check(context: typer.Context, **given: Any) -> None:
@@ -31,7 +31,7 @@ def check(context: typer.Context, **given: Any) -> None:
     """
     from healthpipe.cli.run_workflow_definition import check_workflow
 
-    check_workflow(given["workflow"], Manner.of(given))
+    check_workflow(given["workflow"], OutputSettings.of(given))
 
 
 declare(show, ("workflow", "drawing", *MANNER))

@@ -18,7 +18,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What a check found out of `what`, and what to do about it."""
 
     what: str
@@ -36,32 +36,34 @@ class Check:
     """Something to look at. `needs` names checks that it makes no sense without."""
 
     what: str
-    look: Callable[[], Finding | str]
+    look: Callable[[], CheckResult | str]
     needs: tuple[str, ...] = ()
 
 
-def carry_out(
+def run_checks(
     checks: Iterable[Check], begins: Callable[[str], None] = lambda _: None
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Carry out checks in their order, each as it is asked for; `begins` is told of each."""
     failed: set[str] = set()
     for check in checks:
         begins(check.what)
         missing = [need for need in check.needs if need in failed]
         if missing:
-            finding = Finding(check.what, Verdict.SKIPPED, f"not looked at without {missing[0]}")
+            finding = CheckResult(
+                check.what, Verdict.SKIPPED, f"not looked at without {missing[0]}"
+            )
         else:
-            finding = _carried_out(check)
+            finding = _run_check(check)
         if finding.verdict in (Verdict.FAILED, Verdict.SKIPPED):
             failed.add(check.what)
         yield finding
 
 
-def _carried_out(check: Check) -> Finding:
+def _run_check(check: Check) -> CheckResult:
     try:
         found = check.look()
     except (HealthpipeError, OSError) as error:
         told = expected(error)
         message, hint = getattr(told, "message", str(told)), getattr(told, "hint", "")
-        return Finding(check.what, Verdict.FAILED, message, hint)
-    return Finding(check.what, Verdict.OK, found) if isinstance(found, str) else found
+        return CheckResult(check.what, Verdict.FAILED, message, hint)
+    return CheckResult(check.what, Verdict.OK, found) if isinstance(found, str) else found

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from healthpipe.alerts.channels import region_of
-from healthpipe.aws.errors import Kind, failures_told, kind_of
+from healthpipe.aws.errors import ErrorKind, error_kind, translated_errors
 from healthpipe.aws.session import AthenaSettings, AwsAccess, client
 from healthpipe.choices import EngineName
-from healthpipe.doctor.checks import Check, Finding, Verdict
-from healthpipe.engines import require_reach
+from healthpipe.doctor.checks import Check, CheckResult, Verdict
+from healthpipe.engines import require_reachable_root
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
@@ -30,31 +30,31 @@ from healthpipe.storage.layout import Root
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadBucketRequestTypeDef
 
-MISSING = frozenset({Kind.NOT_FOUND, Kind.NO_BUCKET})
-DENIED = frozenset({Kind.DENIED})
+MISSING = frozenset({ErrorKind.NOT_FOUND, ErrorKind.NO_BUCKET})
+DENIED = frozenset({ErrorKind.DENIED})
 
 Answer = TypeVar("Answer")
 
 
-def asked(
-    action: str, resource: str, call: Callable[[], Answer], unless: Container[Kind] = MISSING
+def call_or_none(
+    action: str, resource: str, call: Callable[[], Answer], unless: Container[ErrorKind] = MISSING
 ) -> Answer | None:
     """What a call answers; None where it fails as `unless` says. Other failures are raised as
-    `failures_told` does.
+    `translated_errors` does.
     """
     from botocore.exceptions import ClientError
 
-    with failures_told(action, resource):
+    with translated_errors(action, resource):
         try:
             return call()
         except ClientError as error:
-            if kind_of(error) not in unless:
+            if error_kind(error) not in unless:
                 raise
             return None
 
 
 IDENTITY = ("region", "credentials")
-UNCONDITIONAL = Finding(
+UNCONDITIONAL = CheckResult(
     "writing",
     Verdict.FAILED,
     "the storage does not honour conditional writes",
@@ -85,23 +85,23 @@ def _region(access: AwsAccess, *, is_bound: bool) -> str:
 
 
 def _credentials(access: AwsAccess) -> str:
-    with failures_told("sts:GetCallerIdentity", "the identity"):
+    with translated_errors("sts:GetCallerIdentity", "the identity"):
         return client("sts", access).get_caller_identity()["Arn"]
 
 
-def _bucket(root: Root) -> Finding | str:
+def _bucket(root: Root) -> CheckResult | str:
     bucket, access = root.uri.removeprefix("s3://").partition("/")[0], root.access
     request: HeadBucketRequestTypeDef = {"Bucket": bucket}
     if access.bucket_owner:
         request["ExpectedBucketOwner"] = access.bucket_owner
     s3 = client("s3", access)
-    found = asked("s3:ListBucket", f"s3://{bucket}", lambda: s3.head_bucket(**request))
+    found = call_or_none("s3:ListBucket", f"s3://{bucket}", lambda: s3.head_bucket(**request))
     if found is None:
         told = f"there is no bucket {bucket}"
-        return Finding("bucket", Verdict.FAILED, told, "create it, or mend --root")
+        return CheckResult("bucket", Verdict.FAILED, told, "create it, or mend --root")
     region = found.get("BucketRegion", s3.meta.region_name)
     if region != s3.meta.region_name:
-        return Finding(
+        return CheckResult(
             "bucket",
             Verdict.WARNING,
             f"s3://{bucket} is in {region}, not {s3.meta.region_name}",
@@ -120,7 +120,7 @@ def _reading(root: Root) -> str:
     return f"{root.raw} can be listed and read"
 
 
-def _writing(root: Root) -> Finding | str:
+def _writing(root: Root) -> CheckResult | str:
     """Write an object as the pointer is written, and remove it."""
     uri = f"{root.state}/doctor-{uuid.uuid4().hex}"
     storage = root.storage
@@ -151,48 +151,53 @@ def athena_checks(settings: AthenaSettings) -> list[Check]:
     ]
 
 
-def _workgroup(settings: AthenaSettings) -> Finding | str:
-    from healthpipe.engines.athena.api import is_enforced, is_managed, location, workgroup
+def _workgroup(settings: AthenaSettings) -> CheckResult | str:
+    from healthpipe.engines.athena.api import (
+        has_managed_results,
+        is_enforced,
+        output_location,
+        workgroup,
+    )
 
     name, known = settings.workgroup, workgroup(settings)
-    own = location(known)
+    own = output_location(known)
     is_other = (own or "").rstrip("/") != settings.output
-    overrides = is_managed(known) or (is_enforced(known) and is_other)
+    overrides = has_managed_results(known) or (is_enforced(known) and is_other)
     if settings.output and overrides:
         told = f"{name} decides itself where results lie: --athena-output has no effect"
-        return Finding("workgroup", Verdict.WARNING, told, "drop --athena-output")
-    where = "managed by Athena" if is_managed(known) else settings.output or own
+        return CheckResult("workgroup", Verdict.WARNING, told, "drop --athena-output")
+    where = "managed by Athena" if has_managed_results(known) else settings.output or own
     return f"{name}; results are {where or 'below each run'}"
 
 
-def _database(settings: AthenaSettings) -> Finding | str:
+def _database(settings: AthenaSettings) -> CheckResult | str:
     glue, name = client("glue", settings.access), settings.database
     where = f"database {name}"
-    if asked("glue:GetDatabase", where, lambda: glue.get_database(Name=name)) is None:
+    if call_or_none("glue:GetDatabase", where, lambda: glue.get_database(Name=name)) is None:
         told = f"{name} is not there yet; the first run makes it"
         fix = "allow glue:CreateDatabase, or create it"
-        return Finding("database", Verdict.WARNING, told, fix)
-    with failures_told("glue:GetTables", where):
+        return CheckResult("database", Verdict.WARNING, told, fix)
+    with translated_errors("glue:GetTables", where):
         glue.get_tables(DatabaseName=name, MaxResults=1)
     return f"{name} can be read"
 
 
-def _grants(settings: AthenaSettings) -> Finding | str:
+def _grants(settings: AthenaSettings) -> CheckResult | str:
     """Where Lake Formation guards the database, whether it grants anything on it."""
     name = settings.database
     where = f"database {name}"
-    principals = asked(
+    principals = call_or_none(
         "lakeformation:ListPermissions", where, lambda: _principals(settings), DENIED | MISSING
     )
     if principals is None:
         told = "Lake Formation does not say who may use the database"
         fix = "allow lakeformation:ListPermissions and GetDataLakeSettings to look, if you use it"
-        return Finding("grants", Verdict.WARNING, told, fix)
+        return CheckResult("grants", Verdict.WARNING, told, fix)
     if EVERYBODY in principals:
         return "Lake Formation leaves it to IAM"
     if principals:
         return f"Lake Formation grants {len(principals)} principals access to {name}"
-    return Finding(
+    return CheckResult(
         "grants",
         Verdict.WARNING,
         f"Lake Formation tells of no grants on {name}",
@@ -223,8 +228,8 @@ def local_checks(root: Root, engine: EngineName) -> list[Check]:
     ]
 
 
-def _root(root: Root, engine: EngineName) -> Finding | str:
-    require_reach(engine, root.uri)
+def _root(root: Root, engine: EngineName) -> CheckResult | str:
+    require_reachable_root(engine, root.uri)
     folder = Path(root.uri)
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     try:
@@ -232,17 +237,21 @@ def _root(root: Root, engine: EngineName) -> Finding | str:
             pass
     except OSError as error:
         told = f"{there} cannot be written: {error.strerror}"
-        return Finding("root", Verdict.FAILED, told, "mend permissions, or choose another --root")
+        return CheckResult(
+            "root", Verdict.FAILED, told, "mend permissions, or choose another --root"
+        )
     return f"{root.place} can be written" if folder.exists() else f"{root.place} will be made"
 
 
-def _room(root: Root) -> Finding | str:
+def _room(root: Root) -> CheckResult | str:
     folder = Path(root.uri).absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
     told = f"{free / 1e9:.1f} GB free"
     if free < LITTLE_ROOM:
-        return Finding("room", Verdict.WARNING, told, "free space: results and copies need some")
+        return CheckResult(
+            "room", Verdict.WARNING, told, "free space: results and copies need some"
+        )
     return told
 
 
@@ -257,18 +266,18 @@ def topic_checks(topic: str, access: AwsAccess) -> list[Check]:
     return [Check("topic", lambda: _topic(topic, access), needs=IDENTITY)]
 
 
-def _topic(topic: str, access: AwsAccess) -> Finding | str:
+def _topic(topic: str, access: AwsAccess) -> CheckResult | str:
     there = AwsAccess(access.region or region_of(topic), access.profile)
     sns = client("sns", there)
-    answer = asked(
+    answer = call_or_none(
         "sns:GetTopicAttributes", topic, lambda: sns.get_topic_attributes(TopicArn=topic)
     )
     if answer is None:
         told = f"there is no topic {topic}"
-        return Finding("topic", Verdict.FAILED, told, "create it, or mend --sns-topic")
+        return CheckResult("topic", Verdict.FAILED, told, "create it, or mend --sns-topic")
     listening = int(answer["Attributes"].get("SubscriptionsConfirmed", 0))
     if not listening:
         fix = "subscribe somebody, and have the subscription confirmed"
-        return Finding("topic", Verdict.WARNING, f"{topic} has no subscribers", fix)
+        return CheckResult("topic", Verdict.WARNING, f"{topic} has no subscribers", fix)
     many = "1 subscriber" if listening == 1 else f"{listening} subscribers"
     return f"{topic} has {many}; `healthpipe alert --test` sends a message"

@@ -8,11 +8,11 @@ from typing import Any
 
 from healthpipe.choices import EngineName
 from healthpipe.contract import MAX_DEPTH
-from healthpipe.doctor.harness import Bench, Fact, listed
+from healthpipe.doctor.harness import Fact, Harness, listed
 from healthpipe.engines import open_engine
 from healthpipe.engines.athena.schema import Types
 from healthpipe.engines.base import LineFile, Query
-from healthpipe.stages.curate import Carried, judge_lines, keep_records
+from healthpipe.stages.curate import Projection, judge_lines, keep_records
 from healthpipe.stages.options import options_from_words
 
 LANDED = "landed"
@@ -54,32 +54,32 @@ no json
 DAY = "2026-02-15"
 
 
-def _kinds(bench: Bench) -> dict[str, str]:
+def _kinds(bench: Harness) -> dict[str, str]:
     files = {name: line + b"\n" for name, (line, _) in KINDS.items()}
     text = bench.lines(files, landed=[LANDED]).statement("select source, kind from source")
     return dict(sorted(bench.rows(text, {"source": "VARCHAR", "kind": "VARCHAR"})))
 
 
-def _texts(bench: Bench) -> dict[str, str | None]:
+def _texts(bench: Harness) -> dict[str, str | None]:
     files = {str(n): f'{{"facility_id": {value}}}'.encode() for n, value in enumerate(TEXTS)}
     text = bench.lines(files).statement("select source, facility_id from source")
     found: dict[str, str] = dict(bench.rows(text, {"source": "VARCHAR", "facility_id": "VARCHAR"}))
     return {value: found[str(n)] for n, value in enumerate(TEXTS)}
 
 
-def _bytes(bench: Bench) -> list[Any]:
+def _bytes(bench: Harness) -> list[Any]:
     relations = bench.lines({"lines.txt": b"\xff\xc3\xbca\n"})
     text = relations.statement("select to_hex(to_utf8(line)) as bytes from raw_lines")
     return listed(bench.rows(text, {"bytes": "VARCHAR"}))
 
 
-def _stages(bench: Bench) -> dict[str, Any]:
+def _stages(bench: Harness) -> dict[str, Any]:
     """The engine itself, from raw lines to small results."""
     uri = bench.put("records.jsonl", RECORDS)
     options = options_from_words(DAY, {"months": 1})
     with open_engine(EngineName.ATHENA, bench.workplace, bench.settings) as engine:
         judge_lines(engine, [LineFile(uri, "records.jsonl", None, landed=False, size=len(RECORDS))])
-        keep_records(engine, options, {Carried.EXPIRING_ACCREDITATIONS})
+        keep_records(engine, options, {Projection.EXPIRING_ACCREDITATIONS})
         counts = engine.rows(Query("state_counts", options.values()))
         (balance,) = engine.rows(Query("balance"))
     return {"state_counts": [[*map(str, row)] for row in counts], "balance": list(balance)}
@@ -113,10 +113,10 @@ TEXT, NUMBER, FLAG = "VARCHAR", "BIGINT", "BOOLEAN"
 LARGE = 999_999_999_999_999_999
 
 
-def _found(query: str, types: Types) -> Callable[[Bench], list[Any]]:
+def _found(query: str, types: Types) -> Callable[[Harness], list[Any]]:
     """A look at the rows of a query, of which decimals are told as texts."""
 
-    def look(bench: Bench) -> list[Any]:
+    def look(bench: Harness) -> list[Any]:
         return listed([tuple(map(_document, row)) for row in bench.rows(query, types)])
 
     return look

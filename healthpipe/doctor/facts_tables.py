@@ -9,50 +9,50 @@ from typing import Any
 
 import duckdb
 
-from healthpipe.cancellation import unbroken
+from healthpipe.cancellation import signals_deferred
 from healthpipe.choices import Format
-from healthpipe.doctor.harness import Bench, Fact, listed, shown
+from healthpipe.doctor.harness import Fact, Harness, listed, shown
 from healthpipe.engines.athena.errors import BrokenQuery, FilesUnreadable
 from healthpipe.engines.athena.glue import LINES, RAW, Catalog, Table, table_name
-from healthpipe.engines.athena.queries import TRIES, stopped, token_of
+from healthpipe.engines.athena.queries import TRIES, client_request_token, stop_and_wait
 from healthpipe.engines.athena.relations import LINE_TYPES
 from healthpipe.engines.athena.results import FILE_TYPES
-from healthpipe.engines.athena.schema import Types, cast_to, for_glue
+from healthpipe.engines.athena.schema import Types, cast_to, glue_type
 
 TEXT = "VARCHAR"
 ODD_NAME = "a b/100% +\u00fc&=.txt"
 
 
-def _lines(bench: Bench, content: bytes, name: str = "lines.txt") -> list[Any]:
+def _lines(bench: Harness, content: bytes, name: str = "lines.txt") -> list[Any]:
     text = bench.lines({name: content}).statement("select line from raw_lines")
     return listed(bench.rows(text, {"line": TEXT}))
 
 
-def _fields(bench: Bench, content: bytes) -> list[Any]:
+def _fields(bench: Harness, content: bytes) -> list[Any]:
     relations = bench.lines({"lines.txt": content})
     return listed(bench.rows(relations.statement("select line, rest from raw_lines"), LINE_TYPES))
 
 
-def _listed_files(bench: Bench) -> list[Any]:
+def _listed_files(bench: Harness) -> list[Any]:
     bench.put("raw/beside.txt", b"beside\n")
     relations = bench.lines({"raw/one.txt": b"one\n", "raw/two.txt": b"two\n"})
     return listed(bench.rows(relations.statement("select line from raw_lines"), {"line": TEXT}))
 
 
-def _paths(bench: Bench) -> list[Any]:
+def _paths(bench: Harness) -> list[Any]:
     relations = bench.lines({"plain.txt": b"1\n", ODD_NAME: b"2\n"})
     text = relations.statement('select "$path" as path from raw_lines')
     return sorted(bench.name_of(path) for (path,) in bench.rows(text, {"path": TEXT}))
 
 
-def _file_facts(bench: Bench) -> list[Any]:
+def _file_facts(bench: Harness) -> list[Any]:
     relations = bench.lines({ODD_NAME: b"1\n", "b.txt": b"2\n"}, landed=["b.txt"])
     text = relations.statement("select path, source, folder_date, landed from raw_files")
     rows = bench.rows(text, FILE_TYPES)
     return listed([(bench.name_of(path), *rest) for path, *rest in rows])
 
 
-def _unreadable_file(bench: Bench) -> str:
+def _unreadable_file(bench: Harness) -> str:
     uri = f"{bench.workplace.uri}/plain.txt.gz"
     try:
         found = _lines(bench, b"not zipped\n", "plain.txt.gz")
@@ -61,10 +61,10 @@ def _unreadable_file(bench: Bench) -> str:
     return f"{len(found)} lines"
 
 
-def _replaced_manifest(bench: Bench) -> list[Any]:
+def _replaced_manifest(bench: Harness) -> list[Any]:
     catalog = Catalog.of(bench.settings)
     catalog.ensure_database()
-    columns = {name: for_glue(kind) for name, kind in LINE_TYPES.items()}
+    columns = {name: glue_type(kind) for name, kind in LINE_TYPES.items()}
     table = Table(table_name(RAW, bench.workplace.token, 1, "followed"), columns, LINES)
     for name in ("old", "new"):
         uri = bench.put(f"{name}.txt", f"{name}\n".encode())
@@ -161,12 +161,12 @@ ENDLESS = (
 )
 
 
-def _unloaded_text(bench: Bench) -> str:
+def _unloaded_text(bench: Harness) -> str:
     text = bench.lines({"lines.txt": RECORD}).statement("select line from raw_lines")
     return shown(bench.content(bench.unload(text, "unloaded", Format.NDJSON)))
 
 
-def _unloaded_parquet(bench: Bench) -> list[Any]:
+def _unloaded_parquet(bench: Harness) -> list[Any]:
     """The values as Athena reads them again, and as the embedded engine does."""
     files = bench.unload(cast_to(TYPED, TYPES), "unloaded", Format.PARQUET)
     relations = bench.relations()
@@ -180,11 +180,11 @@ def _unloaded_parquet(bench: Bench) -> list[Any]:
     return [*map(list, there), *read]
 
 
-def _unloaded_nothing(bench: Bench) -> list[str]:
+def _unloaded_nothing(bench: Harness) -> list[str]:
     return [bench.name_of(uri) for uri in bench.unload(NOTHING, "unloaded", Format.PARQUET)]
 
 
-def _occupied_place(bench: Bench) -> str:
+def _occupied_place(bench: Harness) -> str:
     for number in range(1, TRIES + 1):
         bench.put(f"unloaded/{number}/already-there", b"1")
     try:
@@ -194,25 +194,25 @@ def _occupied_place(bench: Bench) -> str:
     return "written"
 
 
-def _same_token(bench: Bench) -> int:
+def _same_token(bench: Harness) -> int:
     before = len(bench.account.ids)
     for _ in range(2):
         bench.run(ONE)
     return len(bench.account.ids) - before
 
 
-def _pages(bench: Bench) -> list[int]:
+def _pages(bench: Harness) -> list[int]:
     text = f"select n from unnest(sequence(1, {PAGED})) as numbers (n) order by n"
     numbers = [number for (number,) in bench.rows(text, {"n": "BIGINT"})]
     return [len(numbers), numbers[0], numbers[-1]]
 
 
-def _stopped(bench: Bench) -> str:
-    token = token_of(bench.workplace.token, 1, uuid.uuid4().hex)
-    with unbroken():
+def _stopped(bench: Harness) -> str:
+    token = client_request_token(bench.workplace.token, 1, uuid.uuid4().hex)
+    with signals_deferred():
         query_id = bench.calls.start(ENDLESS, token)
         bench.account.started(query_id, token)
-    (ended,) = stopped(bench.calls, [query_id])
+    (ended,) = stop_and_wait(bench.calls, [query_id])
     bench.account.ended(query_id, ended.state, ended.bytes_scanned)
     return ended.state
 

@@ -10,20 +10,25 @@ from typing import Any
 
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format
-from healthpipe.engines.athena.api import Calls
-from healthpipe.engines.athena.errors import Ended
+from healthpipe.engines.athena.api import AthenaApi
+from healthpipe.engines.athena.errors import QueryExecution
 from healthpipe.engines.athena.glue import Catalog
-from healthpipe.engines.athena.queries import Queries
+from healthpipe.engines.athena.queries import AthenaQueryRunner
 from healthpipe.engines.athena.relations import Relations
-from healthpipe.engines.athena.results import FILE_TYPES, describe_files, unload_statement, values
+from healthpipe.engines.athena.results import (
+    FILE_TYPES,
+    describe_files,
+    result_rows,
+    unload_statement,
+)
 from healthpipe.engines.athena.schema import Types
-from healthpipe.engines.base import LineFile, Row, Workplace
+from healthpipe.engines.base import EngineContext, LineFile, Row
 
 FILES = "files.parquet"
 
 
 @dataclass
-class Account:
+class ProbeQueryLog:
     """The queries of a probe, by id: the state and the bytes scanned of each that has ended."""
 
     ended_queries: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -52,19 +57,19 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Bench:
+class Harness:
     """Files, tables and queries of one fact, all below `workplace.uri`."""
 
-    workplace: Workplace
+    workplace: EngineContext
     settings: AthenaSettings
-    calls: Calls
-    account: Account
+    calls: AthenaApi
+    account: ProbeQueryLog
 
     @property
-    def queries(self) -> Queries:
+    def queries(self) -> AthenaQueryRunner:
         """Runs queries as the engine does."""
         token, most = self.workplace.token, self.settings.max_bytes_scanned
-        return Queries(self.calls, self.account, token, max_bytes_scanned=most)
+        return AthenaQueryRunner(self.calls, self.account, token, max_bytes_scanned=most)
 
     def put(self, name: str, content: bytes) -> str:
         """Write a file and return its URI."""
@@ -92,13 +97,13 @@ class Bench:
         place, catalog = f"{workplace.uri}/tables", Catalog.of(self.settings)
         return Relations(catalog, workplace.storage, place, workplace.token)
 
-    def run(self, text: str) -> Ended:
-        """Run a statement to its success. Raises what `Queries.run` tells."""
+    def run(self, text: str) -> QueryExecution:
+        """Run a statement to its success. Raises what `AthenaQueryRunner.run` tells."""
         return self.queries.run(lambda _: text)
 
     def rows(self, text: str, types: Types) -> list[Row]:
         """The rows of a small result, with columns of these types."""
-        return list(values(self.calls.results(self.run(text).id), types))
+        return list(result_rows(self.calls.results(self.run(text).id), types))
 
     def unload(self, query: str, name: str, fmt: Format) -> list[str]:
         """Have a result written to files in the folder `name/1` of this place, in `name/2` where it
@@ -146,4 +151,4 @@ class Fact:
     name: str
     told: str
     expected: Any
-    look: Callable[[Bench], Any]
+    look: Callable[[Harness], Any]

@@ -16,14 +16,14 @@ from typing import Any
 
 from healthpipe import __version__
 from healthpipe.aws.session import AthenaSettings, client
-from healthpipe.cancellation import cancelled_when_stopping, winding_up
+from healthpipe.cancellation import cancel_on_stop, shielded
 from healthpipe.doctor import facts_sql, facts_tables
-from healthpipe.doctor.harness import Account, Bench, Fact
-from healthpipe.engines import forget_run, stop_queries
-from healthpipe.engines.athena.api import Calls, Clock, result_place
+from healthpipe.doctor.harness import Fact, Harness, ProbeQueryLog
+from healthpipe.engines import drop_run_tables, stop_queries
+from healthpipe.engines.athena.api import AthenaApi, Clock, result_configuration
 from healthpipe.engines.athena.errors import BrokenQuery, FilesUnreadable
 from healthpipe.engines.athena.queries import estimated_usd
-from healthpipe.engines.base import Workplace
+from healthpipe.engines.base import EngineContext
 from healthpipe.errors import HealthpipeError
 from healthpipe.progress import Progress
 from healthpipe.storage.layout import Root
@@ -110,7 +110,7 @@ def probe(root: Root, settings: AthenaSettings, facts: Sequence[Fact], step: Pro
     fact; nothing but the report is left in any case, and no query runs on.
     """
     started = datetime.now(UTC)
-    account = Account()
+    account = ProbeQueryLog()
     with _benches(root, settings, account) as bench_of:
         observations = []
         for fact in facts:
@@ -128,7 +128,7 @@ def probe(root: Root, settings: AthenaSettings, facts: Sequence[Fact], step: Pro
     return report
 
 
-def observed(fact: Fact, bench: Bench) -> Observation:
+def observed(fact: Fact, bench: Harness) -> Observation:
     """Try out a fact. One that Athena refuses to run has failed; `probe` tells what is raised."""
     import duckdb
 
@@ -146,48 +146,48 @@ def observed(fact: Fact, bench: Bench) -> Observation:
     return Observation(fact.name, fact.told, verdict, fact.expected, seen)
 
 
-class _Benches:
+class _Harnesses:
     """Gives each fact its bench in one throw-away place."""
 
     def __init__(
-        self, root: Root, settings: AthenaSettings, account: Account, scratch: Path
+        self, root: Root, settings: AthenaSettings, account: ProbeQueryLog, scratch: Path
     ) -> None:
         self.name = f"probe-{uuid.uuid4().hex[:12]}"
         self.uri = f"{root.state}/{self.name}"
         self.clock = Clock()
         self._root, self._settings, self._account = root, settings, account
         self._scratch = scratch
-        place = result_place(settings, f"{self.uri}/results")
-        self._calls = Calls.to(settings, self.clock, place)
+        place = result_configuration(settings, f"{self.uri}/results")
+        self._calls = AthenaApi.to(settings, self.clock, place)
 
-    def bench(self, fact: Fact) -> Bench:
+    def bench(self, fact: Fact) -> Harness:
         """A bench that no other fact uses."""
         scratch = self._scratch / fact.name
         scratch.mkdir()
         token = f"{self.name}/{fact.name}"
         uri = f"{self.uri}/{fact.name}"
-        workplace = Workplace(scratch, uri, self._root.storage, token, self._account)
-        return Bench(workplace, self._settings, self._calls, self._account)
+        workplace = EngineContext(scratch, uri, self._root.storage, token, self._account)
+        return Harness(workplace, self._settings, self._calls, self._account)
 
     def clear(self) -> None:
         """End the queries, and remove tables and files; what fails here hides no other failure."""
         with suppress(HealthpipeError):
             stop_queries(self._settings, self._account.left())
         with suppress(HealthpipeError):
-            forget_run(self._settings, self.name)
+            drop_run_tables(self._settings, self.name)
         with suppress(HealthpipeError):
             self._root.storage.delete_folder(self.uri)
 
 
 @contextmanager
 def _benches(
-    root: Root, settings: AthenaSettings, account: Account
-) -> Iterator[Callable[[Fact], Bench]]:
+    root: Root, settings: AthenaSettings, account: ProbeQueryLog
+) -> Iterator[Callable[[Fact], Harness]]:
     with tempfile.TemporaryDirectory(prefix="healthpipe-probe-") as scratch:
-        benches = _Benches(root, settings, account, Path(scratch))
+        benches = _Harnesses(root, settings, account, Path(scratch))
         try:
-            with cancelled_when_stopping(benches.clock.cancel):
+            with cancel_on_stop(benches.clock.cancel):
                 yield benches.bench
         finally:
-            with winding_up():
+            with shielded():
                 benches.clear()

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from healthpipe.aws.session import AthenaSettings, AwsAccess
-from healthpipe.cancellation import cancelled_when_stopping
+from healthpipe.cancellation import cancel_on_stop
 from healthpipe.choices import EngineName
 from healthpipe.errors import UsageError
 from healthpipe.storage.uris import is_s3
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from healthpipe.engines.base import Engine, Workplace
-    from healthpipe.engines.dry_run import Rehearsal
+    from healthpipe.engines.base import Engine, EngineContext
+    from healthpipe.engines.dry_run import DryRunEngine
 
 
-def require_reach(name: EngineName, root: str) -> None:
+def require_reachable_root(name: EngineName, root: str) -> None:
     """Refuse an engine that cannot read a root, before anything is written."""
     if name is EngineName.ATHENA and not is_s3(root):
         raise UsageError(
@@ -28,34 +28,34 @@ def require_reach(name: EngineName, root: str) -> None:
 
 @contextmanager
 def open_engine(
-    name: EngineName, workplace: "Workplace", settings: AthenaSettings | None = None
+    name: EngineName, workplace: "EngineContext", settings: AthenaSettings | None = None
 ) -> "Iterator[Engine]":
     """The engine of that name while the block runs; what it runs ends when the process stops."""
     made = _made(name, workplace, settings or AthenaSettings())
-    with made as engine, cancelled_when_stopping(engine.cancel):
+    with made as engine, cancel_on_stop(engine.cancel):
         yield engine
 
 
 @contextmanager
-def open_rehearsal(
+def open_dry_run(
     name: EngineName,
     scratch: "Path",
     settings: AthenaSettings,
     run: str,
-) -> "Iterator[Rehearsal]":
+) -> "Iterator[DryRunEngine]":
     """An engine of that name that only says what it would do, for a run of which `run` is the URI.
 
     Results are empty files in `scratch`.
     """
-    made: Rehearsal
+    made: DryRunEngine
     if name is EngineName.ATHENA:
-        from healthpipe.engines.athena.dry_run import RehearsedAthena
+        from healthpipe.engines.athena.dry_run import AthenaDryRun
 
-        made = RehearsedAthena(scratch, settings, run)
+        made = AthenaDryRun(scratch, settings, run)
     else:
-        from healthpipe.engines.dry_run import RehearsedDuckDB
+        from healthpipe.engines.dry_run import DuckDBDryRun
 
-        made = RehearsedDuckDB(scratch)
+        made = DuckDBDryRun(scratch)
     with made as engine:
         yield engine
 
@@ -63,10 +63,10 @@ def open_rehearsal(
 @contextmanager
 def open_embedded(scratch: "Path", access: AwsAccess | None = None) -> "Iterator[Engine]":
     """The embedded engine, whichever engine a run has; it spills to `scratch`."""
-    from healthpipe.engines.base import Workplace
+    from healthpipe.engines.base import EngineContext
     from healthpipe.storage.local import LocalStorage
 
-    workplace = Workplace(scratch, str(scratch), LocalStorage())
+    workplace = EngineContext(scratch, str(scratch), LocalStorage())
     settings = AthenaSettings(access or AwsAccess())
     with open_engine(EngineName.DUCKDB, workplace, settings) as engine:
         yield engine
@@ -84,14 +84,14 @@ def stop_queries(settings: AthenaSettings, ids: "Sequence[str]") -> list[tuple[s
     return [(each.id, each.state, each.bytes_scanned) for each in ended]
 
 
-def forget_run(settings: AthenaSettings, run_id: str) -> None:
+def drop_run_tables(settings: AthenaSettings, run_id: str) -> None:
     """Drop the tables that a run has left elsewhere. Raises `UsageError` or `ServiceFailed`."""
     from healthpipe.engines.athena.glue import drop_tables
 
     drop_tables(settings, run_id)
 
 
-def _made(name: EngineName, workplace: "Workplace", settings: AthenaSettings) -> "Engine":
+def _made(name: EngineName, workplace: "EngineContext", settings: AthenaSettings) -> "Engine":
     if name is EngineName.ATHENA:
         from healthpipe.engines.athena.engine import AthenaEngine
 

@@ -118,7 +118,7 @@ class LinesRefused(Exception):
         self.paths = frozenset(paths)
 
 
-class Journal(Protocol):
+class QueryLog(Protocol):
     """Keeps which queries of an attempt were started, so that somebody else can end them."""
 
     def started(self, query_id: str, token: str) -> None:
@@ -131,7 +131,7 @@ class Journal(Protocol):
         """The bytes that the queries of the run have scanned, as far as they ended."""
 
 
-class NoJournal:
+class NullQueryLog:
     """For an engine on this machine, whose queries end with it."""
 
     def started(self, query_id: str, token: str) -> None:
@@ -146,7 +146,7 @@ class NoJournal:
 
 
 @dataclass(frozen=True)
-class Workplace:
+class EngineContext:
     """Where an engine works for one attempt at a step: in `scratch`, a folder of this machine, and
     below `uri`, a place in the run of this attempt alone.
 
@@ -158,7 +158,7 @@ class Workplace:
     uri: str
     storage: Storage
     token: str = ""
-    journal: Journal = field(default_factory=NoJournal)
+    journal: QueryLog = field(default_factory=NullQueryLog)
     patience_s: float | None = None
 
 

@@ -22,12 +22,12 @@ ANSWERS: dict[str, list[Row]] = {
 }
 
 
-def answer_to(relation: Relation) -> list[Row]:
+def dry_run_rows(relation: Relation) -> list[Row]:
     """The rows that a rehearsal goes on with."""
     return ANSWERS.get(relation.name, []) if isinstance(relation, Query) else []
 
 
-class Rehearsal(Engine):
+class DryRunEngine(Engine):
     """An engine that keeps its statements in `script`, in their order, and in `tables` what tables
     it would make for them.
 
@@ -39,7 +39,7 @@ class Rehearsal(Engine):
     storage: Storage
 
 
-class RehearsedDuckDB(DuckDBEngine, Rehearsal):
+class DuckDBDryRun(DuckDBEngine, DryRunEngine):
     """The embedded engine's statements, their parameters filled in."""
 
     def __init__(self, scratch: Path) -> None:
@@ -50,7 +50,7 @@ class RehearsedDuckDB(DuckDBEngine, Rehearsal):
 
     def rows(self, relation: Relation) -> list[Row]:
         super().rows(relation)
-        return answer_to(relation)
+        return dry_run_rows(relation)
 
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:
         path.touch()

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import duckdb
 
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.choices import Format
 from healthpipe.engines.base import Engine, LineFile, LinesRefused, Relation, Row
 from healthpipe.engines.duckdb_lines import (
@@ -49,7 +49,7 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def translated(error: duckdb.Error) -> Exception:
+def translate_error(error: duckdb.Error) -> Exception:
     """The project's error for one of DuckDB's, without the values of records that it may quote."""
     if isinstance(error, duckdb.OutOfMemoryException):
         return ServiceFailed(
@@ -137,7 +137,7 @@ class DuckDBEngine(Engine):
     def stream(self, relation: Relation) -> Iterator[Row]:
         found = self._execute(statement(relation, "duckdb"))
         while batch := found.fetchmany(STREAMED_ROWS):
-            raise_if_stopping()
+            raise_if_cancelled()
             yield from batch
 
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:
@@ -190,21 +190,21 @@ class DuckDBEngine(Engine):
         try:
             return self._run(text, parameters)
         except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         except duckdb.Error as error:
             refused = [uri for path, uri in self._files if not self._readable(path)]
             if not refused and "CSV" in str(error):
                 refused = [uri for _, uri in self._files]
             if refused:
                 raise LinesRefused(refused) from error
-            raise translated(error) from error
+            raise translate_error(error) from error
 
     def _run(self, text: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
-        raise_if_stopping()
+        raise_if_cancelled()
         try:
             return self._connection.execute(text, parameters)
         except (duckdb.InterruptException, RuntimeError):
-            raise_if_stopping()
+            raise_if_cancelled()
             raise
 
     def _sample(self, paths: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ KEY = "sort_key_{}"
 
 
 @dataclass(frozen=True)
-class Unsorted:
+class DeferredOrder:
     """A query without its order, but with all that it takes: its own `columns` and, as further
     columns, the `keys` that are not among them.
     """
@@ -57,14 +57,14 @@ def without_order(relation: Relation) -> Relation:
     return replace(relation, is_ordered=relation.limit is not None, is_spreadsheet_safe=False)
 
 
-def unsorted(relation: Relation) -> Unsorted:
+def defer_order(relation: Relation) -> DeferredOrder:
     """A query without its order, even where its rows are said to lie in order: in Athena none do.
 
     Its texts are not made safe for spreadsheets: they would sort otherwise.
     """
     columns = selected_names(relation)
     if isinstance(relation, Constants):
-        return Unsorted(relation, columns, (), {})
+        return DeferredOrder(relation, columns, (), {})
     order: list[exp.Ordered] = []
     keys: dict[str, exp.Expr] = {}
     for ordered in order_of(relation):
@@ -73,4 +73,4 @@ def unsorted(relation: Relation) -> Unsorted:
             name = KEY.format(len(keys) + 1)
             keys[name] = ordered.this.copy()
         order.append(exp.Ordered(**ordered.args | {"this": exp.column(name, quoted=True)}))
-    return Unsorted(relation, columns, tuple(order), keys)
+    return DeferredOrder(relation, columns, tuple(order), keys)

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.cancellation import raise_if_cancelled
 
 CHUNK_BYTES = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -51,7 +51,7 @@ def pieces(reader: Reader) -> Iterator[Piece]:
             yield Piece(content, last=True)
         if open_part:
             yield Piece(open_part, last=False)
-        raise_if_stopping()
+        raise_if_cancelled()
         chunk = reader.read(CHUNK_BYTES)
 
 
@@ -127,7 +127,7 @@ class Content:
         try:
             with self.decompressed() as reader:
                 while reader.read(CHUNK_BYTES):
-                    raise_if_stopping()
+                    raise_if_cancelled()
         except DAMAGED_GZIP:
             return False
         return True

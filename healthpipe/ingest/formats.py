@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.ingest.content import BLANK, Reader, pieces
-from healthpipe.ingest.json_splitter import MOST_HELD, NotJson, RawValues, refuse
+from healthpipe.ingest.json_splitter import MOST_HELD, InvalidJson, JsonSplitter, refuse
 
 KEY_OF_RECORDS = "facility_id"
 Value = str | Path
@@ -46,10 +46,10 @@ def may_be_container(reader: Reader) -> bool:
     return isinstance(value, list) or (_is_wrapper(value) and next(lines, None) is None)
 
 
-def records_in(open_values: Callable[[], RawValues]) -> tuple[Shape, Iterator[Value]]:
+def records_in(open_values: Callable[[], JsonSplitter]) -> tuple[Shape, Iterator[Value]]:
     """The shape of a container and its records, one by one.
 
-    Raises `NotJson` or `BreaksOff`, at once or on the way.
+    Raises `InvalidJson` or `TruncatedJson`, at once or on the way.
     """
     values = open_values()
     if values.peek() == "[":
@@ -61,7 +61,7 @@ def records_in(open_values: Callable[[], RawValues]) -> tuple[Shape, Iterator[Va
     return Shape.WRAPPER, _alone(values, wrapped)
 
 
-def wrapping_key(values: RawValues) -> str | None:
+def wrapping_key(values: JsonSplitter) -> str | None:
     """The key of the records, if the text is a wrapper: an object alone, without `facility_id`,
     in which exactly one value is a list of objects.
 
@@ -91,7 +91,7 @@ def _is_object(value: Value) -> bool:
         return file.read(1) == b"{"
 
 
-def _members(values: RawValues) -> Iterator[tuple[str, Value | None]]:
+def _members(values: JsonSplitter) -> Iterator[tuple[str, Value | None]]:
     """Each key of an object; and if it holds a list, again with each of the list's items."""
     values.take("{")
     if values.peek() == "}":
@@ -99,7 +99,7 @@ def _members(values: RawValues) -> Iterator[tuple[str, Value | None]]:
         return
     while True:
         if values.peek() not in ("", '"'):
-            raise NotJson
+            raise InvalidJson
         key = str(json.loads(str(values.value())))
         values.take(":")
         yield key, None
@@ -112,7 +112,7 @@ def _members(values: RawValues) -> Iterator[tuple[str, Value | None]]:
             return
 
 
-def _items(values: RawValues) -> Iterator[Value]:
+def _items(values: JsonSplitter) -> Iterator[Value]:
     values.take("[")
     if values.peek() == "]":
         values.take("]")
@@ -123,18 +123,18 @@ def _items(values: RawValues) -> Iterator[Value]:
             return
 
 
-def _objects(values: RawValues) -> Iterator[Value]:
+def _objects(values: JsonSplitter) -> Iterator[Value]:
     while first := values.peek():
         if first != "{":
-            raise NotJson
+            raise InvalidJson
         yield values.value()
 
 
-def _alone(values: RawValues, items: Iterator[Value]) -> Iterator[Value]:
+def _alone(values: JsonSplitter, items: Iterator[Value]) -> Iterator[Value]:
     """The items of a container that nothing follows."""
     yield from items
     if values.peek():
-        raise NotJson
+        raise InvalidJson
 
 
 def _lines(reader: Reader) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import ijson
 
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.contract import MAX_LINE_BYTES
 from healthpipe.ingest.content import Reader
 from healthpipe.storage.local import make_private
@@ -25,7 +25,7 @@ _DIGITS_APART = 500
 _MANY_DIGITS = re.compile(rb"[0-9]{1000,}")
 
 
-class Pieces:
+class TextFeed:
     """Pieces of text as the file that a parser reads; all are kept in another file, too."""
 
     def __init__(self, pieces: Iterator[bytes], kept: BinaryIO) -> None:
@@ -65,11 +65,11 @@ _CLOSING = {"{": "}", "[": "]"}
 _DEEPER = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
 
 
-class NotJson(ValueError):
+class InvalidJson(ValueError):
     """The text is not JSON."""
 
 
-class BreaksOff(NotJson):
+class TruncatedJson(InvalidJson):
     """The text is JSON as far as it goes, but it ends too early."""
 
 
@@ -82,10 +82,10 @@ def refuse(word: str) -> None:
 _SCAN = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=refuse).raw_decode
 
 
-class RawValues:
+class JsonSplitter:
     """A stream of UTF-8 from which values and the marks between them are taken in turn.
 
-    Whatever is taken raises `NotJson` or `BreaksOff` where it is not there. A value too large to
+    Raises `InvalidJson` or `TruncatedJson` for what is not there. A value too large to
     hold is written to the file `spill`.
     """
 
@@ -109,9 +109,9 @@ class RawValues:
         """The next character that is no white space, one of those allowed."""
         found = self.peek()
         if not found:
-            raise BreaksOff
+            raise TruncatedJson
         if found not in allowed:
-            raise NotJson
+            raise InvalidJson
         self._at += 1
         return found
 
@@ -131,7 +131,7 @@ class RawValues:
             if end is not None and (self._ended or not goes_on):
                 return self._cut(end)
             if not self._read_on() and failure:
-                raise (BreaksOff if self._is_cut(failure) else NotJson) from failure
+                raise (TruncatedJson if self._is_cut(failure) else InvalidJson) from failure
         return self._followed_value()
 
     def _is_cut(self, failure: ValueError) -> bool:
@@ -152,20 +152,20 @@ class RawValues:
         text, self._at = self._buffer[self._at : end], end
         rest = _NUMBER_GOES_ON.fullmatch(self._buffer, end)
         if rest and rest[0] and text[-1].isdigit():
-            raise BreaksOff
+            raise TruncatedJson
         return _on_one_line(text)
 
     def _read_on(self) -> bool:
         """Read more; the more is held already, the more, lest a large value be scanned often."""
         if self._ended:
             return False
-        raise_if_stopping()
+        raise_if_cancelled()
         chunk = self._reader.read(max(CHUNK, len(self._buffer) - self._at))
         self._ended = not chunk
         try:
             text = self._decoder.decode(chunk)
         except UnicodeDecodeError as error:
-            raise NotJson from error
+            raise InvalidJson from error
         if self._ended and self._decoder.getstate()[0]:
             text = REPLACEMENT  # half a character; whether that breaks off is told by its place
         self._buffer = self._buffer[self._at :] + text
@@ -174,14 +174,14 @@ class RawValues:
 
     def _followed_value(self) -> str | Path:
         with make_private(self._spill).open("wb") as file:
-            self._follow(Pieces(self._pieces(_CLOSING.get(self.peek())), file))
+            self._follow(TextFeed(self._pieces(_CLOSING.get(self.peek())), file))
         if self._spill.stat().st_size > MOST_HELD:
             return self._spill
         text = self._spill.read_bytes().decode()
         self._spill.unlink()
         return _on_one_line(text)
 
-    def _follow(self, pieces: Pieces) -> None:
+    def _follow(self, pieces: TextFeed) -> None:
         """Parse pieces to the end of a list or object, which is then the end of a piece."""
         depth = 0
         try:
@@ -192,9 +192,9 @@ class RawValues:
                     if depth == 0:
                         break
         except ijson.JSONError as error:
-            raise (BreaksOff if pieces.ended else NotJson) from error
+            raise (TruncatedJson if pieces.ended else InvalidJson) from error
         if event not in _DEEPER:  # a number or a text that the scanner could not cut
-            raise NotJson
+            raise InvalidJson
 
     def _pieces(self, closing: str | None) -> Iterator[bytes]:
         """What comes next, in pieces that end after each `closing`, or where reading ended."""
@@ -205,7 +205,7 @@ class RawValues:
             piece, self._at = self._buffer[self._at : end], end
             without_quote = 0 if '"' in piece else without_quote + len(piece)
             if without_quote > MOST_HELD:  # one text or number, which a parser would hold
-                raise NotJson
+                raise InvalidJson
             yield piece.encode()
 
 

@@ -9,19 +9,19 @@ from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.contract import Reason
 from healthpipe.errors import HealthpipeError, InputChanged, ObjectMissing, OutOfTime
 from healthpipe.ingest.content import DAMAGED_GZIP
 from healthpipe.ingest.landing import (
-    LandingPlace,
+    LandingFolder,
     is_container,
     land,
     land_container,
     land_rejected,
 )
-from healthpipe.ingest.manifest import Found, FoundFile, InputFile, Manifest
-from healthpipe.ingest.readers import Reads, spool
+from healthpipe.ingest.manifest import FoundFile, FoundFiles, InputFile, Manifest
+from healthpipe.ingest.readers import FileReader, spool
 from healthpipe.storage.local import LocalStorage
 
 NAME_DIGITS = 24
@@ -33,7 +33,7 @@ NOT_AS_LISTED = (ObjectMissing, InputChanged)
 BATCH_FILES, BATCH_BYTES = 1_000, 1 << 30
 
 
-class TakingInPaused(OutOfTime):
+class IngestPaused(OutOfTime):
     """The time is up; `files` are those that were taken in."""
 
     def __init__(self, files: Iterable[InputFile]) -> None:
@@ -44,7 +44,7 @@ class TakingInPaused(OutOfTime):
 class Lander:
     """Decides for each file whether it is read where it lies, and rewrites those that are not."""
 
-    def __init__(self, place: LandingPlace, reads: Reads) -> None:
+    def __init__(self, place: LandingFolder, reads: FileReader) -> None:
         self._place = place
         self._reads = reads
         self._fetched = self._fetching = self._to_fetch = 0
@@ -55,11 +55,11 @@ class Lander:
             return None
         return min(1.0, (self._fetched + self._fetching) / self._to_fetch)
 
-    def take_in(self, found: Found, known: Iterable[InputFile] = ()) -> Manifest:
+    def take_in(self, found: FoundFiles, known: Iterable[InputFile] = ()) -> Manifest:
         """The manifest of files just found. Standard input and pipes are kept in the run.
 
         Files that are `known` from an earlier call are not taken in again unless they changed.
-        Raises `TakingInPaused` when the time is up.
+        Raises `IngestPaused` when the time is up.
         """
         ready = {(file.uri, file.version): file for file in known}
         for file in found.files:
@@ -100,13 +100,13 @@ class Lander:
             with suppress(*NOT_AS_LISTED):  # each is told apart below
                 self._reads.fetch(wanted, self._count)
         except OutOfTime:
-            raise TakingInPaused(taken) from None
+            raise IngestPaused(taken) from None
         with ThreadPoolExecutor(self._reads.threads) as pool:
             # Each in the context of this thread, for the limit of its work.
             calls = [pool.submit(copy_context().run, self._take_in, file, ready) for file in batch]
         if any(isinstance(call.exception(), OutOfTime) for call in calls):
             done = [call.result() for call in calls if not call.exception()]
-            raise TakingInPaused([*taken, *done])
+            raise IngestPaused([*taken, *done])
         taken.extend(call.result() for call in calls)
         self._fetched += sum(file.listed.size for file in batch if file.listed)
         self._fetching = 0
@@ -115,7 +115,7 @@ class Lander:
         self._fetching = came
 
     def _take_in(self, found: FoundFile, ready: Mapping[tuple[str, str], InputFile]) -> InputFile:
-        raise_if_stopping()
+        raise_if_cancelled()
         date = found.folder_date.isoformat() if found.folder_date else None
         if found.is_stream:
             kept = self._place.stat(_stream_name(found))

@@ -26,7 +26,7 @@ from healthpipe.ingest.content import (
     pieces,
 )
 from healthpipe.ingest.formats import Shape, may_be_container, records_in
-from healthpipe.ingest.json_splitter import BreaksOff, NotJson, RawValues
+from healthpipe.ingest.json_splitter import InvalidJson, JsonSplitter, TruncatedJson
 from healthpipe.storage.base import Storage, StoredFile
 from healthpipe.storage.local import make_private
 
@@ -65,16 +65,16 @@ def land_container(content: Content, target: Path) -> tuple[Shape, int] | None:
     try:
         with contextlib.ExitStack() as stack:
 
-            def open_values() -> RawValues:
-                return RawValues(stack.enter_context(content.decompressed()), spill)
+            def open_values() -> JsonSplitter:
+                return JsonSplitter(stack.enter_context(content.decompressed()), spill)
 
             shape, records = records_in(open_values)
             with target.open("wb") as writer:
                 count = _write_records(records, writer, target)
-    except BreaksOff:
+    except TruncatedJson:
         land_rejected(target, Reason.FILE_NOT_JSON)
         return Shape.BROKEN, 1
-    except NotJson:
+    except InvalidJson:
         _remove_large(target)
         target.unlink(missing_ok=True)
         return None
@@ -166,7 +166,7 @@ def _as_line(content: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class LandingPlace:
+class LandingFolder:
     """Files are written in `folder`, of this machine, and end up in the folder `uri`."""
 
     folder: Path
@@ -174,7 +174,7 @@ class LandingPlace:
     storage: Storage
 
     @classmethod
-    def here(cls, folder: Path) -> "LandingPlace":
+    def here(cls, folder: Path) -> "LandingFolder":
         """A folder of this machine in which they stay."""
         from healthpipe.storage.local import LocalStorage
 

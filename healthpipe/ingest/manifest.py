@@ -46,7 +46,7 @@ class FoundFile:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFiles:
     """The files of all SOURCEs by name, and those that a folder holds beside them."""
 
     files: tuple[FoundFile, ...]

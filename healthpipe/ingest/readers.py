@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from healthpipe.aws.session import AwsAccess
-from healthpipe.cancellation import raise_if_stopping, wait_for_bytes
+from healthpipe.cancellation import raise_if_cancelled, wait_for_bytes
 from healthpipe.choices import EngineName
 from healthpipe.errors import StreamBroken
 from healthpipe.ingest.content import BYTE_ORDER_MARK, CHUNK_BYTES, Content, Reader
@@ -29,7 +29,7 @@ CODECS = (".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate", ".lzo", ".lzop")
 UNLISTED = frozenset("\n\r\x01")
 
 
-class Reads(ABC):
+class FileReader(ABC):
     """How the files of a run are looked at and read, wherever they lie."""
 
     # How many files are taken in at a time; None: by the processors of this machine.
@@ -51,7 +51,7 @@ class Reads(ABC):
         """Whether the engine can read newline-delimited lines in a file where it lies."""
 
 
-class ReadsHere(Reads):
+class LocalReader(FileReader):
     """For an engine of this machine: what lies elsewhere is copied here first, whole."""
 
     def __init__(self, access: AwsAccess) -> None:
@@ -69,7 +69,7 @@ class ReadsHere(Reads):
         return content.is_gzip == uri.lower().endswith(".gz") and _is_utf8(uri)
 
 
-class ReadsThere(Reads):
+class S3Reader(FileReader):
     """For Athena, which reads from S3 alone: of a plain file only the beginning is looked at."""
 
     threads = 16
@@ -89,9 +89,9 @@ class ReadsThere(Reads):
         return not content.starts_with(BYTE_ORDER_MARK)
 
 
-def reads_of(engine: EngineName, access: AwsAccess) -> Reads:
+def open_reader(engine: EngineName, access: AwsAccess) -> FileReader:
     """How the files of a run with that engine are read."""
-    return ReadsThere(access) if engine is EngineName.ATHENA else ReadsHere(access)
+    return S3Reader(access) if engine is EngineName.ATHENA else LocalReader(access)
 
 
 def _is_utf8(text: str) -> bool:
@@ -113,10 +113,10 @@ def spool(uri: str, target: Path) -> None:
         raise StreamBroken(uri)
     with _opened(uri) as reader, part.open("xb") as writer:
         # Opening a pipe swallows what a signal's handler raises meanwhile.
-        raise_if_stopping()
+        raise_if_cancelled()
         while chunk := _read(reader):
             writer.write(chunk)
-            raise_if_stopping()
+            raise_if_cancelled()
     part.rename(target)
 
 

@@ -14,13 +14,13 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from healthpipe.aws.errors import Kind, kind_of
+from healthpipe.aws.errors import ErrorKind, error_kind
 from healthpipe.errors import SourceNotFound, UsageError
 from healthpipe.ingest.manifest import (
     STANDARD_INPUT,
     SUFFIXES,
-    Found,
     FoundFile,
+    FoundFiles,
     folder_date,
     is_own_folder,
     is_read,
@@ -108,7 +108,10 @@ def _s3_files_of(source: str, root: Root, skipped: list[str]) -> Iterator[FoundF
     try:
         return _files(open_storage(source, root.access), source, key, root, skipped)
     except UsageError as error:
-        if isinstance(error.__cause__, Exception) and kind_of(error.__cause__) is Kind.NO_BUCKET:
+        if (
+            isinstance(error.__cause__, Exception)
+            and error_kind(error.__cause__) is ErrorKind.NO_BUCKET
+        ):
             raise SourceNotFound(
                 f"{source} is not there: no such bucket", "check the SOURCE's spelling"
             ) from error
@@ -194,7 +197,7 @@ def _s3_found(listed: StoredFile, name: str) -> FoundFile:
     return FoundFile(listed.uri, name, folder_date(key.split("/")[-2::-1]), listed)
 
 
-def find_files(sources: Sequence[str], root: Root) -> Found:
+def find_files(sources: Sequence[str], root: Root) -> FoundFiles:
     """The input files of a run; without any SOURCE those of `<root>/raw`.
 
     Raises `SourceNotFound` when a SOURCE is not there or all hold no file that is read.
@@ -213,7 +216,7 @@ def find_files(sources: Sequence[str], root: Root) -> Found:
     in_order = sorted(named, key=lambda file: (file.source, file.uri))
     read = {_identity(file.uri) for file in in_order}
     passed_over = (name for name in dict.fromkeys(skipped) if _identity(name) not in read)
-    return Found(tuple(in_order), tuple(passed_over))
+    return FoundFiles(tuple(in_order), tuple(passed_over))
 
 
 def _files_of(

@@ -96,7 +96,7 @@ NEXT_STEPS = {gate: ACCEPT if gate in (Gate.FACILITIES, Gate.STATES) else LOOK f
 
 
 @dataclass(frozen=True)
-class Finding:
+class GateResult:
     """What a gate says of a run: `actual` was counted, `limit` is the threshold that decided.
 
     `limit` is None where there is nothing to compare with. The message has no record's values.
@@ -113,14 +113,14 @@ class Finding:
 class Audit:
     """What all gates say of a run."""
 
-    findings: list[Finding]
+    findings: list[GateResult]
 
     @property
     def failed(self) -> bool:
         """Whether the run must not be published."""
         return any(finding.level is Level.FAIL for finding in self.findings)
 
-    def of_level(self, level: Level) -> list[Finding]:
+    def of_level(self, level: Level) -> list[GateResult]:
         """The findings of that level."""
         return [finding for finding in self.findings if finding.level is level]
 
@@ -134,7 +134,7 @@ class Audit:
         if failed := self.of_level(Level.FAIL):
             steps = dict.fromkeys(NEXT_STEPS[finding.gate] for finding in failed)
             raise GateFailed(
-                f"the run is not fit to be published: {messages(failed)}", "; ".join(steps)
+                f"the run is not fit to be published: {describe_results(failed)}", "; ".join(steps)
             )
 
 
@@ -160,7 +160,9 @@ def audit(
     return Audit([*judge_input(gates, balance, rejected_files, files), *drops])
 
 
-def judge_input(gates: Gates, balance: Balance, rejected_files: int, files: int) -> list[Finding]:
+def judge_input(
+    gates: Gates, balance: Balance, rejected_files: int, files: int
+) -> list[GateResult]:
     """The gates about the input alone. Lines that mended ones have answered do not count."""
     rejects = balance.rejected - balance.resolved
     none_left = "fewer than" if balance.accepted == 0 else "at least"
@@ -173,7 +175,7 @@ def judge_input(gates: Gates, balance: Balance, rejected_files: int, files: int)
             gates.max_rejected_files,
             gates.warn_rejected_files,
         ),
-        Finding(
+        GateResult(
             Gate.ACCEPTED_RECORDS,
             Level.OK if balance.accepted else Level.FAIL,
             balance.accepted,
@@ -183,7 +185,7 @@ def judge_input(gates: Gates, balance: Balance, rejected_files: int, files: int)
     ]
 
 
-def messages(findings: Iterable[Finding]) -> str:
+def describe_results(findings: Iterable[GateResult]) -> str:
     """What findings say, in one line."""
     return "; ".join(finding.message for finding in findings)
 
@@ -198,7 +200,7 @@ def count_rejected_files(issues: Mapping[str, int]) -> int:
 
 def _judge(
     gate: Gate, actual: int, of: int, maximum: Threshold, warning: Threshold | None
-) -> Finding:
+) -> GateResult:
     level, limit = Level.OK, maximum
     if not maximum.allows(actual, of):
         level = Level.FAIL
@@ -206,14 +208,16 @@ def _judge(
         level, limit = Level.WARN, warning
     relation = "within" if level is Level.OK else "more than"
     message = f"{LABELS[gate]} {actual:,} of {of:,}, {relation} {limit}"
-    return Finding(gate, level, actual, str(limit), message)
+    return GateResult(gate, level, actual, str(limit), message)
 
 
-def _judge_drop(gates: Gates, gate: Gate, new: int, live: int | None, *, accept: bool) -> Finding:
+def _judge_drop(
+    gates: Gates, gate: Gate, new: int, live: int | None, *, accept: bool
+) -> GateResult:
     if live is None:
-        return Finding(gate, Level.OK, 0, None, f"{LABELS[gate]} 0, there is nothing to compare")
+        return GateResult(gate, Level.OK, 0, None, f"{LABELS[gate]} 0, there is nothing to compare")
     found = _judge(gate, max(0, live - new), live, gates.max_drop, gates.warn_drop)
     if accept and found.level is Level.FAIL:
         message = f"{found.message}, accepted"
-        return Finding(gate, Level.ACCEPTED, found.actual, found.limit, message)
+        return GateResult(gate, Level.ACCEPTED, found.actual, found.limit, message)
     return found

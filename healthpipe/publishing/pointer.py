@@ -24,7 +24,7 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Live:
+class LivePointer:
     """The pointer as it was read: its document and the ETag to replace it by."""
 
     document: dict[str, Any]
@@ -46,18 +46,18 @@ class Live:
         return self.document.get("run_id")
 
 
-def read_live(root: Root) -> Live:
+def read_live(root: Root) -> LivePointer:
     """The pointer to the live run, or an empty one. Raises `ServiceFailed` if it is damaged."""
     found = root.storage.read(root.pointer)
     if found is None:
-        return Live({}, None)
+        return LivePointer({}, None)
     document = decode(found[0])
     if document is None:
         raise ServiceFailed(
             f"{root.pointer} is damaged",
             f"put the newest sound file of {root.history} in its place",
         )
-    return Live(document, found[1])
+    return LivePointer(document, found[1])
 
 
 def published_files(root: Root, stage: str | None = None) -> list[str]:
@@ -101,16 +101,16 @@ def decode(content: bytes) -> dict[str, Any] | None:
 
 def history(root: Root) -> list[dict[str, Any]]:
     """The documents of all generations that can be read, newest first, the live one with them."""
-    return [document for _, document in recorded(root) if document]
+    return [document for _, document in recorded_generations(root) if document]
 
 
-def recorded(root: Root) -> Iterator[tuple[int, dict[str, Any] | None]]:
+def recorded_generations(root: Root) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """Each generation, newest first, with its document; None where the copy is damaged."""
     live = read_live(root)
     if live.document:
         # A root that may only be read, or is full, still tells.
         with contextlib.suppress(ServiceFailed):
-            record(root, live.document)
+            record_generation(root, live.document)
     for generation in sorted(_generations(root) | {live.generation} - {0}, reverse=True):
         if generation == live.generation:
             yield generation, live.document
@@ -121,7 +121,7 @@ def recorded(root: Root) -> Iterator[tuple[int, dict[str, Any] | None]]:
         yield generation, document if matches else None
 
 
-def record(root: Root, document: dict[str, Any]) -> None:
+def record_generation(root: Root, document: dict[str, Any]) -> None:
     """Keep a copy of the live pointer's document, unless it is kept already."""
     uri, content = _copy(root, document["generation"]), encode(document)
     found = root.storage.read(uri)
@@ -144,7 +144,7 @@ def _copy(root: Root, generation: int) -> str:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedRun:
     """What the pointer says of a run: a file has path, stage, format, rows, bytes and sha256."""
 
     run_id: str
@@ -153,13 +153,13 @@ class Published:
     files: list[dict[str, Any]]
 
 
-def flip(root: Root, published: Published, before: Live, nonce: str) -> dict[str, Any]:
+def flip(root: Root, published: PublishedRun, before: LivePointer, nonce: str) -> dict[str, Any]:
     """Make `published` the live run if `before` still is; returns the pointer's new document.
 
     Raises `PublishConflict`. The nonce tells our own flip from others when its answer is lost.
     """
     if before.document:
-        record(root, before.document)
+        record_generation(root, before.document)
     document = {
         "schema_version": SCHEMA_VERSION,
         # Higher than any that was, even if the pointer was lost.
@@ -176,23 +176,27 @@ def flip(root: Root, published: Published, before: Live, nonce: str) -> dict[str
     except PreconditionFailed as error:
         found = find_flip(root, nonce)
         if found is None:
-            raise conflict() from error
+            raise publish_conflict() from error
         document = found
     # The flip is done, whatever becomes of its copy: the next reader makes that good.
     with contextlib.suppress(ServiceFailed):
-        record(root, document)
+        record_generation(root, document)
     return document
 
 
 def find_flip(root: Root, nonce: str) -> dict[str, Any] | None:
     """The document of a flip with this nonce, live or not any more, if there was one."""
     return next(
-        (document for _, document in recorded(root) if document and document["nonce"] == nonce),
+        (
+            document
+            for _, document in recorded_generations(root)
+            if document and document["nonce"] == nonce
+        ),
         None,
     )
 
 
-def conflict() -> PublishConflict:
+def publish_conflict() -> PublishConflict:
     """The error of a flip that came too late."""
     return PublishConflict(
         "somebody else published while this run was at work; production is theirs",

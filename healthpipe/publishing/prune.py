@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
-from healthpipe.cancellation import raise_if_stopping
-from healthpipe.publishing.pointer import read_live, recorded
+from healthpipe.cancellation import raise_if_cancelled
+from healthpipe.publishing.pointer import read_live, recorded_generations
 from healthpipe.stages.segments import is_finished, segment_folders, why_unusable
 from healthpipe.storage.base import TEMPORARY
 from healthpipe.storage.layout import Root, day_of_run
@@ -67,14 +67,14 @@ def plan_prune(root: Root, *, keep: int, days: int, today: datetime.date) -> lis
 
 def prune_published(root: Root, keep: int) -> list[Removal]:
     """Remove the copies of all but the newest `keep` published runs; returns what was removed."""
-    return carry_out(root, list(_copies(root, _known(root, keep))))
+    return remove_planned(root, list(_copies(root, _known(root, keep))))
 
 
-def carry_out(root: Root, removals: Sequence[Removal]) -> list[Removal]:
+def remove_planned(root: Root, removals: Sequence[Removal]) -> list[Removal]:
     """Remove what was planned, but for what has become live meanwhile; returns what was removed."""
     done = []
     for removal in removals:
-        raise_if_stopping()
+        raise_if_cancelled()
         if removal.uri in _live_folders(root):
             continue
         if removal.kind is RemovalKind.FRAGMENT:
@@ -98,7 +98,7 @@ def _live_folders(root: Root) -> frozenset[str]:
 def _known(root: Root, keep: int) -> _Known:
     order: dict[str, None] = {}
     is_whole = True
-    for _, document in recorded(root):
+    for _, document in recorded_generations(root):
         if document:
             order.setdefault(document["run_id"])
         else:

@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.errors import PublishConflict, RollbackRefused, ServiceFailed
 from healthpipe.publishing.pointer import (
-    Live,
-    Published,
-    conflict,
+    LivePointer,
+    PublishedRun,
     find_flip,
     flip,
     history,
     nothing_published,
+    publish_conflict,
     read_live,
 )
 from healthpipe.storage.base import COMPOSITE
@@ -39,10 +39,10 @@ class Publication:
 def publish(
     root: Root,
     publication: Publication,
-    before: Live,
+    before: LivePointer,
     nonce: str,
     *,
-    pause: Callable[[], None] = raise_if_stopping,
+    pause: Callable[[], None] = raise_if_cancelled,
 ) -> dict[str, Any]:
     """Copy the outputs and flip the pointer that was `before`; returns the pointer's document.
 
@@ -58,14 +58,14 @@ def publish(
         if flipped := find_flip(root, nonce):
             return flipped
         _withdraw_unpublished(root, publication.run_id)
-        raise conflict()
+        raise publish_conflict()
     folder = root.published(publication.run_id)
     files = []
     for output in publication.outputs:
         pause()
         files.append(_publish_file(root, folder, output))
     pause()
-    run = Published(publication.run_id, publication.as_of, publication.options, files)
+    run = PublishedRun(publication.run_id, publication.as_of, publication.options, files)
     try:
         return flip(root, run, before, nonce)
     except PublishConflict:
@@ -88,7 +88,7 @@ def _publish_file(root: Root, folder: str, output: dict[str, Any]) -> dict[str, 
     source: str = output["uri"]
     target = f"{folder}/{output['name']}"
     told = {"path": target.removeprefix(f"{root.uri}/"), **{key: output[key] for key in KEPT}}
-    if holds(root, target, output):
+    if is_intact(root, target, output):
         return told
     checksum = root.storage.copy(source, target)
     if checksum.startswith(COMPOSITE):
@@ -100,7 +100,7 @@ def _publish_file(root: Root, folder: str, output: dict[str, Any]) -> dict[str, 
     return told
 
 
-def holds(root: Root, uri: str, file: dict[str, Any]) -> bool:
+def is_intact(root: Root, uri: str, file: dict[str, Any]) -> bool:
     """Whether a published file is there with the bytes and the SHA-256 that `file` tells."""
     found = root.storage.stat(uri)
     return (
@@ -126,13 +126,13 @@ def rollback(root: Root, run_id: str | None, nonce: str) -> dict[str, Any]:
         return flipped
     target = _target(root, run_id, str(live.run_id))
     for file in target["files"]:
-        raise_if_stopping()
-        if not holds(root, f"{root.uri}/{file['path']}", file):
+        raise_if_cancelled()
+        if not is_intact(root, f"{root.uri}/{file['path']}", file):
             raise RollbackRefused(
                 f"{file['path']} of run {target['run_id']} is gone or not what was published",
                 _choose(root),
             )
-    published = Published(target["run_id"], target["as_of"], target["options"], target["files"])
+    published = PublishedRun(target["run_id"], target["as_of"], target["options"], target["files"])
     return flip(root, published, live, nonce)
 
 

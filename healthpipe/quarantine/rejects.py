@@ -16,18 +16,18 @@ from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Engine
 from healthpipe.errors import ObjectMissing, RunNotFound
 from healthpipe.ingest.manifest import InputFile, Manifest
-from healthpipe.ingest.readers import ReadsHere
+from healthpipe.ingest.readers import LocalReader
 from healthpipe.quarantine.line_numbers import Occurrence, line_numbers
 from healthpipe.runs.run import runs_of
 from healthpipe.stages.curate import REJECTS
-from healthpipe.stages.resolutions import RejectedLine, answered_by, define_quarantine
+from healthpipe.stages.resolutions import RejectedLine, define_quarantine, resolutions_in
 from healthpipe.storage.layout import RUN_ID, Root, second_of_run
 from healthpipe.storage.local import make_private
 from healthpipe.workflow.input_reader import MANIFEST
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """How many lines were written, and what has no line to write: whole files, kept elsewhere."""
 
     rows: int
@@ -35,7 +35,7 @@ class Exported:
     kept_in_files: int
 
 
-def export_lines(lines: Iterable[RejectedLine], path: Path) -> Exported:
+def export_lines(lines: Iterable[RejectedLine], path: Path) -> ExportResult:
     """Write the bytes of lines, each followed by LF, to a new file of its owner alone."""
     rows = whole_files = kept_in_files = 0
     with make_private(path).open("wb") as file:
@@ -47,7 +47,7 @@ def export_lines(lines: Iterable[RejectedLine], path: Path) -> Exported:
                 kept_in_files += 1
             else:
                 whole_files += 1
-    return Exported(rows, whole_files, kept_in_files)
+    return ExportResult(rows, whole_files, kept_in_files)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Quarantine:
             # Below this root, wherever it lay seen from where the run was started.
             uri = f"{self.uri}/landed/{PurePath(file.landed).name}"
         try:
-            return line_numbers(ReadsHere(self.root.access).content(uri), wanted)
+            return line_numbers(LocalReader(self.root.access).content(uri), wanted)
         except ObjectMissing:
             return {}
 
@@ -115,7 +115,7 @@ def open_quarantine(root: Root, run_id: str | None) -> Iterator[Quarantine]:
     uri = f"{root.run(run_id)}/{REJECTS}"
     if not RUN_ID.fullmatch(run_id) or root.storage.stat(uri) is None:
         raise _not_found(root, run_id, REJECTS)
-    answered = answered_by(root, (file.uri for file in root.storage.list(root.raw)))
+    answered = resolutions_in(root, (file.uri for file in root.storage.list(root.raw)))
     with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
         scratch = Path(folder)
         with open_embedded(scratch, root.access) as engine:

@@ -17,9 +17,9 @@ from healthpipe.errors import ReplayRefused, UsageError
 from healthpipe.ingest.content import DAMAGED_GZIP
 from healthpipe.ingest.formats import Shape
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.landing import LandingPlace
+from healthpipe.ingest.landing import LandingFolder
 from healthpipe.ingest.manifest import Manifest
-from healthpipe.ingest.readers import ReadsHere
+from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import find_files
 from healthpipe.quarantine.line_numbers import lines_of
 from healthpipe.quarantine.rejects import Quarantine
@@ -27,12 +27,12 @@ from healthpipe.runs.record import utc_now
 from healthpipe.stages.curate import judge_lines, keep_records
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.resolutions import (
-    Answer,
-    Answers,
     RejectedLine,
+    Resolution,
+    Resolutions,
     Selection,
     content_of,
-    record_answers,
+    record_resolutions,
     rejected_lines,
     replayed_name,
     tally,
@@ -46,7 +46,7 @@ _NARROW = "narrow with --reason and --source, or mend what `healthpipe quarantin
 
 
 @dataclass(frozen=True)
-class MendedLine:
+class RepairedLine:
     """A line of a file of mended lines, by its number there, as it was judged."""
 
     number: int
@@ -56,22 +56,24 @@ class MendedLine:
     facility_id: str | None
 
 
-def answers_in_place(
-    lines: Sequence[MendedLine], unanswered: Iterable[RejectedLine]
-) -> list[Answer]:
+def resolve_by_position(
+    lines: Sequence[RepairedLine], unanswered: Iterable[RejectedLine]
+) -> list[Resolution]:
     """What the accepted ones of as many lines as there are unanswered ones answer: by place."""
     pairs = zip(lines, unanswered, strict=True)
     return [_answer(rejected) for line, rejected in pairs if not line.is_rejected]
 
 
-def answers_by_id(lines: Sequence[MendedLine], unanswered: Iterable[RejectedLine]) -> list[Answer]:
+def resolve_by_id(
+    lines: Sequence[RepairedLine], unanswered: Iterable[RejectedLine]
+) -> list[Resolution]:
     """What the accepted lines answer: each the one line that names its facility.
 
     Raises `ReplayRefused` where none does or several do, or where two lines answer one.
     """
     mended = [line for line in lines if not line.is_rejected]
     ids = {line.facility_id or "" for line in mended}
-    naming: defaultdict[str, list[Answer]] = defaultdict(list)
+    naming: defaultdict[str, list[Resolution]] = defaultdict(list)
     for rejected in unanswered:
         for facility in ids & _names_in(rejected.line or b""):
             naming[facility].append(_answer(rejected))
@@ -94,8 +96,8 @@ def answers_by_id(lines: Sequence[MendedLine], unanswered: Iterable[RejectedLine
     return [naming[line.facility_id or ""][0] for line in mended]
 
 
-def _answer(rejected: RejectedLine) -> Answer:
-    return Answer(rejected.digest, rejected.source, rejected.reasons)
+def _answer(rejected: RejectedLine) -> Resolution:
+    return Resolution(rejected.digest, rejected.source, rejected.reasons)
 
 
 def _names_in(line: bytes) -> set[str]:
@@ -110,7 +112,7 @@ def _names_in(line: bytes) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayResult:
     """What a replay came to: the raw file, if there is one, and how many lines it answers."""
 
     run_id: str
@@ -123,20 +125,20 @@ class Replayed:
     is_new: bool
 
 
-def replay(quarantine: Quarantine, file: str, selection: Selection) -> Replayed:
+def replay(quarantine: Quarantine, file: str, selection: Selection) -> ReplayResult:
     """Add the mended lines of a file to the raw ones. Raises `UsageError`, having added nothing.
 
     Lines that the file has as they were rejected are left unanswered.
     """
     lines = _judged(quarantine, file)
-    _require_mended(quarantine, lines)
+    _require_repaired(quarantine, lines)
     mended = [line.content + b"\n" for line in lines if not line.is_rejected]
     content = b"".join(mended)
     digest = hashlib.sha256(content).hexdigest()
     root = quarantine.root
     path = _present(quarantine, digest)
     is_new = path is None and bool(mended)
-    answers: list[Answer] = []
+    answers: list[Resolution] = []
     if mended and (is_new or root.storage.stat(root.answers(digest)) is None):
         answers = _answers(quarantine, lines, selection)
         if path is None:
@@ -145,20 +147,20 @@ def replay(quarantine: Quarantine, file: str, selection: Selection) -> Replayed:
             # count as unanswered, and the same replay notes the answers. The other way round
             # they would pass for resolved while their facilities are missing.
             root.storage.write(path, content)
-        noted = Answers(quarantine.run_id, path, utc_now(), answers)
-        record_answers(root, digest, noted)
+        noted = Resolutions(quarantine.run_id, path, utc_now(), answers)
+        record_resolutions(root, digest, noted)
     counts = (len(mended), len(lines) - len(mended), len(answers))
-    return Replayed(quarantine.run_id, path, digest, len(content), *counts, is_new)
+    return ReplayResult(quarantine.run_id, path, digest, len(content), *counts, is_new)
 
 
-def _judged(quarantine: Quarantine, file: str) -> list[MendedLine]:
+def _judged(quarantine: Quarantine, file: str) -> list[RepairedLine]:
     """The lines of a file, judged by the rules of the run that rejected them."""
     found = find_files([file], quarantine.root)
     if len(found.files) > 1:
         raise UsageError(f"{file} is more than one file", "name the file of mended lines")
     options = StageOptions.from_json(quarantine.document(RECORD)["options"])
-    reads = ReadsHere(quarantine.root.access)
-    lander = Lander(LandingPlace.here(quarantine.scratch / "landed"), reads)
+    reads = LocalReader(quarantine.root.access)
+    lander = Lander(LandingFolder.here(quarantine.scratch / "landed"), reads)
     engine = quarantine.engine
 
     def judge(manifest: Manifest) -> None:
@@ -180,12 +182,12 @@ def _judged(quarantine: Quarantine, file: str) -> list[MendedLine]:
     except (OSError, *DAMAGED_GZIP) as error:
         raise ReplayRefused(f"{file} cannot be read to its end", "write it anew") from error
     return [
-        MendedLine(number, content, tuple(reasons), is_rejected, facility)
+        RepairedLine(number, content, tuple(reasons), is_rejected, facility)
         for (number, content), (reasons, is_rejected, facility) in zip(given, judged, strict=True)
     ]
 
 
-def _require_mended(quarantine: Quarantine, lines: Sequence[MendedLine]) -> None:
+def _require_repaired(quarantine: Quarantine, lines: Sequence[RepairedLine]) -> None:
     """Refuse lines that are broken still, but for those that the run rejected as they are."""
     broken: set[bytes | None] = {line.content for line in lines if line.is_rejected}
     if broken:
@@ -208,8 +210,8 @@ def _present(quarantine: Quarantine, digest: str) -> str | None:
 
 
 def _answers(
-    quarantine: Quarantine, lines: Sequence[MendedLine], selection: Selection
-) -> list[Answer]:
+    quarantine: Quarantine, lines: Sequence[RepairedLine], selection: Selection
+) -> list[Resolution]:
     """What the mended lines answer: by place if none was taken out or added, else by id."""
 
     def unanswered() -> Iterator[RejectedLine]:
@@ -217,8 +219,8 @@ def _answers(
         return (line for line in found if line.is_mendable)
 
     if len(lines) == tally(quarantine.engine, selection).mendable:
-        return answers_in_place(lines, unanswered())
-    return answers_by_id(lines, unanswered())
+        return resolve_by_position(lines, unanswered())
+    return resolve_by_id(lines, unanswered())
 
 
 def _today() -> str:

@@ -11,13 +11,13 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import Any
 
-from healthpipe.cancellation import winding_up
+from healthpipe.cancellation import shielded
 from healthpipe.errors import ServiceFailed
 from healthpipe.runs.record import (
     QUERIES,
-    describe,
+    describe_error,
+    queries_as_json,
     scanned,
-    shown,
     utc_now,
     with_ended,
     with_started,
@@ -109,7 +109,7 @@ class Attempt:
 
     def fail(self, error: BaseException) -> None:
         """The attempt failed."""
-        self._write(StepStatus.FAILED, describe(error))
+        self._write(StepStatus.FAILED, describe_error(error))
 
     def abandon(self) -> None:
         """Nobody waits for this attempt any more."""
@@ -127,11 +127,11 @@ class Attempt:
             "notes": self.notes,
             "result": self.result,
         }
-        with winding_up():  # an attempt that was told to end is written down as well
+        with shielded():  # an attempt that was told to end is written down as well
             try:
                 self.etag = self.run.put_json_if(_name(self.step), document, self.etag)
             except PreconditionFailed:
-                raise GivenUp(self.step) from None
+                raise AttemptSuperseded(self.step) from None
             self.run.change(lambda record: _enter(record.steps, document))
 
 
@@ -150,11 +150,11 @@ def abandon_unfinished(run: Run, but: str | None = None) -> list[str]:
     for step in (step for step in begun_steps(run) if step != but):
         attempt = Attempt.last(run, step)
         if attempt is None or attempt.status not in (StepStatus.RUNNING, StepStatus.PAUSED):
-            make_known(run, step)
+            sync_record(run, step)
             continue
         try:
             attempt.abandon()
-        except GivenUp:
+        except AttemptSuperseded:
             continue  # it ended meanwhile
         abandoned.append(step)
     return abandoned
@@ -168,14 +168,14 @@ def begun_steps(run: Run) -> list[str]:
     return [*named, *(step for step in found if step not in named)]
 
 
-def make_known(run: Run, step: str) -> None:
+def sync_record(run: Run, step: str) -> None:
     """Have the run's record say of a step what its document says, if a kill came in between."""
     found = run.find_json(_name(step))
     if found and _entry(found[0]) not in run.record.steps:
         run.change(lambda record: _enter(record.steps, found[0]))
 
 
-class GivenUp(ServiceFailed):
+class AttemptSuperseded(ServiceFailed):
     """The attempt was given up, or another one follows it: what it did counts no more."""
 
     code = "given_up"
@@ -191,7 +191,7 @@ def _name(step: str) -> str:
 def _entry(document: dict[str, Any]) -> dict[str, Any]:
     """What a run's record says of a step."""
     kept = ("status", "attempt", "started_at", "finished_at", "error")
-    queries = {QUERIES: found} if (found := shown(document["notes"])) else {}
+    queries = {QUERIES: found} if (found := queries_as_json(document["notes"])) else {}
     return {"name": document["step"], **{name: document[name] for name in kept}, **queries}
 
 
@@ -206,7 +206,7 @@ def _enter(steps: list[dict[str, Any]], document: dict[str, Any]) -> None:
 
 
 @dataclass(frozen=True)
-class StepJournal:
+class StepQueryLog:
     """The queries of a step, in the step's document with those of its earlier attempts."""
 
     attempt: Attempt
@@ -232,7 +232,7 @@ class StepJournal:
 
 
 @dataclass(frozen=True)
-class RunJournal:
+class RunQueryLog:
     """The queries of a stage that is run by hand, in the run's record."""
 
     run: Run

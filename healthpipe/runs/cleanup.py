@@ -10,7 +10,7 @@ from typing import Any
 
 from healthpipe.aws.session import AthenaSettings, AwsAccess
 from healthpipe.choices import EngineName
-from healthpipe.engines import forget_run, stop_queries
+from healthpipe.engines import drop_run_tables, stop_queries
 from healthpipe.errors import HealthpipeError
 from healthpipe.publishing.pointer import history
 from healthpipe.runs.attempts import Attempt, abandon_unfinished, begun_steps
@@ -33,7 +33,7 @@ log = logging.getLogger("healthpipe")
 ATHENA = "athena"
 
 
-def end_everything(run: Run) -> list[str]:
+def stop_run_queries(run: Run) -> list[str]:
     """Stop the queries of a run of which nobody has seen the end, and drop its tables.
 
     Returns the ids of the queries. Raises `UsageError` or `ServiceFailed` where AWS does not do it.
@@ -42,32 +42,32 @@ def end_everything(run: Run) -> list[str]:
     if record.engine != EngineName.ATHENA:
         return []
     # Whoever ends it may have another profile; but queries are known where they were started.
-    settings = settings_of(record)
+    settings = athena_settings(record)
     region = settings.access.region or run.root.access.region
     settings = replace(settings, access=replace(run.root.access, region=region))
     notes = [attempt.notes for step in begun_steps(run) if (attempt := Attempt.last(run, step))]
     ids = [query_id for each in (*notes, record.details) for query_id in unended(each)]
     stop_queries(settings, ids)
-    forget_run(settings, run.run_id)
+    drop_run_tables(settings, run.run_id)
     return ids
 
 
-def end_what_can_be(run: Run) -> list[str]:
+def try_stop_run_queries(run: Run) -> list[str]:
     """The same where something else has failed, which must not be hidden: what fails is said."""
     try:
-        return end_everything(run)
+        return stop_run_queries(run)
     except HealthpipeError as error:
         log.warning("queries of run %s may still be running: %s", run.run_id, error)
         return []
 
 
-def end_earlier(attempt: Attempt, settings: AthenaSettings) -> None:
+def stop_attempt_queries(attempt: Attempt, settings: AthenaSettings) -> None:
     """Stop what earlier attempts at a step have left running, before this one starts anything."""
     for query_id, state, scanned in stop_queries(settings, unended(attempt.notes)):
         attempt.notes[QUERIES] = with_ended(attempt.notes, query_id, state, scanned)
 
 
-def settings_of(record: RunRecord) -> AthenaSettings:
+def athena_settings(record: RunRecord) -> AthenaSettings:
     """The settings that the queries of a run were started with."""
     if "request" in record.details:
         return RunRequest.from_json(record.details["request"]).athena()
@@ -122,7 +122,7 @@ def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | Non
     storage = run.root.storage
     if record:
         abandon_unfinished(run)
-        end_everything(run)
+        stop_run_queries(run)
         published = _published(run)
         if record.status == RunStatus.RUNNING:
             if tell and record.command == ORCHESTRATE and not published:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import healthpipe
-from healthpipe.ingest.manifest import Found, Manifest
+from healthpipe.ingest.manifest import FoundFiles, Manifest
 from healthpipe.stages import segments
 from healthpipe.stages.options import StageOptions
 from healthpipe.storage.local import LocalStorage
@@ -30,7 +30,7 @@ def code_fingerprint() -> Fingerprint:
     return {"sql": segments.fingerprint(ALL_SQL), "version": healthpipe.__version__}
 
 
-def found_inputs(found: Found) -> Iterator[InputIdentity]:
+def found_inputs(found: FoundFiles) -> Iterator[InputIdentity]:
     """The files that were found, as they are now. A stream is like no other, and left unnamed."""
     for file in found.files:
         status = file.listed or (None if file.is_stream else LocalStorage().stat(file.uri))

@@ -24,11 +24,11 @@ from typing import Any, ClassVar
 from filelock import FileLock, Timeout
 
 from healthpipe.aws.session import AwsAccess
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.errors import LockHeld, RunNotFound, ServiceFailed
 from healthpipe.runs.record import utc_now
 from healthpipe.storage.layout import RUN_ID, Root
-from healthpipe.storage.lease import Lease, Lost, Tenure
+from healthpipe.storage.lease import HeldLease, Lease, LeaseLost
 
 # Whoever looks whether it is held may stand in the way for a moment.
 LOCK_PATIENCE_S = 1
@@ -37,7 +37,7 @@ POLL_S = 5.0
 NOTED = ("holder", "pid", "host", "since")
 
 
-class Grip(ABC):
+class LockBackend(ABC):
     """A lock that this process holds for one holder, or does not."""
 
     @abstractmethod
@@ -61,12 +61,12 @@ class Grip(ABC):
         """Who has it, or had it last, as it was written down."""
 
 
-def grip_of(root: Root) -> Grip:
+def lock_backend(root: Root) -> LockBackend:
     """That of a root; not held yet."""
-    return _LeaseGrip(root) if root.is_remote else _KernelGrip(root)
+    return _LeaseBackend(root) if root.is_remote else _FileBackend(root)
 
 
-class _KernelGrip(Grip):
+class _FileBackend(LockBackend):
     def __init__(self, root: Root) -> None:
         self._root = root
         self._path = Path(root.lock)
@@ -111,10 +111,10 @@ class _KernelGrip(Grip):
         return document
 
 
-class _LeaseGrip(Grip):
+class _LeaseBackend(LockBackend):
     def __init__(self, root: Root) -> None:
         self._lease = Lease(root.storage, root.lock_holder)
-        self._tenure: Tenure | None = None
+        self._tenure: HeldLease | None = None
 
     def acquire(self, holder: str, wait: float, *, is_shared: bool) -> bool:
         end = time.monotonic() + wait
@@ -123,14 +123,14 @@ class _LeaseGrip(Grip):
             left = end - time.monotonic()
             if self._tenure or left <= 0:
                 return self._tenure is not None
-            raise_if_stopping()
+            raise_if_cancelled()
             time.sleep(min(left, random.uniform(POLL_S / 2, POLL_S)))
 
     def keep(self) -> bool:
         try:
             if self._tenure:
                 self._tenure.renew()
-        except Lost:
+        except LeaseLost:
             self._tenure = self._tenure and self._tenure.taken_again()
         return self._tenure is not None
 
@@ -153,23 +153,23 @@ RUN_PATIENCE_S = 2
 CLEARING_UP = "clearing up"
 
 
-class Liveness(ABC):
+class RunLock(ABC):
     """The mark that a process works on a run.
 
     It is there from before the run's first record until after its last. One for each run in this
     process, which the steps of the run share.
     """
 
-    _known: ClassVar[dict[str, "Liveness"]] = {}
+    _known: ClassVar[dict[str, "RunLock"]] = {}
 
     def __init__(self, root: Root, run_id: str) -> None:
         self._key = f"{root.place}/{run_id}"
         self._uri = root.run(run_id)
 
     @classmethod
-    def of(cls, root: Root, run_id: str) -> "Liveness":
+    def of(cls, root: Root, run_id: str) -> "RunLock":
         """That of a run."""
-        kind = _Leased if root.is_remote else _Locked
+        kind = _LeaseRunLock if root.is_remote else _FileRunLock
         return cls._known.setdefault(f"{root.place}/{run_id}", kind(root, run_id))
 
     def take(self) -> bool:
@@ -209,7 +209,7 @@ class Liveness(ABC):
     def _give_back(self, *, is_over: bool) -> None: ...
 
 
-class _Locked(Liveness):
+class _FileRunLock(RunLock):
     """A locked file in the run's folder: the kernel knows whether its process lives."""
 
     def __init__(self, root: Root, run_id: str) -> None:
@@ -240,7 +240,7 @@ class _Locked(Liveness):
         return True
 
 
-class _Leased(Liveness):
+class _LeaseRunLock(RunLock):
     """A lease of the run's own, which is over some time after its process has died.
 
     It is shared: what keeps two processes from one run of the workflow is the lock of the root,
@@ -251,7 +251,7 @@ class _Leased(Liveness):
         super().__init__(root, run_id)
         self._run_id = run_id
         self._lease = Lease(root.storage, f"{root.at_work}/{run_id}.json")
-        self._tenure: Tenure | None = None
+        self._tenure: HeldLease | None = None
 
     def _is_ours(self) -> bool:
         return self._tenure is not None
@@ -288,7 +288,7 @@ class RootLock:
 
     def __init__(self, root: Root) -> None:
         self._root = root
-        self._grip: Grip = grip_of(root)
+        self._grip: LockBackend = lock_backend(root)
         self._holder: str | None = None
 
     @classmethod
@@ -332,7 +332,7 @@ class RootLock:
 
 
 @contextmanager
-def held(root: Root, holder: str, wait: float) -> Iterator[None]:
+def root_locked(root: Root, holder: str, wait: float) -> Iterator[None]:
     """Hold the lock of a root for what is no run, while the block runs.
 
     Raises `LockHeld`, and `RunNotFound` where there is no root.

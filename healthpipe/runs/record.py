@@ -23,14 +23,14 @@ STARTED = "STARTED"  # until it is known how a query ended
 Notes = dict[str, Any]
 
 
-def noted(notes: Notes) -> list[dict[str, Any]]:
+def recorded_queries(notes: Notes) -> list[dict[str, Any]]:
     """The queries that notes tell of, each with id, token, state and bytes_scanned."""
     return list(notes.get(QUERIES, ()))
 
 
 def with_started(notes: Notes, query_id: str, token: str) -> list[dict[str, Any]]:
     """The same and one that was started, unless it is known from an earlier call."""
-    known = noted(notes)
+    known = recorded_queries(notes)
     if any(query["id"] == query_id for query in known):
         return known
     return [*known, {"id": query_id, "token": token, "state": STARTED, "bytes_scanned": 0}]
@@ -39,31 +39,34 @@ def with_started(notes: Notes, query_id: str, token: str) -> list[dict[str, Any]
 def with_ended(notes: Notes, query_id: str, state: str, bytes_scanned: int) -> list[dict[str, Any]]:
     """The same with the end of one."""
     end = {"state": state, "bytes_scanned": bytes_scanned}
-    return [query | end if query["id"] == query_id else query for query in noted(notes)]
+    return [query | end if query["id"] == query_id else query for query in recorded_queries(notes)]
 
 
 def unended(notes: Notes) -> list[str]:
     """The ids of the queries of which nobody has seen the end."""
-    return [query["id"] for query in noted(notes) if query["state"] == STARTED]
+    return [query["id"] for query in recorded_queries(notes) if query["state"] == STARTED]
 
 
 def scanned(notes: Notes) -> int:
     """The bytes that the queries have scanned, as far as their end was seen."""
-    return sum(query["bytes_scanned"] for query in noted(notes))
+    return sum(query["bytes_scanned"] for query in recorded_queries(notes))
 
 
 def summed(notes: Iterable[Notes]) -> dict[str, Any]:
     """What all queries together have scanned, and about what they cost; nothing without any."""
-    bytes_scanned = [query["bytes_scanned"] for each in notes for query in noted(each)]
+    bytes_scanned = [query["bytes_scanned"] for each in notes for query in recorded_queries(each)]
     if not bytes_scanned:
         return {}
     cost = round(estimated_usd(bytes_scanned), 6)
     return {"scanned": {"bytes": sum(bytes_scanned), "estimated_usd": cost}}
 
 
-def shown(notes: Notes) -> list[dict[str, Any]]:
+def queries_as_json(notes: Notes) -> list[dict[str, Any]]:
     """The queries as the documents of commands show them."""
-    return [{"id": query["id"], "bytes_scanned": query["bytes_scanned"]} for query in noted(notes)]
+    return [
+        {"id": query["id"], "bytes_scanned": query["bytes_scanned"]}
+        for query in recorded_queries(notes)
+    ]
 
 
 class CallStatus(StrEnum):
@@ -149,7 +152,7 @@ class RunRecord:
     @property
     def queries(self) -> list[dict[str, Any]]:
         """The queries that were started elsewhere, of all steps and attempts."""
-        return [query for notes in (*self.steps, self.details) for query in shown(notes)]
+        return [query for notes in (*self.steps, self.details) for query in queries_as_json(notes)]
 
     @property
     def good_end(self) -> RunStatus:
@@ -172,7 +175,7 @@ _NAMED = (
 )  # fmt: skip
 
 
-def describe(error: BaseException) -> dict[str, str]:
+def describe_error(error: BaseException) -> dict[str, str]:
     """An error as documents show it; of an unexpected one only its kind, for it may quote data."""
     error = expected(error)
     if isinstance(error, HealthpipeError):

@@ -7,11 +7,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from healthpipe.cancellation import winding_up
+from healthpipe.cancellation import shielded
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
-from healthpipe.ingest.landing import LandingPlace
-from healthpipe.runs.locks import Liveness
-from healthpipe.runs.record import RunRecord, RunStatus, describe, utc_now
+from healthpipe.ingest.landing import LandingFolder
+from healthpipe.runs.locks import RunLock
+from healthpipe.runs.record import RunRecord, RunStatus, describe_error, utc_now
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import RECORD, RUN_ID, Root, second_of_run
 from healthpipe.storage.local import make_scratch, scratch_for
@@ -29,7 +29,7 @@ class Run:
         self.scratch = scratch_for(self.uri) if root.is_remote else Path(self.uri, ".attempt")
         self.attempts = f"{self.uri}/attempts"
         landed = (self.scratch if root.is_remote else Path(self.uri)) / "landed"
-        self.landed = LandingPlace(landed, f"{self.uri}/landed", root.storage)
+        self.landed = LandingFolder(landed, f"{self.uri}/landed", root.storage)
 
     @classmethod
     def named(cls, root: Root, text: str) -> "Run":
@@ -59,9 +59,9 @@ class Run:
             return None
 
     @property
-    def liveness(self) -> Liveness:
+    def liveness(self) -> RunLock:
         """The mark that a process works on it."""
-        return Liveness.of(self.root, self.run_id)
+        return RunLock.of(self.root, self.run_id)
 
     def begin(self, record: RunRecord) -> None:
         """Make the run's folder and its first record, and hold the run."""
@@ -110,15 +110,15 @@ class Run:
         """Close the record of a run that did not do what it was to do."""
         interrupted = isinstance(error, Interrupted)
         status = RunStatus.INTERRUPTED if interrupted else RunStatus.FAILED
-        with winding_up():
-            self.finish(status, describe(error))
+        with shielded():
+            self.finish(status, describe_error(error))
 
     def let_go(self) -> None:
         """Remove what only attempts needed; this process no longer works on the run.
 
         A run whose record could not be closed is left as one of a dead process.
         """
-        with winding_up():
+        with shielded():
             record = self.find_record()
             is_open = record is not None and record.status == RunStatus.RUNNING
             if not is_open:

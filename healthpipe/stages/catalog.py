@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from healthpipe.choices import Format, Grain
 from healthpipe.engines.base import Query
-from healthpipe.stages.curate import Carried
+from healthpipe.stages.curate import Projection
 
 if TYPE_CHECKING:
     from healthpipe.stages.options import StageOptions
@@ -39,7 +39,7 @@ class View:
 
     name: str
     default_format: Format = Format.PARQUET
-    carries: frozenset[Carried] = frozenset()
+    carries: frozenset[Projection] = frozenset()
     reads: tuple[str, ...] = ()
     has_records: bool = False
     is_document: bool = False
@@ -58,7 +58,7 @@ class View:
         return f"{self.name}.{fmt.value}"
 
 
-def carried_by(outputs: Iterable[tuple[View, Format]]) -> frozenset[Carried]:
+def projections_of(outputs: Iterable[tuple[View, Format]]) -> frozenset[Projection]:
     """What outputs need of records, all of them together."""
     return frozenset().union(*(view.carries for view, _ in outputs))
 
@@ -105,13 +105,13 @@ class Stage:
 
 
 LAPSING = "lapsing"
-ITS_ACCREDITATIONS = frozenset({Carried.EXPIRING_ACCREDITATIONS})
+ITS_ACCREDITATIONS = frozenset({Projection.EXPIRING_ACCREDITATIONS})
 
-RECORDS = View("expiring", Format.NDJSON, frozenset({Carried.EXPIRING_LINES}), has_records=True)
+RECORDS = View("expiring", Format.NDJSON, frozenset({Projection.EXPIRING_LINES}), has_records=True)
 ANNOTATED = View(
     "expiring-annotated",
     Format.NDJSON,
-    ITS_ACCREDITATIONS | {Carried.EXPIRING_LINES},
+    ITS_ACCREDITATIONS | {Projection.EXPIRING_LINES},
     reads=(LAPSING,),
     has_records=True,
 )
@@ -149,7 +149,7 @@ EXPIRY_CALENDAR_STAGE = Stage(
 
 
 EXTRACT = View("extract")
-SOONEST = View("extract", carries=frozenset({Carried.ALL_ACCREDITATIONS}))
+SOONEST = View("extract", carries=frozenset({Projection.ALL_ACCREDITATIONS}))
 
 
 def _extract_views(options: "StageOptions") -> tuple[View, ...]:
@@ -168,7 +168,7 @@ EXTRACT_STAGE = Stage(
 )
 
 
-NESTED = frozenset({Carried.DETAILS, Carried.ALL_ACCREDITATIONS})
+NESTED = frozenset({Projection.DETAILS, Projection.ALL_ACCREDITATIONS})
 TABLES = tuple(
     View(name, carries=NESTED)
     for name in (

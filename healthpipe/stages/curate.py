@@ -92,7 +92,7 @@ def _imbalance(what: str) -> Imbalance:
     )
 
 
-class Carried(StrEnum):
+class Projection(StrEnum):
     """What is kept of a record beside its scalar fields, for those views that show it.
 
     `ACCOUNTED` is what rejects and issues show: the lines that are rejected, and the
@@ -107,9 +107,9 @@ class Carried(StrEnum):
     DETAILS = "details"
 
 
-def carried_values(carried: Set[Carried]) -> dict[str, Value]:
+def projection_values(carried: Set[Projection]) -> dict[str, Value]:
     """What the placeholders stand for that say what is kept of records; details are columns."""
-    return {each.value: each in carried for each in Carried if each is not Carried.DETAILS}
+    return {each.value: each in carried for each in Projection if each is not Projection.DETAILS}
 
 
 REJECTS = "rejects.parquet"
@@ -118,12 +118,12 @@ BALANCE = "balance.json"
 SCHEMA_VERSION = 1
 # What only some stages show, and none of those that the workflow publishes.
 DETAILS = ("address", "city", "zip", "services", "labs")
-ACCOUNTED = frozenset({Carried.ACCOUNTED})
+ACCOUNTED = frozenset({Projection.ACCOUNTED})
 CURATED_LINES = Query("judged").without(DETAILS)
 
 
 @dataclass(frozen=True)
-class Account:
+class RunCounts:
     """What a run says of its lines: the balance, of each file too, and how often each rule was
     broken.
     """
@@ -144,7 +144,7 @@ def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
     engine.define("judged", Query("judged"))
 
 
-def keep_records(engine: Engine, options: StageOptions, carried: Set[Carried]) -> bool:
+def keep_records(engine: Engine, options: StageOptions, carried: Set[Projection]) -> bool:
     """Make `records` and `current` from `judged`, reading the raw lines once if that will do.
 
     What rejects and issues show is carried, too. The order of two records of one facility may hang
@@ -155,13 +155,13 @@ def keep_records(engine: Engine, options: StageOptions, carried: Set[Carried]) -
     engine.materialize("records", _records(options, kept))
     has_repeated, is_contested = _rivalry(engine, options)
     if is_contested:
-        engine.materialize("records", _records(options, kept | {Carried.ALL_LINES}))
+        engine.materialize("records", _records(options, kept | {Projection.ALL_LINES}))
     _define_current(engine, has_repeated=has_repeated, is_contested=is_contested)
     return not has_repeated
 
 
 def open_records(
-    engine: Engine, options: StageOptions, segments: Sequence[str], carried: Set[Carried]
+    engine: Engine, options: StageOptions, segments: Sequence[str], carried: Set[Projection]
 ) -> bool:
     """Make `records` and `current` from curated segments, which have no details.
 
@@ -172,7 +172,7 @@ def open_records(
     engine.define("records", _records(options, carried))
     has_repeated, is_contested = _rivalry(engine, options)
     if is_contested:
-        engine.define("records", _records(options, carried | {Carried.ALL_LINES}))
+        engine.define("records", _records(options, carried | {Projection.ALL_LINES}))
     _define_current(engine, has_repeated=has_repeated, is_contested=is_contested)
     return not has_repeated and len(segments) == 1
 
@@ -184,7 +184,7 @@ def account(
     *,
     landed: Mapping[str, int],
     answered: Sequence[str] = (),
-) -> Account:
+) -> RunCounts:
     """Write rejects and issues to `folder`, and count. Raises `Imbalance`.
 
     `landed` are the lines of those files that ingest has rewritten, as it counted them;
@@ -202,12 +202,12 @@ def account(
     balance.require_even()
     files = balance_by_file(engine)
     balance.require_sum(files, landed)
-    return Account(balance, files, dict(engine.rows(Query("issue_counts"))))
+    return RunCounts(balance, files, dict(engine.rows(Query("issue_counts"))))
 
 
-def _records(options: StageOptions, carried: Set[Carried]) -> Query:
-    query = Query("records", options.values() | carried_values(carried))
-    return query if Carried.DETAILS in carried else query.without(DETAILS)
+def _records(options: StageOptions, carried: Set[Projection]) -> Query:
+    query = Query("records", options.values() | projection_values(carried))
+    return query if Projection.DETAILS in carried else query.without(DETAILS)
 
 
 def _rivalry(engine: Engine, options: StageOptions) -> tuple[bool, bool]:

@@ -27,7 +27,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Resolution:
     """A rejected line that was answered, without its text."""
 
     digest: str
@@ -36,13 +36,13 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Answers:
+class Resolutions:
     """What a replayed file answers: the lines that `run_id` rejected; `replayed` is its URI."""
 
     run_id: str
     replayed: str
     replayed_at: str
-    lines: Sequence[Answer]
+    lines: Sequence[Resolution]
 
     def to_json(self) -> dict[str, Any]:
         """The document below `state/`."""
@@ -60,7 +60,7 @@ def content_of(uri: str) -> str | None:
     return match[1] if match else None
 
 
-def answered_by(root: Root, files: Iterable[str]) -> list[str]:
+def resolutions_in(root: Root, files: Iterable[str]) -> list[str]:
     """The digests of the lines that the replayed ones among `files` answer, each as often."""
     contents = sorted({content for uri in files if (content := content_of(uri))})
     found = (root.storage.read(root.answers(content)) for content in contents)
@@ -68,7 +68,7 @@ def answered_by(root: Root, files: Iterable[str]) -> list[str]:
     return [line["digest"] for line in lines if _DIGEST.fullmatch(line["digest"])]
 
 
-def record_answers(root: Root, content: str, answers: Answers) -> None:
+def record_resolutions(root: Root, content: str, answers: Resolutions) -> None:
     """Keep what the replayed file of this SHA-256 answers."""
     document = json.dumps(answers.to_json(), indent=1) + "\n"
     root.storage.write(root.answers(content), document.encode())

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.choices import Format
 from healthpipe.engines.base import Engine, Query, Row
 from healthpipe.engines.result_files import count_rows
@@ -31,7 +31,7 @@ class ResultPlace:
 
 
 @dataclass(frozen=True)
-class Part:
+class ResultPart:
     """A part of a result: where it lies, its size in rows and bytes, its SHA-256 in hex."""
 
     uri: str
@@ -40,7 +40,7 @@ class Part:
     sha256: str
 
 
-def unload(engine: Engine, query: Query, place: ResultPlace, fmt: Format) -> list[Part]:
+def unload(engine: Engine, query: Query, place: ResultPlace, fmt: Format) -> list[ResultPart]:
     """Have a result written to a place, and look at what was written there.
 
     Nothing where the engine computes on this machine, or the result has no rows: then nobody has
@@ -48,11 +48,11 @@ def unload(engine: Engine, query: Query, place: ResultPlace, fmt: Format) -> lis
     """
     parts = []
     for uri in sorted(engine.unload(query, place.uri, fmt) or ()):
-        raise_if_stopping()
+        raise_if_cancelled()
         local = place.storage.local_copy(uri)
         with local.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        parts.append(Part(uri, count_rows(local, fmt), local.stat().st_size, digest))
+        parts.append(ResultPart(uri, count_rows(local, fmt), local.stat().st_size, digest))
     return parts
 
 
@@ -83,7 +83,7 @@ def preview_of(engine: Engine, stage: Stage, view: View, options: StageOptions) 
     return PreviewTable(stage.preview.title, stage.next_command, column_names(query.name), rows)
 
 
-def facts_of(engine: Engine, stage: Stage) -> dict[str, int]:
+def summary_facts(engine: Engine, stage: Stage) -> dict[str, int]:
     """Counts beside the result, each by what it counts."""
     return {what: engine.rows(Query(query))[0][0] for what, query in stage.facts.items()}
 
@@ -92,7 +92,7 @@ Provenance = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenFile:
     """A finished file: its view and name, its size in rows and bytes, its SHA-256 in hex.
 
     `uri` is where it lies if the engine has written it to its place itself.
@@ -125,17 +125,17 @@ class Writer:
     in_input_order: bool = False
     place: ResultPlace | None = None
 
-    def write_all(self, outputs: Sequence[tuple[View, Format]], folder: Path) -> list[Written]:
+    def write_all(self, outputs: Sequence[tuple[View, Format]], folder: Path) -> list[WrittenFile]:
         """Write each view in its format as a new file of `folder`, or in parts to its place."""
         folder.mkdir(parents=True, exist_ok=True)
-        written: list[Written] = []
+        written: list[WrittenFile] = []
         for view, fmt in outputs:
             define_relations(self.engine, view, self.options)
             path = folder / view.file_name(fmt)
             written += self._unload(view, fmt) or [self._write(view, fmt, path)]
         return written
 
-    def _unload(self, view: View, fmt: Format) -> list[Written]:
+    def _unload(self, view: View, fmt: Format) -> list[WrittenFile]:
         query = view.query(self.options)
         if view.has_records and fmt is Format.NDJSON:
             query = query.only(RECORD)
@@ -147,11 +147,11 @@ class Writer:
         parts = unload(self.engine, query, place, fmt)
         names = part_names(view.file_name(fmt), len(parts))
         return [
-            Written(view.name, name, fmt, part.rows, part.bytes, part.sha256, part.uri)
+            WrittenFile(view.name, name, fmt, part.rows, part.bytes, part.sha256, part.uri)
             for name, part in zip(names, parts, strict=True)
         ]
 
-    def _write(self, view: View, fmt: Format, path: Path) -> Written:
+    def _write(self, view: View, fmt: Format, path: Path) -> WrittenFile:
         query = view.query(self.options)
         if view.has_records and fmt in JSON_FORMATS:
             # A join with other relations loses the order.
@@ -165,7 +165,7 @@ class Writer:
                 _make_document(path, self.provenance)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Written(view.name, path.name, fmt, rows, path.stat().st_size, digest)
+        return WrittenFile(view.name, path.name, fmt, rows, path.stat().st_size, digest)
 
     def _write_records(self, records: Query, path: Path, fmt: Format, *, in_order: bool) -> int:
         rows = self.engine.write_lines(records.unordered() if in_order else records, path)

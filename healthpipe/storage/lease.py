@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from healthpipe.cancellation import winding_up
+from healthpipe.cancellation import shielded
 from healthpipe.errors import Interrupted, ServiceFailed, UsageError
 from healthpipe.storage.base import PreconditionFailed, Storage
 
@@ -29,7 +29,7 @@ RENEWALS_IN_VALIDITY = 3
 Document = dict[str, Any]
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """Somebody else has the lease: it was not renewed in time."""
 
 
@@ -59,7 +59,7 @@ class Lease:
 
     def take(
         self, holder: str, *, is_shared: bool = False, is_certain: bool = False
-    ) -> "Tenure | None":
+    ) -> "HeldLease | None":
         """Hold it; None while somebody else does.
 
         One that is shared may be taken over by whoever works for the same holder, in a process
@@ -70,7 +70,7 @@ class Lease:
         is_same = document.get("is_shared") and document.get("holder") == holder
         if not (is_same or is_certain) and self._is_held(document):
             return None
-        tenure = Tenure(self, holder, etag, is_shared=is_shared)
+        tenure = HeldLease(self, holder, etag, is_shared=is_shared)
         return tenure if tenure.begin() else None
 
     def _read(self) -> tuple[Document, str] | None:
@@ -91,7 +91,7 @@ class Lease:
         return age is not None and age < float(document.get("valid_s", self.valid_s))
 
 
-class Tenure:
+class HeldLease:
     """A lease while this process holds it. A thread renews it until it is given back."""
 
     def __init__(self, lease: Lease, holder: str, etag: str | None, *, is_shared: bool) -> None:
@@ -132,7 +132,7 @@ class Tenure:
         return True
 
     def renew(self) -> None:
-        """Write it anew. Raises `Lost`, and `ServiceFailed`."""
+        """Write it anew. Raises `LeaseLost`, and `ServiceFailed`."""
         with self._writing:
             if self._state is _Tenure.OURS:
                 try:
@@ -140,9 +140,9 @@ class Tenure:
                 except PreconditionFailed:
                     self._state = _Tenure.LOST
             if self._state is not _Tenure.OURS:
-                raise Lost(self._lease.uri)
+                raise LeaseLost(self._lease.uri)
 
-    def taken_again(self) -> "Tenure | None":
+    def taken_again(self) -> "HeldLease | None":
         """A new tenure of one that was lost, if it is shared and went to the same holder."""
         if not self._is_shared:
             return None
@@ -152,7 +152,7 @@ class Tenure:
         """Let others have it at once; if that cannot be written, they have it in time."""
         self._is_over.set()
         not_done = (PreconditionFailed, ServiceFailed, UsageError)
-        with winding_up(), self._writing, suppress(*not_done):
+        with shielded(), self._writing, suppress(*not_done):
             if self._state is _Tenure.OURS:
                 self._state = _Tenure.FREE
                 self._write(is_free=True)
@@ -181,7 +181,7 @@ class Tenure:
         while not self._is_over.wait(self._lease.valid_s / RENEWALS_IN_VALIDITY):
             try:
                 self.renew()
-            except Lost:
+            except LeaseLost:
                 return
             except ServiceFailed:
                 continue  # there is time for another try

@@ -10,13 +10,13 @@ from typing import Any
 
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import EngineName, Format, PublishedStage
-from healthpipe.engines import open_rehearsal
+from healthpipe.engines import open_dry_run
 from healthpipe.engines.base import LineFile
-from healthpipe.engines.dry_run import Rehearsal
-from healthpipe.ingest.manifest import Found, FoundFile
+from healthpipe.engines.dry_run import DryRunEngine
+from healthpipe.ingest.manifest import FoundFile, FoundFiles
 from healthpipe.ingest.sources import find_files
 from healthpipe.runs.request import RunRequest
-from healthpipe.stages.catalog import STAGES, carried_by
+from healthpipe.stages.catalog import STAGES, projections_of
 from healthpipe.stages.curate import (
     ACCOUNTED,
     CURATED_LINES,
@@ -27,9 +27,9 @@ from healthpipe.stages.curate import (
     keep_records,
     open_records,
 )
-from healthpipe.stages.results import ResultPlace, Writer, facts_of
+from healthpipe.stages.results import ResultPlace, Writer, summary_facts
 from healthpipe.stages.segments import DATA
-from healthpipe.workflow.stage_run import Request
+from healthpipe.workflow.stage_run import StageRequest
 
 RUN = "RUN_ID"  # stands for the id of a run that there is none of
 
@@ -40,7 +40,7 @@ class Plan:
     where its results would lie.
     """
 
-    inputs: Found
+    inputs: FoundFiles
     tables: list[str]
     statements: list[str]
     destinations: list[str]
@@ -56,18 +56,18 @@ class Plan:
         }
 
 
-def plan_stage(request: Request) -> Plan:
+def plan_stage(request: StageRequest) -> Plan:
     """The plan of a stage that is run by hand. Raises `SourceNotFound`."""
     found = find_files(request.sources, request.root)
     run = request.root.run(RUN)
     with _rehearsed(request.engine, request.athena, run) as (engine, folder):
         judge_lines(engine, _lines(found.files))
-        keep_records(engine, request.options, carried_by(request.outputs))
+        keep_records(engine, request.options, projections_of(request.outputs))
         account(engine, request.options, folder, landed={})
         place = None if request.output else _place(engine, run, request.stage.name)
         writer = Writer(engine, request.options, {}, place=place)
         writer.write_all(request.outputs, folder / request.stage.name)
-        facts_of(engine, request.stage)
+        summary_facts(engine, request.stage)
     target = request.output or f"{run}/{request.stage.name}"
     is_file = request.output is not None and not request.stage.is_folder
     names = [view.file_name(fmt) for view, fmt in request.outputs]
@@ -92,7 +92,7 @@ def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
         account(engine, options, folder, landed={})
         for name in PublishedStage:
             outputs = STAGES[name].outputs(options, None)
-            open_records(engine, options, segments, carried_by(outputs))
+            open_records(engine, options, segments, projections_of(outputs))
             writer = Writer(engine, options, {}, place=_place(engine, run, name))
             writer.write_all(outputs, folder / name)
             results += [f"{name}/{view.file_name(fmt)}" for view, fmt in outputs]
@@ -106,7 +106,7 @@ def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
     return Plan(found, engine.tables, engine.script, [*kept, *published, root.pointer])
 
 
-def _place(engine: Rehearsal, run: str, stage: str) -> ResultPlace:
+def _place(engine: DryRunEngine, run: str, stage: str) -> ResultPlace:
     return ResultPlace(engine.storage, f"{run}/{stage}/1")
 
 
@@ -118,12 +118,12 @@ def _lines(files: Sequence[FoundFile]) -> list[LineFile]:
 @contextmanager
 def _rehearsed(
     name: EngineName, settings: AthenaSettings, run: str
-) -> Iterator[tuple[Rehearsal, Path]]:
+) -> Iterator[tuple[DryRunEngine, Path]]:
     """An engine that only says its statements, and a folder; both are gone after the block.
 
     In the statements the run's place stands for the folder.
     """
     with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
-        with open_rehearsal(name, Path(folder), settings, run) as engine:
+        with open_dry_run(name, Path(folder), settings, run) as engine:
             yield engine, Path(folder)
         engine.script[:] = [text.replace(folder, run) for text in engine.script]

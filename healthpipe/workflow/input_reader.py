@@ -7,8 +7,8 @@ from healthpipe.choices import EngineName
 from healthpipe.engines.base import LinesRefused
 from healthpipe.errors import InputChanged
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.manifest import Found, InputFile, Manifest
-from healthpipe.ingest.readers import reads_of
+from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
+from healthpipe.ingest.readers import open_reader
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.runs.run import Run
@@ -18,7 +18,7 @@ MANIFESTS_PER_RUN = 3
 
 
 @dataclass(frozen=True)
-class Intake:
+class InputReader:
     """Makes the manifest of a run, and makes sure that it is what was read."""
 
     run: Run
@@ -26,10 +26,10 @@ class Intake:
     engine: EngineName
     progress: Progress = field(default_factory=NoProgress)
 
-    def take_in(self, found: Found | None = None, known: Iterable[InputFile] = ()) -> Manifest:
+    def take_in(self, found: FoundFiles | None = None, known: Iterable[InputFile] = ()) -> Manifest:
         """Land the files that need it, and keep the manifest; without `found`, list them now.
 
-        Files that are `known` are not landed again. Raises `TakingInPaused`.
+        Files that are `known` are not landed again. Raises `IngestPaused`.
         """
         found = found or find_files(self.sources, self.run.root)
         lander = self._lander
@@ -81,4 +81,4 @@ class Intake:
 
     @property
     def _lander(self) -> Lander:
-        return Lander(self.run.landed, reads_of(self.engine, self.run.root.access))
+        return Lander(self.run.landed, open_reader(self.engine, self.run.root.access))

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from healthpipe.errors import Interrupted, workflow_name_of
-from healthpipe.runs.record import describe
-from healthpipe.workflow.step_runner import LambdaContext, StepCall, perform
+from healthpipe.runs.record import describe_error
+from healthpipe.workflow.step_runner import LambdaContext, StepCall, run_step
 
 
 class Transient(Exception):
@@ -38,8 +38,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     Raises one of `ERRORS`, whose message is the error's description as JSON.
     """
     try:
-        return {"status": perform(StepCall.from_event(event), context).value}
+        return {"status": run_step(StepCall.from_event(event), context).value}
     except Interrupted:
         raise
     except Exception as error:
-        raise ERRORS[workflow_name_of(error)](json.dumps(describe(error))) from error
+        raise ERRORS[workflow_name_of(error)](json.dumps(describe_error(error))) from error

@@ -9,7 +9,7 @@ import logging
 import shlex
 from typing import Any
 
-from healthpipe.alerts.notifier import AlertDesk, Delivery, Failure
+from healthpipe.alerts.notifier import Delivery, Failure, Notifier
 from healthpipe.errors import GateFailed, PublishConflict
 from healthpipe.publishing.audit import Gate, Level
 from healthpipe.runs.attempts import StepStatus
@@ -21,9 +21,9 @@ from healthpipe.storage.layout import Root
 log = logging.getLogger("healthpipe")
 
 
-def desk_of(root: Root, request: RunRequest) -> AlertDesk:
+def open_notifier(root: Root, request: RunRequest) -> Notifier:
     """Who tells what happens in a run, now: a run may be gone on with days after its start."""
-    return AlertDesk(root, request.channel(), datetime.datetime.now(datetime.UTC))
+    return Notifier(root, request.channel(), datetime.datetime.now(datetime.UTC))
 
 
 def record_delivery(run: Run, about: str, delivery: Delivery) -> dict[str, Any]:

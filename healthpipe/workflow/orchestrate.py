@@ -18,18 +18,25 @@ from healthpipe.asl.concurrency import Clock
 from healthpipe.asl.definition import load
 from healthpipe.asl.errors import StateFailed
 from healthpipe.asl.interpreter import Interpreter
-from healthpipe.cancellation import Limit, winding_up
+from healthpipe.cancellation import Deadline, shielded
 from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import abandon_unfinished
-from healthpipe.runs.cleanup import end_what_can_be
+from healthpipe.runs.cleanup import try_stop_run_queries
 from healthpipe.runs.locks import RootLock
-from healthpipe.runs.record import ORCHESTRATE, Execution, RunRecord, RunStatus, describe, summed
+from healthpipe.runs.record import (
+    ORCHESTRATE,
+    Execution,
+    RunRecord,
+    RunStatus,
+    describe_error,
+    summed,
+)
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
 from healthpipe.workflow.lambda_handler import ERRORS, handler
-from healthpipe.workflow.notifications import desk_of, failure_of, record_delivery
+from healthpipe.workflow.notifications import failure_of, open_notifier, record_delivery
 from healthpipe.workflow.step_runner import LocalContext
 from healthpipe.workflow.steps.catalog import STEPS
 
@@ -49,7 +56,7 @@ class LocalTasks:
     progress: Progress = field(default_factory=NoProgress)
     raised: dict[str, BaseException] = field(default_factory=dict)
 
-    def call(self, resource: str, argument: Any, limit: Limit) -> Any:
+    def call(self, resource: str, argument: Any, limit: Deadline) -> Any:
         """The result of a task as Step Functions shows it. Raises `StateFailed`."""
         if resource == LAMBDA:
             return self._invoke(argument["Payload"], limit)
@@ -57,7 +64,7 @@ class LocalTasks:
             return self._publish(argument)
         raise StateFailed("States.Runtime", f"there is no {resource} here")
 
-    def _invoke(self, event: dict[str, Any], limit: Limit) -> dict[str, Any]:
+    def _invoke(self, event: dict[str, Any], limit: Deadline) -> dict[str, Any]:
         try:
             status = handler(event, LocalContext(limit, self.progress))
         except tuple(ERRORS.values()) as error:
@@ -88,7 +95,7 @@ UNPUBLISHED = "nothing was published; run again"
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunEnvironment:
     """What a run of the workflow runs in: who watches it, and how long it waits for the lock.
 
     Another `machine` than the project's, or another `clock`, is for tests.
@@ -136,14 +143,14 @@ class WorkflowResult:
 
 
 def orchestrate(
-    request: RunRequest, execution: Execution, surroundings: Surroundings | None = None
+    request: RunRequest, execution: Execution, surroundings: RunEnvironment | None = None
 ) -> WorkflowResult:
     """Run the workflow, or go on with the run of that execution.
 
     Its record is kept whatever happens; production changes only at the end. Raises what made it
     fail, once people were told; `LockHeld` before anything is done.
     """
-    around = surroundings or Surroundings()
+    around = surroundings or RunEnvironment()
     machine = around.machine or load(pipeline_path())
     run = Run(request.opened_root(), execution.run_id)
     lock = RootLock.of(run.root)
@@ -178,8 +185,8 @@ def _failure_told(request: RunRequest, run: Run) -> Iterator[None]:
     except (LockHeld, Interrupted):
         raise
     except Exception as error:
-        failure = failure_of(run, describe(error))
-        record_delivery(run, "failure", desk_of(run.root, request).failed(failure))
+        failure = failure_of(run, describe_error(error))
+        record_delivery(run, "failure", open_notifier(run.root, request).failed(failure))
         raise
 
 
@@ -207,11 +214,11 @@ def _cause(tasks: LocalTasks, run: Run, failure: StateFailed) -> BaseException:
 
 def _close_if_open(run: Run, error: BaseException | None = None) -> None:
     """Close the record if the step failed that should have; where it cannot be, the sweep does."""
-    with suppress(HealthpipeError, OSError), winding_up():
+    with suppress(HealthpipeError, OSError), shielded():
         if not run.exists or run.record.status != RunStatus.RUNNING:
             return
         abandon_unfinished(run)
-        end_what_can_be(run)
+        try_stop_run_queries(run)
         if error:
             run.fail(error)
         else:
@@ -220,7 +227,7 @@ def _close_if_open(run: Run, error: BaseException | None = None) -> None:
 
 def _give_up(run: Run, error: BaseException) -> None:
     """Close the record of a run that was interrupted, and say whether it had published."""
-    with suppress(HealthpipeError), winding_up():
+    with suppress(HealthpipeError), shielded():
         if isinstance(error, Interrupted):
             is_live = read_live(run.root).run_id == run.run_id
             error.hint = PUBLISHED if is_live else UNPUBLISHED

@@ -33,7 +33,7 @@ NOT_RETRIED = {"GateFailed", "Misconfigured", "Bug", ALL, TASK_FAILED}
 
 
 @dataclass(frozen=True)
-class Finding:
+class PolicyViolation:
     """What is wrong with a state, or without one with the workflow as a whole."""
 
     state: str | None
@@ -43,107 +43,109 @@ class Finding:
         return f"{self.state}: {self.problem}" if self.state else self.problem
 
 
-def findings(machine: Machine) -> list[Finding]:
+def policy_violations(machine: Machine) -> list[PolicyViolation]:
     """All that a workflow, whose language is sound, lacks or has too much of."""
     return [finding for rule in _RULES for finding in rule(machine)]
 
 
-def _hangs_together(machine: Machine) -> Iterator[Finding]:
+def _hangs_together(machine: Machine) -> Iterator[PolicyViolation]:
     for name in unreachable(machine):
-        yield Finding(name, "is never reached")
+        yield PolicyViolation(name, "is never reached")
     for name in endless(machine):
-        yield Finding(name, "never comes to an end")
+        yield PolicyViolation(name, "never comes to an end")
 
 
-def _tasks_end(machine: Machine) -> Iterator[Finding]:
+def _tasks_end(machine: Machine) -> Iterator[PolicyViolation]:
     for name, state in _tasks(machine):
         if "TimeoutSeconds" not in state:
-            yield Finding(name, "has no TimeoutSeconds")
+            yield PolicyViolation(name, "has no TimeoutSeconds")
 
 
-def _tasks_are_retried(machine: Machine) -> Iterator[Finding]:
+def _tasks_are_retried(machine: Machine) -> Iterator[PolicyViolation]:
     """Exponentially, with jitter and a cap, and for what a retry can help."""
     for name, state in _tasks(machine):
         retriers = [each for each in state.get("Retry", []) if each.get("MaxAttempts") != 0]
         if not retriers:
-            yield Finding(name, "has no Retry")
+            yield PolicyViolation(name, "has no Retry")
             continue
         if not all(map(_is_gentle, retriers)):
-            yield Finding(
+            yield PolicyViolation(
                 name, "has a Retry without a BackoffRate above 1, FULL jitter or MaxDelaySeconds"
             )
         if ":lambda:" in state["Resource"]:
             named = {error for each in retriers for error in each["ErrorEquals"]}
             for error in (TRANSIENT, *LAMBDA_SERVICE_ERRORS):
                 if error not in named:
-                    yield Finding(name, f"does not retry {error}")
+                    yield PolicyViolation(name, f"does not retry {error}")
             for error in sorted(named & NOT_RETRIED):
-                yield Finding(name, f"retries {error}, which may be what no retry mends")
+                yield PolicyViolation(name, f"retries {error}, which may be what no retry mends")
 
 
-def _failures_are_cleaned_up_after(machine: Machine) -> Iterator[Finding]:
+def _failures_are_cleaned_up_after(machine: Machine) -> Iterator[PolicyViolation]:
     states = machine["States"]
     parallel = [name for name, state in states.items() if state["Type"] == "Parallel"]
     if not parallel:
-        yield Finding(None, "the workflow has no Parallel state")
+        yield PolicyViolation(None, "the workflow has no Parallel state")
     for name in (*CLEANED_UP_AFTER, *parallel):
         if name not in states:
-            yield Finding(None, f"the workflow has no state {name}")
+            yield PolicyViolation(None, f"the workflow has no state {name}")
         elif not _catches_all(states[name], CLEANUP):
-            yield Finding(name, f"does not catch {ALL} and nothing else than to {CLEANUP}")
+            yield PolicyViolation(name, f"does not catch {ALL} and nothing else than to {CLEANUP}")
     for state in (states[name] for name in parallel):
         for branch in state["Branches"]:
             for inner, task in all_states(branch):
                 if "Catch" in task:
-                    yield Finding(inner, "catches in its branch what the Parallel state has to see")
+                    yield PolicyViolation(
+                        inner, "catches in its branch what the Parallel state has to see"
+                    )
 
 
-def _failures_are_told(machine: Machine) -> Iterator[Finding]:
+def _failures_are_told(machine: Machine) -> Iterator[PolicyViolation]:
     states = machine["States"]
     missing = [name for name in (CLEANUP, NOTIFY_FAILURE) if name not in states]
     if missing:
         for name in missing:
-            yield Finding(None, f"the workflow has no state {name}")
+            yield PolicyViolation(None, f"the workflow has no state {name}")
         return
     if not _catches_all(states[CLEANUP], NOTIFY_FAILURE):
-        yield Finding(CLEANUP, f"does not catch {ALL} to {NOTIFY_FAILURE}")
+        yield PolicyViolation(CLEANUP, f"does not catch {ALL} to {NOTIFY_FAILURE}")
     if _ends(machine, CLEANUP, without=NOTIFY_FAILURE):
-        yield Finding(CLEANUP, f"comes to an end that is not behind {NOTIFY_FAILURE}")
+        yield PolicyViolation(CLEANUP, f"comes to an end that is not behind {NOTIFY_FAILURE}")
     for name in _ends(machine, NOTIFY_FAILURE):
         if states[name]["Type"] != "Fail":
-            yield Finding(NOTIFY_FAILURE, f"comes to {name}, which is no Fail state")
+            yield PolicyViolation(NOTIFY_FAILURE, f"comes to {name}, which is no Fail state")
     yield from _failures_are_told_plainly(states)
 
 
-def _failures_are_told_plainly(states: dict[str, State]) -> Iterator[Finding]:
+def _failures_are_told_plainly(states: dict[str, State]) -> Iterator[PolicyViolation]:
     """Should the full message not get out, a fixed one does, without a Lambda."""
     plain = _taker_of_all(states[NOTIFY_FAILURE])
     if plain is None or states[plain].get("Resource") != PLAIN_MESSAGE:
-        yield Finding(NOTIFY_FAILURE, f"does not catch {ALL} to a task {PLAIN_MESSAGE}")
+        yield PolicyViolation(NOTIFY_FAILURE, f"does not catch {ALL} to a task {PLAIN_MESSAGE}")
         return
     for target in (states[plain].get("Next"), _taker_of_all(states[plain])):
         if target is None or states[target]["Type"] != "Fail":
-            yield Finding(plain, f"does not go, also from {ALL}, to a Fail state")
+            yield PolicyViolation(plain, f"does not go, also from {ALL}, to a Fail state")
             return
 
 
-def _published_runs_succeed(machine: Machine) -> Iterator[Finding]:
+def _published_runs_succeed(machine: Machine) -> Iterator[PolicyViolation]:
     """Whatever becomes of the tasks after Publish."""
     states = machine["States"]
     for name in AFTER_PUBLISH:
         if name not in states:
-            yield Finding(None, f"the workflow has no state {name}")
+            yield PolicyViolation(None, f"the workflow has no state {name}")
     after = {each for name in AFTER_PUBLISH if name in states for each in reached(machine, name)}
     for name, state in states.items():
         if name not in after:
             continue
         if state["Type"] == "Fail":
-            yield Finding(name, "is a Fail state that can come after Publish")
+            yield PolicyViolation(name, "is a Fail state that can come after Publish")
         if state["Type"] == "Task" and not _catches_all(state, state.get("Next")):
-            yield Finding(name, f"does not catch {ALL} to the state after it")
+            yield PolicyViolation(name, f"does not catch {ALL} to the state after it")
 
 
-_RULES: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
+_RULES: tuple[Callable[[Machine], Iterator[PolicyViolation]], ...] = (
     _hangs_together,
     _tasks_end,
     _tasks_are_retried,

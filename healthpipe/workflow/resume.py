@@ -14,13 +14,13 @@ from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run, records_of
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.input_reader import MANIFEST
-from healthpipe.workflow.orchestrate import Surroundings, WorkflowResult, orchestrate
+from healthpipe.workflow.orchestrate import RunEnvironment, WorkflowResult, orchestrate
 
 RUN_ANEW = "run `healthpipe orchestrate` instead"
 
 
 def retry(
-    root: Root, run_id: str | None, changes: Mapping[str, Any], surroundings: Surroundings
+    root: Root, run_id: str | None, changes: Mapping[str, Any], surroundings: RunEnvironment
 ) -> WorkflowResult | None:
     """Go on with a run, by default the last one of the workflow; None if it has succeeded.
 

@@ -12,43 +12,43 @@ from typing import Any
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import EngineName, Format
 from healthpipe.engines import open_engine
-from healthpipe.engines.base import Workplace
-from healthpipe.ingest.manifest import Found, Manifest
+from healthpipe.engines.base import EngineContext
+from healthpipe.ingest.manifest import FoundFiles, Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
-from healthpipe.runs.attempts import RunJournal
-from healthpipe.runs.cleanup import ATHENA, end_what_can_be, sweep_stages
+from healthpipe.runs.attempts import RunQueryLog
+from healthpipe.runs.cleanup import ATHENA, sweep_stages, try_stop_run_queries
 from healthpipe.runs.record import QUERIES, Execution, RunRecord, RunStatus, summed, utc_now
 from healthpipe.runs.run import Run
-from healthpipe.stages.catalog import Stage, View, carried_by
+from healthpipe.stages.catalog import Stage, View, projections_of
 from healthpipe.stages.curate import (
     BALANCE,
     ISSUES,
     REJECTS,
-    Account,
+    RunCounts,
     account,
     judge_lines,
     keep_records,
 )
 from healthpipe.stages.options import StageOptions
-from healthpipe.stages.resolutions import answered_by
+from healthpipe.stages.resolutions import resolutions_in
 from healthpipe.stages.results import (
     PreviewTable,
     ResultPlace,
     Writer,
-    Written,
-    facts_of,
+    WrittenFile,
     preview_of,
+    summary_facts,
 )
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.input_reader import Intake
+from healthpipe.workflow.input_reader import InputReader
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Request:
+class StageRequest:
     """A stage to run: over what, with which meaning, and where its result goes.
 
     Without `format` each output has its own. `output` is a URI outside the run (a folder's, of a
@@ -79,12 +79,12 @@ class Request:
 class StageResult:
     """What a stage run by hand came to."""
 
-    request: Request
+    request: StageRequest
     run_id: str
     manifest: Manifest
-    account: Account
+    account: RunCounts
     path: str
-    files: list[Written]
+    files: list[WrittenFile]
     facts: dict[str, int]
     preview: PreviewTable | None
     queries: list[dict[str, Any]]
@@ -123,13 +123,13 @@ class StageResult:
         return main | {"files": each}
 
 
-def is_folder(stage: Stage, files: Sequence[Written]) -> bool:
+def is_folder(stage: Stage, files: Sequence[WrittenFile]) -> bool:
     """Whether the result of a stage is a folder of files: several views, or parts of one."""
     main = [file for file in files if (file.view, file.format) == (files[0].view, files[0].format)]
     return stage.is_folder or len(main) > 1
 
 
-def deliver_results(run: Run, name: str, local: Path, files: Sequence[Written]) -> list[str]:
+def deliver_results(run: Run, name: str, local: Path, files: Sequence[WrittenFile]) -> list[str]:
     """Put the files of a stage in their place in the run; returns where each lies.
 
     Local files go as one folder, but for those beside which an engine elsewhere has put others.
@@ -152,7 +152,7 @@ def provenance(record: RunRecord, sources: Sequence[str], root: Root) -> dict[st
     }
 
 
-def accounted(manifest: Manifest, counted: Account) -> dict[str, Any]:
+def accounted(manifest: Manifest, counted: RunCounts) -> dict[str, Any]:
     """Input, records and issues as documents show them."""
     balance = counted.balance
     return {
@@ -175,7 +175,7 @@ def accounted(manifest: Manifest, counted: Account) -> dict[str, Any]:
 FIRST_ATTEMPT = 1  # and last: a stage by hand is not tried again
 
 
-def run_stage(request: Request) -> StageResult:
+def run_stage(request: StageRequest) -> StageResult:
     """Run one stage. Its record is kept whatever happens; its result only when it is sound."""
     found = find_files(request.sources, request.root)  # before anything is written
     sweep_stages(request.root)
@@ -188,7 +188,7 @@ def run_stage(request: Request) -> StageResult:
         run.note(**{key: document[key] for key in ("input", "records", "issues", "output")})
         run.finish(RunStatus.SUCCEEDED)
     except BaseException as error:
-        end_what_can_be(run)
+        try_stop_run_queries(run)
         run.fail(error)
         raise
     finally:
@@ -196,7 +196,7 @@ def run_stage(request: Request) -> StageResult:
     return result
 
 
-def _record(request: Request) -> RunRecord:
+def _record(request: StageRequest) -> RunRecord:
     return RunRecord(
         run_id=Execution.now().run_id,
         command=request.stage.name,
@@ -207,11 +207,11 @@ def _record(request: Request) -> RunRecord:
     )
 
 
-def _result(request: Request, run: Run, found: Found) -> StageResult:
+def _result(request: StageRequest, run: Run, found: FoundFiles) -> StageResult:
     began = time.monotonic()
     stage, options, progress = request.stage, request.options, request.progress
-    intake = Intake(run, request.sources, request.engine, progress)
-    carried = carried_by(request.outputs)
+    intake = InputReader(run, request.sources, request.engine, progress)
+    carried = projections_of(request.outputs)
     manifest = intake.take_in(found)
     with open_engine(request.engine, _workplace(run), request.athena) as engine:
         progress.step(f"reading {len(manifest.files)} files", engine.progress)
@@ -229,13 +229,13 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
             options,
             run.scratch,
             landed=manifest.landed_lines,
-            answered=answered_by(run.root, manifest.uris),
+            answered=resolutions_in(run.root, manifest.uris),
         )
         progress.step("writing the result", engine.progress)
         origin = provenance(run.record, request.sources, request.root)
         writer = Writer(engine, options, origin, in_order, _place(request, run))
         files = writer.write_all(request.outputs, run.scratch / stage.name)
-        facts = facts_of(engine, stage)
+        facts = summary_facts(engine, stage)
         preview = None
         if request.with_preview:
             preview = preview_of(engine, stage, request.outputs[0][0], options)
@@ -257,19 +257,19 @@ def _result(request: Request, run: Run, found: Found) -> StageResult:
     )
 
 
-def _workplace(run: Run) -> Workplace:
-    journal = RunJournal(run)
-    return Workplace(run.scratch, run.attempts, run.root.storage, run.run_id, journal)
+def _workplace(run: Run) -> EngineContext:
+    journal = RunQueryLog(run)
+    return EngineContext(run.scratch, run.attempts, run.root.storage, run.run_id, journal)
 
 
-def _place(request: Request, run: Run) -> ResultPlace | None:
+def _place(request: StageRequest, run: Run) -> ResultPlace | None:
     """Where an engine elsewhere may write: a named output is one file, which is made here."""
     if request.output is not None:
         return None
     return ResultPlace(run.root.storage, f"{run.uri}/{request.stage.name}/{FIRST_ATTEMPT}")
 
 
-def _deliver(request: Request, run: Run, written: Sequence[Written]) -> list[Written]:
+def _deliver(request: StageRequest, run: Run, written: Sequence[WrittenFile]) -> list[WrittenFile]:
     """Put the result in its place; returns its files with the URIs where they lie."""
     for kept in (REJECTS, ISSUES):
         run.deliver(kept, run.scratch / kept)
@@ -286,7 +286,7 @@ def _deliver(request: Request, run: Run, written: Sequence[Written]) -> list[Wri
     return [replace(file, uri=uri) for file, uri in zip(written, uris, strict=True)]
 
 
-def _path(request: Request, run: Run, files: Sequence[Written]) -> str:
+def _path(request: StageRequest, run: Run, files: Sequence[WrittenFile]) -> str:
     """The path of a result's main file, or of its folder."""
     if request.is_printed:
         return "-"

@@ -9,7 +9,7 @@ from healthpipe.alerts.notifier import open_failure
 from healthpipe.choices import EngineName
 from healthpipe.errors import HealthpipeError, Stale
 from healthpipe.publishing.pointer import read_live
-from healthpipe.runs.cleanup import settings_of
+from healthpipe.runs.cleanup import athena_settings
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import GOOD, ORCHESTRATE, RunRecord, RunStatus
 from healthpipe.runs.run import records_of
@@ -23,7 +23,7 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Health:
+class RootStatus:
     """What is live, the last run of the workflow and the last good one, who is at work, and the
     failure that nobody recovered from yet; and the tables in Glue that do not show what is live.
     """
@@ -77,7 +77,7 @@ class Health:
         }
 
 
-def health_of(root: Root) -> Health:
+def root_status(root: Root) -> RootStatus:
     """How a root stands now."""
     last = last_good = None
     for record in records_of(root):
@@ -90,7 +90,7 @@ def health_of(root: Root) -> Health:
     live = read_live(root).document
     now = datetime.datetime.now(datetime.UTC)
     holder, failure = RootLock.of(root).holder(), open_failure(root)
-    return Health(live, last, last_good, holder, failure, _lagging(root, live, last_good), now)
+    return RootStatus(live, last, last_good, holder, failure, _lagging(root, live, last_good), now)
 
 
 def _lagging(root: Root, live: dict[str, Any], last_good: RunRecord | None) -> list[str]:
@@ -99,7 +99,7 @@ def _lagging(root: Root, live: dict[str, Any], last_good: RunRecord | None) -> l
         return []
     from healthpipe.engines.athena.published_tables import lagging
 
-    settings = replace(settings_of(last_good), access=root.access)
+    settings = replace(athena_settings(last_good), access=root.access)
     try:
         return lagging(settings, root, live)
     except HealthpipeError as error:

@@ -9,19 +9,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from healthpipe.cancellation import Limit, limited, raise_if_stopping
+from healthpipe.cancellation import Deadline, deadline_applied, raise_if_cancelled
 from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, StillRunning, UsageError
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.pointer import read_live
-from healthpipe.runs.attempts import Attempt, make_known
-from healthpipe.runs.cleanup import end_earlier
+from healthpipe.runs.attempts import Attempt, sync_record
+from healthpipe.runs.cleanup import stop_attempt_queries
 from healthpipe.runs.fingerprint import code_fingerprint
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import ORCHESTRATE, QUERIES, CallStatus, Execution, RunRecord, RunStatus
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
 from healthpipe.workflow.steps.catalog import STEPS, Step
-from healthpipe.workflow.steps.context import Work
+from healthpipe.workflow.steps.context import StepContext
 
 # A step ends this long before it would be ended, to leave a note of how far it is.
 MARGIN_S = 10.0
@@ -38,7 +38,7 @@ class LambdaContext(Protocol):
 class LocalContext:
     """The same for a call in this process."""
 
-    limit: Limit = field(default_factory=Limit)
+    limit: Deadline = field(default_factory=Deadline)
     progress: Progress = field(default_factory=NoProgress)
 
     def get_remaining_time_in_millis(self) -> int:
@@ -51,13 +51,13 @@ class LocalContext:
 def within_time(context: LambdaContext) -> Iterator[None]:
     """End the work of the block in time, or when the caller gives it up, as `OutOfTime`."""
     remaining = context.get_remaining_time_in_millis() / 1000
-    limit = Limit(remaining - min(MARGIN_S, remaining / 2))
-    outer = context.limit if isinstance(context, LocalContext) else Limit()
+    limit = Deadline(remaining - min(MARGIN_S, remaining / 2))
+    outer = context.limit if isinstance(context, LocalContext) else Deadline()
     timer = threading.Timer(limit.remaining() or 0, limit.cancel)
     timer.daemon = True
     timer.start()
     try:
-        with outer.cancels(limit.cancel), limited(limit):
+        with outer.cancels(limit.cancel), deadline_applied(limit):
             yield
     finally:
         timer.cancel()
@@ -94,13 +94,13 @@ class StepCall:
         return cls(step, execution, request, event.get("error"))
 
 
-def perform(call: StepCall, context: LambdaContext) -> CallStatus:
+def run_step(call: StepCall, context: LambdaContext) -> CallStatus:
     """Do a step, or go on with it; if it was done before, do nothing.
 
     Raises `HealthpipeError`; `OutOfTime` where the step would come no further if called again.
     """
     step, run = STEPS[call.step], Run(call.request.opened_root(), call.execution.run_id)
-    raise_if_stopping()
+    raise_if_cancelled()
     with within_time(context):
         if step.after_failure:
             return _perform_after_failure(step, run, call)
@@ -112,7 +112,7 @@ def perform(call: StepCall, context: LambdaContext) -> CallStatus:
             raise
         last = Attempt.last(run, call.step)
         if step.done_once and last and last.is_done:
-            make_known(run, call.step)
+            sync_record(run, call.step)
             return _status(last)
         return _perform(step, run, call, context)
 
@@ -154,10 +154,12 @@ def _perform(step: Step, run: Run, call: StepCall, context: LambdaContext) -> Ca
         progress, patience = NoProgress(), PATIENCE_S
     attempt = Attempt.begin(run, call.step)
     if not attempt.goes_on:
-        end_earlier(attempt, call.request.athena())
+        stop_attempt_queries(attempt, call.request.athena())
     known = _without_queries(attempt.notes)
     try:
-        work = Work(run, call.execution, call.request, attempt, progress, patience_s=patience)
+        work = StepContext(
+            run, call.execution, call.request, attempt, progress, patience_s=patience
+        )
         result = step.perform(work)
     except StillRunning:
         attempt.pause()
@@ -180,7 +182,7 @@ def _perform_after_failure(step: Step, run: Run, call: StepCall) -> CallStatus:
     """Do what has to be done after a failure, even if nothing of it can be written down."""
     attempt = Attempt.next(run, call.step)
     result = step.perform(
-        Work(run, call.execution, call.request, attempt, NoProgress(), call.error)
+        StepContext(run, call.execution, call.request, attempt, NoProgress(), call.error)
     )
     if run.exists:
         with suppress(HealthpipeError, OSError):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet
 
-from healthpipe.alerts.state import State
+from healthpipe.alerts.state import AlertState
 from tests.faults.launching import Ended, Launcher
 
 FIRST_DAY, SECOND_DAY = "2026-02-15", "2026-02-16"
@@ -52,8 +52,8 @@ class Site:
         return [json.loads(path.read_text()) for path in sorted(self.root.glob("runs/*/run.json"))]
 
     @property
-    def alerts(self) -> State:
-        return State.parse((self.root / "state" / "alerts.json").read_bytes())
+    def alerts(self) -> AlertState:
+        return AlertState.parse((self.root / "state" / "alerts.json").read_bytes())
 
     def expected(self) -> Expected:
         """What this root has come to."""

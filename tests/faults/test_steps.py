@@ -12,11 +12,11 @@ import pytest
 from healthpipe.alerts.channels import ConsoleChannel
 from healthpipe.asl.concurrency import SystemClock
 from healthpipe.asl.definition import load
-from healthpipe.cancellation import cancelled_when_stopping, raise_if_stopping
+from healthpipe.cancellation import cancel_on_stop, raise_if_cancelled
 from healthpipe.errors import GateFailed, ServiceFailed, UsageError, exit_code_of
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
-from healthpipe.workflow.orchestrate import Surroundings, orchestrate, pipeline_path
+from healthpipe.workflow.orchestrate import RunEnvironment, orchestrate, pipeline_path
 from healthpipe.workflow.steps.catalog import STEPS
 from tests.faults.kills import RUN
 from tests.faults.launching import CHECKOUT
@@ -63,7 +63,7 @@ def step(monkeypatch):
 
 
 def run(machine=None):
-    around = Surroundings(machine=machine, clock=HurriedClock())
+    around = RunEnvironment(machine=machine, clock=HurriedClock())
     return orchestrate(RunRequest("data", as_of=SECOND_DAY), Execution.now(), around)
 
 
@@ -207,10 +207,10 @@ def test_a_step_that_hangs_until_it_is_cancelled_ends_then(site, bench, step, se
 
     def wait_to_be_cancelled(_):
         cancelled = threading.Event()
-        with cancelled_when_stopping(cancelled.set):
+        with cancel_on_stop(cancelled.set):
             cancelled.wait(60)
         ended.set()
-        raise_if_stopping()
+        raise_if_cancelled()
 
     step("Curate", wait_to_be_cancelled)
     assert run_that_fails(with_timeout("Curate")) == 4

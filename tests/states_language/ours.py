@@ -5,7 +5,7 @@ from typing import Any
 
 from healthpipe.asl import definition
 from healthpipe.asl.errors import StateFailed
-from healthpipe.asl.interpreter import Interpreter, What
+from healthpipe.asl.interpreter import EventType, Interpreter
 from tests.states_language.building import CONTEXT, KNOWN, Echoes, Fails, Hangs
 from tests.states_language.virtual_time import FakeClock
 
@@ -52,7 +52,7 @@ def observe(machine, data, tasks=None, *, scripts=None, clock=None, random=lambd
 
     def watch(event):
         observed.events.append((event.state, str(event.what)))
-        if event.what is What.ENTERED:
+        if event.what is EventType.ENTERED:
             observed.path.append(event.state)
         if event.seconds is not None:
             observed.delays.append(event.seconds)

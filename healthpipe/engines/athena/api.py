@@ -14,10 +14,10 @@ from queue import Empty, SimpleQueue
 from random import Random
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from healthpipe.aws.errors import Kind, failures_told, kind_of, translated
+from healthpipe.aws.errors import ErrorKind, error_kind, translate_error, translated_errors
 from healthpipe.aws.session import AthenaSettings, Patience, client
-from healthpipe.cancellation import raise_if_stopping
-from healthpipe.engines.athena.errors import Ended
+from healthpipe.cancellation import raise_if_cancelled
+from healthpipe.engines.athena.errors import QueryExecution
 from healthpipe.errors import OutOfTime, UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Clock:
 
     def raise_if_stopped(self) -> None:
         """Raise `Interrupted` or `OutOfTime` when the work is to end."""
-        raise_if_stopping()
+        raise_if_cancelled()
         if self._is_cancelled:
             raise OutOfTime
 
@@ -72,13 +72,13 @@ TRIES = 6
 LONGEST_BACKOFF_S = 20.0
 SERVER_ERROR = 500
 # An outage that a moment may end; of the rest, the same call would get the same answer.
-_PASSING = {Kind.THROTTLED, Kind.UNREACHABLE, Kind.BROKEN_TRANSFER}
+_PASSING = {ErrorKind.THROTTLED, ErrorKind.UNREACHABLE, ErrorKind.BROKEN_TRANSFER}
 
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Calls:
+class AthenaApi:
     """Athena as one workgroup and database know it. `place` says where results are kept, as
     ResultConfiguration does; None where the workgroup says so.
 
@@ -113,21 +113,21 @@ class Calls:
         started = self._tried("StartQueryExecution", self.athena.start_query_execution, request)
         return started["QueryExecutionId"]
 
-    def state(self, query_id: str) -> Ended:
+    def state(self, query_id: str) -> QueryExecution:
         """How a query stands."""
         request = {"QueryExecutionId": query_id}
         answer = self._tried("GetQueryExecution", self.athena.get_query_execution, request)
         return _ended(query_id, answer)
 
-    def state_now(self, query_id: str) -> Ended | None:
+    def state_now(self, query_id: str) -> QueryExecution | None:
         """As `state`, asked once: the process may be ending. None for what nobody knows."""
         from botocore.exceptions import ClientError
 
-        with failures_told("athena:GetQueryExecution", query_id):
+        with translated_errors("athena:GetQueryExecution", query_id):
             try:
                 answer = self.hurried.get_query_execution(QueryExecutionId=query_id)
             except ClientError as error:
-                if kind_of(error) is not Kind.INVALID:
+                if error_kind(error) is not ErrorKind.INVALID:
                     raise
                 return None
         return _ended(query_id, answer)
@@ -136,11 +136,11 @@ class Calls:
         """Ask a query to end. One that has ended, and one that nobody knows, stay as they are."""
         from botocore.exceptions import ClientError
 
-        with failures_told("athena:StopQueryExecution", query_id):
+        with translated_errors("athena:StopQueryExecution", query_id):
             try:
                 self.hurried.stop_query_execution(QueryExecutionId=query_id)
             except ClientError as error:
-                if kind_of(error) is not Kind.INVALID:
+                if error_kind(error) is not ErrorKind.INVALID:
                     raise
 
     def results(self, query_id: str) -> "Iterator[GetQueryResultsOutputTypeDef]":
@@ -169,20 +169,20 @@ class Calls:
             if not _may_pass(failed) or number == TRIES - 1:
                 break
             self.clock.wait(self.random.uniform(0.5, 1) * min(2.0**number, LONGEST_BACKOFF_S))
-        raise translated(failed, f"athena:{action}", f"workgroup {self.workgroup}") from failed
+        raise translate_error(failed, f"athena:{action}", f"workgroup {self.workgroup}") from failed
 
 
 def _may_pass(error: Exception) -> bool:
     response = getattr(error, "response", None) or {}
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return kind_of(error) in _PASSING or status >= SERVER_ERROR
+    return error_kind(error) in _PASSING or status >= SERVER_ERROR
 
 
-def _ended(query_id: str, answer: "GetQueryExecutionOutputTypeDef") -> Ended:
+def _ended(query_id: str, answer: "GetQueryExecutionOutputTypeDef") -> QueryExecution:
     execution = answer["QueryExecution"]
     status = execution.get("Status", {})
     error = status.get("AthenaError", {})
-    return Ended(
+    return QueryExecution(
         query_id,
         status.get("State", "QUEUED"),
         execution.get("Statistics", {}).get("DataScannedInBytes", 0),
@@ -206,11 +206,11 @@ def workgroup(settings: AthenaSettings) -> "WorkGroupConfigurationOutputTypeDef"
 
     name = settings.workgroup
     athena = client("athena", settings.access, WORKING)
-    with failures_told("athena:GetWorkGroup", f"workgroup {name}"):
+    with translated_errors("athena:GetWorkGroup", f"workgroup {name}"):
         try:
             group = athena.get_work_group(WorkGroup=name)["WorkGroup"]
         except ClientError as error:
-            if kind_of(error) is not Kind.INVALID:
+            if error_kind(error) is not ErrorKind.INVALID:
                 raise
             raise UsageError(
                 f"there is no workgroup {name} in {athena.meta.region_name}",
@@ -221,7 +221,7 @@ def workgroup(settings: AthenaSettings) -> "WorkGroupConfigurationOutputTypeDef"
             f"the workgroup {name} is disabled", "enable it, or give another --workgroup"
         )
     known = group.get("Configuration", {})
-    if is_enforced(known) and not (is_managed(known) or location(known)):
+    if is_enforced(known) and not (has_managed_results(known) or output_location(known)):
         raise UsageError(
             f"the workgroup {name} enforces its settings and has no place for results",
             "set its query result location, or give another --workgroup",
@@ -229,7 +229,7 @@ def workgroup(settings: AthenaSettings) -> "WorkGroupConfigurationOutputTypeDef"
     return known
 
 
-def is_managed(known: "WorkGroupConfigurationOutputTypeDef") -> bool:
+def has_managed_results(known: "WorkGroupConfigurationOutputTypeDef") -> bool:
     """Whether Athena keeps the results itself."""
     return known.get("ManagedQueryResultsConfiguration", {}).get("Enabled", False)
 
@@ -239,12 +239,12 @@ def is_enforced(known: "WorkGroupConfigurationOutputTypeDef") -> bool:
     return known.get("EnforceWorkGroupConfiguration", False)
 
 
-def location(known: "WorkGroupConfigurationOutputTypeDef") -> str | None:
+def output_location(known: "WorkGroupConfigurationOutputTypeDef") -> str | None:
     """Where a workgroup has results kept, if it says so."""
     return known.get("ResultConfiguration", {}).get("OutputLocation")
 
 
-def result_place(settings: AthenaSettings, default: str) -> dict[str, Any] | None:
+def result_configuration(settings: AthenaSettings, default: str) -> dict[str, Any] | None:
     """The ResultConfiguration of the workgroup's queries; None where it takes none.
 
     A workgroup whose settings are enforced overrides any, one whose results Athena manages refuses
@@ -252,7 +252,11 @@ def result_place(settings: AthenaSettings, default: str) -> dict[str, Any] | Non
     Raises what `workgroup` does.
     """
     known = workgroup(settings)
-    if is_managed(known) or is_enforced(known) or (location(known) and not settings.output):
+    if (
+        has_managed_results(known)
+        or is_enforced(known)
+        or (output_location(known) and not settings.output)
+    ):
         return None
     return _configuration(settings, settings.output or default)
 

@@ -10,11 +10,11 @@ import duckdb
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format
 from healthpipe.engines.athena.engine import DUCKDB, AthenaEngine
-from healthpipe.engines.athena.errors import Ended
+from healthpipe.engines.athena.errors import QueryExecution
 from healthpipe.engines.athena.glue import Table
 from healthpipe.engines.athena.schema import Types
-from healthpipe.engines.base import Relation, Row, Workplace
-from healthpipe.engines.dry_run import Rehearsal, answer_to
+from healthpipe.engines.base import EngineContext, Relation, Row
+from healthpipe.engines.dry_run import DryRunEngine, dry_run_rows
 from healthpipe.engines.ordering import without_order
 from healthpipe.engines.sql import statement
 from healthpipe.storage.base import Storage, StoredFile
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import GetQueryResultsOutputTypeDef
 
 
-class RehearsedAthena(AthenaEngine, Rehearsal):
+class AthenaDryRun(AthenaEngine, DryRunEngine):
     """Keeps the queries that Athena would be asked, for a run of which `run` is the URI."""
 
     def __init__(self, scratch: Path, settings: AthenaSettings, run: str) -> None:
         self.script: list[str] = []
         self.tables: list[str] = []
-        self.storage = _Nowhere(scratch)
+        self.storage = _NullStorage(scratch)
         self._unloaded: dict[str, Relation] = {}
-        place = Workplace(scratch, f"{run}/attempts", self.storage, run.rpartition("/")[2])
-        tables = _Told(settings.database, self.tables)
-        super().__init__(place, settings.access, _Said(self.script), tables)
+        place = EngineContext(scratch, f"{run}/attempts", self.storage, run.rpartition("/")[2])
+        tables = _RecordedTables(settings.database, self.tables)
+        super().__init__(place, settings.access, _RecordedQueries(self.script), tables)
 
     def read_table(self, name: str, paths: Sequence[str]) -> None:
         written = self._unloaded[paths[0]]
@@ -44,11 +44,11 @@ class RehearsedAthena(AthenaEngine, Rehearsal):
 
     def rows(self, relation: Relation) -> list[Row]:
         super().rows(relation)
-        return answer_to(relation)
+        return dry_run_rows(relation)
 
     def stream(self, relation: Relation) -> Iterator[Row]:
         self._fetched(relation)
-        return iter(answer_to(relation))
+        return iter(dry_run_rows(relation))
 
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:  # noqa: ARG002
         return self.write_lines(relation, path)
@@ -69,14 +69,14 @@ class RehearsedAthena(AthenaEngine, Rehearsal):
 
 
 @dataclass(frozen=True)
-class _Said:
+class _RecordedQueries:
     """Notes the queries."""
 
     script: list[str]
 
-    def run(self, text: Callable[[int], str]) -> Ended:
+    def run(self, text: Callable[[int], str]) -> QueryExecution:
         self.script.append(text(1))
-        return Ended("", "SUCCEEDED")
+        return QueryExecution("", "SUCCEEDED")
 
     def results(self, query_id: str) -> "Iterator[GetQueryResultsOutputTypeDef]":  # noqa: ARG002
         return iter(())
@@ -89,7 +89,7 @@ class _Said:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _RecordedTables:
     """Notes the tables."""
 
     database: str
@@ -115,7 +115,7 @@ class _Told:
         return f'"{self.database}"."{name}"'
 
 
-class _Nowhere(LocalStorage):
+class _NullStorage(LocalStorage):
     """Takes files and keeps none; every file that is asked for is an empty one."""
 
     def __init__(self, scratch: Path) -> None:

@@ -7,23 +7,23 @@ from typing import ClassVar, Self
 
 from healthpipe.aws.session import AthenaSettings, AwsAccess
 from healthpipe.choices import Format
-from healthpipe.engines.athena.api import Calls, Clock, result_place
-from healthpipe.engines.athena.errors import Ended, FilesUnreadable
+from healthpipe.engines.athena.api import AthenaApi, Clock, result_configuration
+from healthpipe.engines.athena.errors import FilesUnreadable, QueryExecution
 from healthpipe.engines.athena.glue import Catalog
-from healthpipe.engines.athena.queries import Asks, Queries
+from healthpipe.engines.athena.queries import AthenaQueryRunner, QueryRunner
 from healthpipe.engines.athena.relations import Relations, Tables
 from healthpipe.engines.athena.results import (
     FILE_TYPES,
-    Parts,
+    ResultParts,
     are_told_as_text,
     describe_files,
+    result_rows,
     unload_statement,
-    values,
 )
-from healthpipe.engines.athena.schema import Twin, Types, cast_to, fetch_footer, no_rows
-from healthpipe.engines.base import Engine, LineFile, LinesRefused, Relation, Row, Workplace
+from healthpipe.engines.athena.schema import SchemaEngine, Types, cast_to, empty_query, fetch_footer
+from healthpipe.engines.base import Engine, EngineContext, LineFile, LinesRefused, Relation, Row
 from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS
-from healthpipe.engines.ordering import unsorted, without_order
+from healthpipe.engines.ordering import defer_order, without_order
 from healthpipe.engines.sql import ATHENA, statement
 from healthpipe.errors import HealthpipeError, StillRunning
 
@@ -36,28 +36,28 @@ class AthenaEngine(Engine):
     """Runs queries for one attempt at a step. Called again for the same attempt, it has to be asked
     for the same things in the same order, and then goes on with the queries that it had started.
 
-    Every method that runs a query raises what `Queries.run` tells.
+    Every method that runs a query raises what `AthenaQueryRunner.run` tells.
     """
 
     name: ClassVar[str] = "athena"
 
     def __init__(
-        self, workplace: Workplace, access: AwsAccess, queries: Asks, tables: Tables
+        self, workplace: EngineContext, access: AwsAccess, queries: QueryRunner, tables: Tables
     ) -> None:
         self._workplace, self._access, self._queries = workplace, access, queries
         self._own = f"{workplace.uri}/{OWN_FOLDER}"
         self._relations = Relations(tables, workplace.storage, self._own, workplace.token)
-        self._twin = Twin(workplace.scratch)
+        self._twin = SchemaEngine(workplace.scratch)
         self._files: dict[str, LineFile] = {}
         self._last_fetched: tuple[str, Sequence[Path]] = ("", ())
         self._is_left_running = False
 
     @classmethod
-    def open(cls, workplace: Workplace, settings: AthenaSettings) -> Self:
+    def open(cls, workplace: EngineContext, settings: AthenaSettings) -> Self:
         """The engine that these settings lead to. Raises `UsageError` and `ServiceFailed`."""
-        place = result_place(settings, f"{workplace.uri}/{OWN_FOLDER}/{RESULTS}")
-        queries = Queries(
-            Calls.to(settings, Clock(), place),
+        place = result_configuration(settings, f"{workplace.uri}/{OWN_FOLDER}/{RESULTS}")
+        queries = AthenaQueryRunner(
+            AthenaApi.to(settings, Clock(), place),
             workplace.journal,
             workplace.token,
             workplace.patience_s,
@@ -68,7 +68,7 @@ class AthenaEngine(Engine):
     def read_lines(self, files: Sequence[LineFile]) -> None:
         self._twin.read_lines()
         if not files:
-            self._relations.define("source", no_rows(self._twin.types("from source")))
+            self._relations.define("source", empty_query(self._twin.types("from source")))
             return
         self._files = {file.path: file for file in files}
         described = self._workplace.scratch / "raw-files.parquet"
@@ -104,7 +104,7 @@ class AthenaEngine(Engine):
             return list(self.stream(relation))
         text = self._relations.statement(statement(relation, ATHENA))
         ended = self._run(lambda _: text)
-        return list(values(self._queries.results(ended.id), types))
+        return list(result_rows(self._queries.results(ended.id), types))
 
     def stream(self, relation: Relation) -> Iterator[Row]:
         yield from self._fetched(relation).rows()
@@ -136,17 +136,17 @@ class AthenaEngine(Engine):
             self._queries.raise_if_stopped()
             self._workplace.storage.delete_folder(self._own)
 
-    def _fetched(self, relation: Relation) -> Parts:
+    def _fetched(self, relation: Relation) -> ResultParts:
         """The rows of a result on this machine. One that is written in two formats is asked for
         once.
         """
-        result = unsorted(relation)
+        result = defer_order(relation)
         query = result.text(ATHENA)
         types, asked = self._twin.types(result.text(DUCKDB)), self._relations.statement(query)
         if self._last_fetched[0] != asked:
             uris = self._unload(query, types, self._relations.next_place("result"), Format.PARQUET)
             self._last_fetched = (asked, self._workplace.storage.local_copies(uris))
-        return Parts(self._workplace.scratch, result, types, self._last_fetched[1])
+        return ResultParts(self._workplace.scratch, result, types, self._last_fetched[1])
 
     def _unload(self, query: str, types: Types, uri: str, fmt: Format) -> list[str]:
         """Have a query's columns `types` written below `uri`; the URIs of the files."""
@@ -161,7 +161,7 @@ class AthenaEngine(Engine):
         self._run(unloading)
         return [file.uri for file in self._workplace.storage.list(last)]
 
-    def _run(self, text: Callable[[int], str]) -> Ended:
+    def _run(self, text: Callable[[int], str]) -> QueryExecution:
         """Run a query; files that make it fail are named by `LinesRefused`."""
         try:
             return self._queries.run(text)

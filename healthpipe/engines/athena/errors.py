@@ -52,7 +52,7 @@ class BrokenQuery(HealthpipeError):
 
 
 @dataclass(frozen=True)
-class Ended:
+class QueryExecution:
     """How a query ended, in one of Athena's states, with its reason where it did not succeed.
 
     One that has not ended was submitted `age_s` seconds ago.
@@ -74,7 +74,7 @@ class FilesUnreadable(ServiceFailed):
         self.uris = tuple(uris)
 
 
-def is_transient(ended: Ended) -> bool:
+def is_transient(ended: QueryExecution) -> bool:
     """Whether the same query may succeed when it is started anew."""
     if ended.state != "FAILED" or _says(ended, _DENIED, _NO_BUCKET):
         return False
@@ -84,7 +84,7 @@ def is_transient(ended: Ended) -> bool:
     return ended.may_be_retried and not _says(ended, _FILES, _TIMED_OUT)
 
 
-def failure(ended: Ended) -> HealthpipeError:
+def query_error(ended: QueryExecution) -> HealthpipeError:
     """The error for a query that did not succeed, in one line without values of records."""
     what, told = f"Athena's query {ended.id}", _told(ended.reason)
     if ended.state == "CANCELLED":
@@ -97,7 +97,7 @@ def failure(ended: Ended) -> HealthpipeError:
     return BrokenQuery(f"{what} failed ({told})", "this is a bug; please report it")
 
 
-def _cancelled(ended: Ended, what: str) -> HealthpipeError:
+def _cancelled(ended: QueryExecution, what: str) -> HealthpipeError:
     if _says(ended, _CUT_OFF):
         return UsageError(
             f"{what} scanned more bytes than its workgroup allows",
@@ -106,29 +106,29 @@ def _cancelled(ended: Ended, what: str) -> HealthpipeError:
     return ServiceFailed(f"{what} was cancelled by somebody else", "run again")
 
 
-def _refused(ended: Ended, what: str, _: str) -> HealthpipeError:
+def _refused(ended: QueryExecution, what: str, _: str) -> HealthpipeError:
     action, resource = _denied(ended.reason, _uris(ended.reason))
     return UsageError(f"{what} was refused {action} on {resource}", f"allow {action} on {resource}")
 
 
-def _without_bucket(_: Ended, what: str, told: str) -> HealthpipeError:
+def _without_bucket(_: QueryExecution, what: str, told: str) -> HealthpipeError:
     return UsageError(f"{what} found no bucket ({told})", "create it, or mend its name")
 
 
-def _passing(_: Ended, what: str, told: str) -> HealthpipeError:
+def _passing(_: QueryExecution, what: str, told: str) -> HealthpipeError:
     return ServiceFailed(f"{what} failed ({told})", "run again later")
 
 
-def _timed_out(_: Ended, what: str, told: str) -> HealthpipeError:
+def _timed_out(_: QueryExecution, what: str, told: str) -> HealthpipeError:
     return ServiceFailed(f"{what} took longer than Athena allows ({told})", "run again later")
 
 
-def _unreadable(ended: Ended, what: str, told: str) -> HealthpipeError:
+def _unreadable(ended: QueryExecution, what: str, told: str) -> HealthpipeError:
     return FilesUnreadable(f"{what} could not read a file ({told})", _uris(ended.reason))
 
 
 # The first that the reason says is what happened.
-_TOLD: tuple[tuple[str, Callable[[Ended, str, str], HealthpipeError]], ...] = (
+_TOLD: tuple[tuple[str, Callable[[QueryExecution, str, str], HealthpipeError]], ...] = (
     (_DENIED, _refused),
     (_NO_BUCKET, _without_bucket),
     ("|".join(_TRANSIENT), _passing),
@@ -137,7 +137,7 @@ _TOLD: tuple[tuple[str, Callable[[Ended, str, str], HealthpipeError]], ...] = (
 )
 
 
-def _says(ended: Ended, *patterns: str) -> bool:
+def _says(ended: QueryExecution, *patterns: str) -> bool:
     return any(re.search(pattern, ended.reason) for pattern in patterns)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from healthpipe.aws.errors import failures_told, name_of
+from healthpipe.aws.errors import error_name, translated_errors
 from healthpipe.aws.session import AthenaSettings, client
 from healthpipe.storage.base import Storage
 
@@ -166,7 +166,7 @@ class Catalog:
     @contextmanager
     def _told(self, action: str, table: str | None = None) -> Iterator[None]:
         where = f"{self.database}.{table}" if table else f"database {self.database}"
-        with failures_told(f"glue:{action}", where):
+        with translated_errors(f"glue:{action}", where):
             yield
 
     def _unless(self, code: str, call: Callable[[], Found]) -> Found | None:
@@ -176,7 +176,7 @@ class Catalog:
         try:
             return call()
         except ClientError as error:
-            if name_of(error) != code:
+            if error_name(error) != code:
                 raise
             return None
 

@@ -10,7 +10,7 @@ from typing import Any
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format, PublishedStage
 from healthpipe.engines.athena.glue import CSV, LINES, PARQUET, Catalog, Serde, Table
-from healthpipe.engines.athena.schema import for_glue
+from healthpipe.engines.athena.schema import glue_type
 from healthpipe.engines.sql import column_names, columns
 from healthpipe.errors import UsageError
 from healthpipe.storage.layout import Root
@@ -31,7 +31,7 @@ class Dataset:
 
 
 def _extracted() -> dict[str, str]:
-    return {column.name: for_glue(column.type) for column in columns("extract")}
+    return {column.name: glue_type(column.type) for column in columns("extract")}
 
 
 def _counted() -> dict[str, str]:

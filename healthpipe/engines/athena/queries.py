@@ -11,10 +11,10 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from healthpipe.aws.session import AthenaSettings
-from healthpipe.cancellation import unbroken
-from healthpipe.engines.athena.api import Calls, Clock
-from healthpipe.engines.athena.errors import Ended, failure, is_transient
-from healthpipe.engines.base import Journal
+from healthpipe.cancellation import signals_deferred
+from healthpipe.engines.athena.api import AthenaApi, Clock
+from healthpipe.engines.athena.errors import QueryExecution, is_transient, query_error
+from healthpipe.engines.base import QueryLog
 from healthpipe.errors import HealthpipeError, ServiceFailed, StillRunning, UsageError
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ TRIES = 3
 PAUSE_S = 2.0
 
 
-class Asks(Protocol):
+class QueryRunner(Protocol):
     """What the engine has its queries run by."""
 
-    def run(self, text: Callable[[int], str]) -> Ended:
-        """Run the statement `text(number)` to its success: see `Queries.run`."""
+    def run(self, text: Callable[[int], str]) -> QueryExecution:
+        """Run the statement `text(number)` to its success: see `AthenaQueryRunner.run`."""
 
     def results(self, query_id: str) -> "Iterator[GetQueryResultsOutputTypeDef]":
         """The pages of the result of a query that succeeded."""
@@ -72,20 +72,20 @@ class Asks(Protocol):
 
 
 @dataclass(frozen=True)
-class Queries:
+class AthenaQueryRunner:
     """Runs the queries of one attempt at a step, which `token` names.
 
     Called again for the same attempt, the same text finds the query that it started before:
     after `patience_s` seconds `run` raises `StillRunning` and leaves the query to itself.
     """
 
-    calls: Calls
-    journal: Journal
+    calls: AthenaApi
+    journal: QueryLog
     token: str
     patience_s: float | None = None
     max_bytes_scanned: int | None = None
 
-    def run(self, text: Callable[[int], str]) -> Ended:
+    def run(self, text: Callable[[int], str]) -> QueryExecution:
         """Run the statement `text(number)` to its success, where `number` counts from 1 how often
         it was started: a new start needs its own empty place for what it writes.
 
@@ -103,7 +103,7 @@ class Queries:
         if self.max_bytes_scanned is not None:
             require_within(self.journal.scanned(), self.max_bytes_scanned)
         if ended.state != "SUCCEEDED":
-            raise failure(ended)
+            raise query_error(ended)
         return ended
 
     def results(self, query_id: str) -> "Iterator[GetQueryResultsOutputTypeDef]":
@@ -118,12 +118,12 @@ class Queries:
         """Raise `Interrupted` or `OutOfTime` when no query may be started any more."""
         self.calls.clock.raise_if_stopped()
 
-    def _run_once(self, text: str, number: int) -> Ended:
-        token = token_of(self.token, number, text)
+    def _run_once(self, text: str, number: int) -> QueryExecution:
+        token = client_request_token(self.token, number, text)
         query_id = None
         try:
             # A signal waits until the id is known: what nobody knows, nobody can stop.
-            with unbroken():
+            with signals_deferred():
                 query_id = self.calls.start(text, token)
                 self.journal.started(query_id, token)
             ended = self._wait(query_id)
@@ -136,11 +136,11 @@ class Queries:
             raise
         return ended
 
-    def _wait(self, query_id: str) -> Ended:
+    def _wait(self, query_id: str) -> QueryExecution:
         clock = self.calls.clock
         began = clock.now()
         limit = DEADLINE_S if self.patience_s is None else self.patience_s
-        for wait in waits(query_id):
+        for wait in poll_intervals(query_id):
             ended = self.calls.state(query_id)
             if ended.state in ENDED:
                 return ended
@@ -159,16 +159,16 @@ class Queries:
     def _end(self, query_id: str) -> None:
         """Stop a query that is not waited for any more; what fails here hides no other failure."""
         with suppress(HealthpipeError):
-            for ended in stopped(self.calls, [query_id]):
+            for ended in stop_and_wait(self.calls, [query_id]):
                 self.journal.ended(query_id, ended.state, ended.bytes_scanned)
 
 
-def token_of(token: str, number: int, text: str) -> str:
+def client_request_token(token: str, number: int, text: str) -> str:
     """Athena's ClientRequestToken: 64 hex characters of run, step, attempt, start and SQL."""
     return hashlib.sha256("\0".join((token, str(number), text)).encode()).hexdigest()
 
 
-def waits(seed: str) -> Iterator[float]:
+def poll_intervals(seed: str) -> Iterator[float]:
     """The seconds between polls: growing, and jittered so that many waiting do not keep step."""
     jitter, wait = Random(seed), FIRST_WAIT_S
     while True:
@@ -176,12 +176,12 @@ def waits(seed: str) -> Iterator[float]:
         wait = min(wait * GROWTH, LONGEST_WAIT_S)
 
 
-def stop_queries(settings: AthenaSettings, ids: Sequence[str]) -> list[Ended]:
+def stop_queries(settings: AthenaSettings, ids: Sequence[str]) -> list[QueryExecution]:
     """Stop queries that somebody else started, and wait for their end: see `stopped`."""
-    return list(stopped(Calls.to(settings, Clock(), None), ids)) if ids else []
+    return list(stop_and_wait(AthenaApi.to(settings, Clock(), None), ids)) if ids else []
 
 
-def stopped(calls: Calls, ids: Sequence[str]) -> Iterator[Ended]:
+def stop_and_wait(calls: AthenaApi, ids: Sequence[str]) -> Iterator[QueryExecution]:
     """Stop queries and wait until each has ended, as far as Athena still knows it.
 
     Raises `ServiceFailed` when one has not ended after some seconds.

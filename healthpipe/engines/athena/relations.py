@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 from healthpipe.engines.athena.glue import LINES, PARQUET, RAW, ROWS, Serde, Table, table_name
-from healthpipe.engines.athena.schema import Types, for_glue, no_rows
+from healthpipe.engines.athena.schema import Types, empty_query, glue_type
 from healthpipe.engines.sql import ATHENA, KEPT_TEXTS, athena_source
 from healthpipe.errors import UsageError
 from healthpipe.storage.base import Storage
@@ -184,7 +184,7 @@ class Relations:
             columns = ", ".join(f'"{column}"' for column in kept)
             self.define(name, f"SELECT {columns}, {NO_POSITION} FROM {name}_rows")
         else:
-            self.define(name, no_rows({**kept, POSITION: "BIGINT"}))
+            self.define(name, empty_query({**kept, POSITION: "BIGINT"}))
 
     def next_place(self, name: str) -> str:
         """An empty folder that nobody else uses, but this attempt when it is called again."""
@@ -200,7 +200,7 @@ class Relations:
         folder = self.next_place(name)
         table = Table(
             table_name(kind, self.token, self._numbers, name),
-            {column: for_glue(type_) for column, type_ in types.items()},
+            {column: glue_type(type_) for column, type_ in types.items()},
             serde,
         )
         if not self._made:

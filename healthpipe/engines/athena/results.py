@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from healthpipe.cancellation import cancelled_when_stopping, raise_if_stopping
+from healthpipe.cancellation import cancel_on_stop, raise_if_cancelled
 from healthpipe.choices import Format
 from healthpipe.engines.athena.schema import Types
 from healthpipe.engines.base import LineFile, Row
 from healthpipe.engines.duckdb import STREAMED_ROWS, connect
-from healthpipe.engines.ordering import Unsorted
+from healthpipe.engines.ordering import DeferredOrder
 from healthpipe.engines.sql import ATHENA
 from healthpipe.errors import ServiceFailed
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 FOUND = "rows_found"
 
 
-class Parts:
+class ResultParts:
     """Reads local Parquet files with the rows of a query; without any there are none.
 
     `types` are those of all columns, keys to sort by included.
     """
 
     def __init__(
-        self, scratch: Path, result: Unsorted, types: Types, paths: Sequence[Path]
+        self, scratch: Path, result: DeferredOrder, types: Types, paths: Sequence[Path]
     ) -> None:
         self._scratch = scratch
         self._query = result.sorted_rows(FOUND)
@@ -51,7 +51,7 @@ class Parts:
         with self._connection() as connection:
             found = connection.execute(self._query)
             while batch := found.fetchmany(STREAMED_ROWS):
-                raise_if_stopping()
+                raise_if_cancelled()
                 yield from batch
 
     def write(self, path: Path, options: str) -> int:
@@ -63,14 +63,14 @@ class Parts:
 
     @contextmanager
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connect(self._scratch) as connection, cancelled_when_stopping(connection.interrupt):
+        with connect(self._scratch) as connection, cancel_on_stop(connection.interrupt):
             try:
                 if self._paths:
                     connection.execute("set variable parts = $1", [self._paths])
                 connection.execute(f"create temp view {FOUND} as {self._found}")
                 yield connection
             except duckdb.Error as error:
-                raise_if_stopping()
+                raise_if_cancelled()
                 if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException)):
                     raise ServiceFailed(
                         "DuckDB could not put a result in order on this machine",
@@ -128,7 +128,7 @@ def are_told_as_text(types: Types) -> bool:
     return all(kind in _OF_TYPE or kind.startswith(_DECIMAL) for kind in types.values())
 
 
-def values(pages: "Iterable[GetQueryResultsOutputTypeDef]", types: Types) -> Iterator[Row]:
+def result_rows(pages: "Iterable[GetQueryResultsOutputTypeDef]", types: Types) -> Iterator[Row]:
     """The rows of a SELECT, whose first page begins with the names of the columns."""
     read = [Decimal if kind.startswith(_DECIMAL) else _OF_TYPE[kind] for kind in types.values()]
     rows = (row for page in pages for row in page["ResultSet"]["Rows"])

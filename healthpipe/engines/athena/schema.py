@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from healthpipe.aws.errors import failures_told
+from healthpipe.aws.errors import translated_errors
 from healthpipe.aws.session import AwsAccess, client
 from healthpipe.engines.base import LineFile, Relation
 from healthpipe.engines.duckdb import DuckDBEngine
@@ -36,7 +36,7 @@ def fetch_footer(access: AwsAccess, uri: str, path: Path) -> None:
     room on the disk.
     """
     s3 = client("s3", access)
-    with failures_told("s3:GetObject", uri):
+    with translated_errors("s3:GetObject", uri):
         tail, size = _tail(s3, access, uri, TAIL_BYTES)
         footer = int.from_bytes(tail[-ENDING_BYTES:-4], "little") + ENDING_BYTES
         if len(tail) < footer <= size:
@@ -64,12 +64,12 @@ Types = Mapping[str, str]
 _HUGE, _WIDE = "HUGEINT", "DECIMAL(38,0)"
 
 
-def for_trino(duckdb_type: str) -> str:
+def trino_type(duckdb_type: str) -> str:
     """A type in Trino's SQL: `ARRAY(ROW(kind VARCHAR))`."""
     return _built(duckdb_type).sql(ATHENA)
 
 
-def for_glue(duckdb_type: str) -> str:
+def glue_type(duckdb_type: str) -> str:
     """A type as Hive writes it, in lower case: `array<struct<kind:string>>`."""
     text = _built(duckdb_type).sql("hive").lower()
     return text.replace("`", "").replace(": ", ":").replace(", ", ",")
@@ -82,15 +82,15 @@ def _built(duckdb_type: str) -> exp.DataType:
 def cast_to(text: str, types: Types) -> str:
     """A query's columns `types` alone, each of exactly its type."""
     columns = ", ".join(
-        f'CAST("result"."{name}" AS {for_trino(kind)}) AS "{name}"' for name, kind in types.items()
+        f'CAST("result"."{name}" AS {trino_type(kind)}) AS "{name}"' for name, kind in types.items()
     )
     return f'SELECT {columns} FROM ({text}) AS "result"'
 
 
-def no_rows(types: Types) -> str:
+def empty_query(types: Types) -> str:
     """A query of columns without rows."""
     columns = ", ".join(
-        f'CAST(NULL AS {for_trino(kind)}) AS "{name}"' for name, kind in types.items()
+        f'CAST(NULL AS {trino_type(kind)}) AS "{name}"' for name, kind in types.items()
     )
     return f"SELECT {columns} WHERE FALSE"
 
@@ -98,7 +98,7 @@ def no_rows(types: Types) -> str:
 NO_LINES, NO_ROWS = "no-lines.jsonl", "no-rows-{}.parquet"
 
 
-class Twin:
+class SchemaEngine:
     """Knows the relations that an engine elsewhere knows. It writes small files to `scratch`."""
 
     def __init__(self, scratch: Path) -> None:

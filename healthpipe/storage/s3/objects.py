@@ -16,11 +16,17 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from healthpipe.aws.errors import Kind, failures_told, kind_of, name_of, translated
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.aws.errors import (
+    ErrorKind,
+    error_kind,
+    error_name,
+    translate_error,
+    translated_errors,
+)
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.storage.s3.requests import Place, Requests, pages, pauses, plain_etag, quoted_etag
+from healthpipe.storage.s3.requests import Requests, S3Uri, pages, pauses, plain_etag, quoted_etag
 from healthpipe.storage.uris import WORTH_A_LISTING
 
 if TYPE_CHECKING:
@@ -34,7 +40,7 @@ NONCE = "healthpipe-nonce"
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 
 
-def put_if(requests: Requests, place: Place, content: bytes, etag: str | None) -> str:
+def put_if(requests: Requests, place: S3Uri, content: bytes, etag: str | None) -> str:
     """Write an object if it still has `etag`; None: if there is none. Returns the new ETag.
 
     An answer may get lost, and the next attempt is then refused because of the first one. So each
@@ -56,18 +62,21 @@ def put_if(requests: Requests, place: Place, content: bytes, etag: str | None) -
             return plain_etag(answer["ETag"])
         except (ClientError, BotoCoreError) as error:
             failure = error
-        if name_of(failure) not in _CONFLICT:
+        if error_name(failure) not in _CONFLICT:
             break
     assert failure is not None
     written = _written_with(requests, place, nonce)
     if written:
         return written
-    if name_of(failure) not in _CONFLICT and kind_of(failure) in {Kind.CHANGED, Kind.NOT_FOUND}:
+    if error_name(failure) not in _CONFLICT and error_kind(failure) in {
+        ErrorKind.CHANGED,
+        ErrorKind.NOT_FOUND,
+    }:
         raise PreconditionFailed(place.uri) from failure
-    raise translated(failure, "s3:PutObject", place.uri) from failure
+    raise translate_error(failure, "s3:PutObject", place.uri) from failure
 
 
-def _written_with(requests: Requests, place: Place, nonce: str) -> str | None:
+def _written_with(requests: Requests, place: S3Uri, nonce: str) -> str | None:
     """The ETag of the object, if it is what the write with this nonce made."""
     try:
         found = requests.s3.head_object(Bucket=place.bucket, Key=place.key, **requests.owned)
@@ -87,7 +96,7 @@ class ObjectReader(io.RawIOBase):
     `etag` and `size` are that version's. Raises `ObjectMissing`, `InputChanged`, `ServiceFailed`.
     """
 
-    def __init__(self, requests: Requests, place: Place) -> None:
+    def __init__(self, requests: Requests, place: S3Uri) -> None:
         super().__init__()
         self._requests, self._place = requests, place
         self._position = 0
@@ -109,7 +118,7 @@ class ObjectReader(io.RawIOBase):
         wanted = min(len(view), self.size - self._position)
         failure: Exception | None = None
         for _ in pauses():
-            raise_if_stopping()
+            raise_if_cancelled()
             try:
                 if self._body is None:
                     self._body = self._asked()["Body"]
@@ -143,15 +152,15 @@ class ObjectReader(io.RawIOBase):
                 Bucket=self._place.bucket, Key=self._place.key, **self._requests.owned, **begun
             )
         except ClientError as error:
-            raise translated(error, ACTION, self._place.uri) from error
+            raise translate_error(error, ACTION, self._place.uri) from error
         except BotoCoreError as error:
             if self._etag:
                 raise  # to be tried again
-            raise translated(error, ACTION, self._place.uri) from error
+            raise translate_error(error, ACTION, self._place.uri) from error
 
     def _broken(self, failure: Exception | None) -> Exception:
         if isinstance(failure, BotoCoreError):
-            return translated(failure, ACTION, self._place.uri)
+            return translate_error(failure, ACTION, self._place.uri)
         return ServiceFailed(
             f"{self._place.uri} broke off after {self._position} of {self.size} bytes",
             "check the network, then run again",
@@ -173,14 +182,14 @@ class Version:
     known to be the MD5 of its content.
     """
 
-    place: Place
+    place: S3Uri
     etag: str
     size: int
     modified: int
     is_md5: bool = False
 
     @classmethod
-    def of(cls, place: Place, head: Any) -> "Version":
+    def of(cls, place: S3Uri, head: Any) -> "Version":
         """The version that HeadObject answers with.
 
         The ETag is an MD5 for what was put in one request and not encrypted with a key of KMS:
@@ -206,18 +215,18 @@ def versions(requests: Requests, uris: Sequence[str]) -> list[Version]:
     found: dict[str, Version] = {}
     for folder, wanted in folders.items():
         if len(wanted) >= WORTH_A_LISTING:
-            found |= _listed(requests, Place.of(folder), wanted)
+            found |= _listed(requests, S3Uri.of(folder), wanted)
     rest = [uri for uri in dict.fromkeys(uris) if uri not in found]
     found |= dict(zip(rest, _asked(requests, rest), strict=True))
     return [found[uri] for uri in uris]
 
 
-def _listed(requests: Requests, folder: Place, wanted: set[str]) -> Iterator[tuple[str, Version]]:
+def _listed(requests: Requests, folder: S3Uri, wanted: set[str]) -> Iterator[tuple[str, Version]]:
     """Those that a listing shows; it does not tell how an object is encrypted."""
-    last = max(Place.of(uri).key.encode() for uri in wanted)
+    last = max(S3Uri.of(uri).key.encode() for uri in wanted)
     for page in pages(requests, folder):
         for each in page.get("Contents", []):
-            place = Place(folder.bucket, each["Key"])
+            place = S3Uri(folder.bucket, each["Key"])
             if place.uri in wanted:
                 modified = int(each["LastModified"].timestamp())
                 yield place.uri, Version(place, plain_etag(each["ETag"]), each["Size"], modified)
@@ -227,9 +236,9 @@ def _listed(requests: Requests, folder: Place, wanted: set[str]) -> Iterator[tup
 
 def _asked(requests: Requests, uris: Sequence[str]) -> list[Version]:
     def version(uri: str) -> Version:
-        raise_if_stopping()
-        place = Place.of(uri)
-        with failures_told("s3:GetObject", uri):
+        raise_if_cancelled()
+        place = S3Uri.of(uri)
+        with translated_errors("s3:GetObject", uri):
             head = requests.s3.head_object(Bucket=place.bucket, Key=place.key, **requests.owned)
         return Version.of(place, head)
 

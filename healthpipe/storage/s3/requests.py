@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from healthpipe.aws.errors import failures_told
+from healthpipe.aws.errors import translated_errors
 from healthpipe.aws.session import AwsAccess, Patience, client
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ _PIECE_S = 0.1
 
 
 @dataclass(frozen=True)
-class Place:
+class S3Uri:
     """A bucket and a key, or the beginning of keys. A URI holds the key as it is, not encoded."""
 
     bucket: str
     key: str
 
     @classmethod
-    def of(cls, uri: str) -> "Place":
+    def of(cls, uri: str) -> "S3Uri":
         """The place of an s3:// URI. Raises `UsageError`."""
         bucket, _, key = uri.removeprefix(SCHEME).partition("/")
         if not uri.startswith(SCHEME) or not bucket:
@@ -102,27 +102,27 @@ def pauses() -> Iterator[None]:
     for number in range(ATTEMPTS - 1):
         end = time.monotonic() + random.uniform(0, min(FIRST_PAUSE_S * 2**number, LONGEST_PAUSE_S))
         while (left := end - time.monotonic()) > 0:
-            raise_if_stopping()
+            raise_if_cancelled()
             time.sleep(min(left, _PIECE_S))
-        raise_if_stopping()
+        raise_if_cancelled()
         yield
 
 
 def pages(
-    requests: Requests, folder: Place, delimiter: str = ""
+    requests: Requests, folder: S3Uri, delimiter: str = ""
 ) -> Iterator["ListObjectsV2OutputTypeDef"]:
     """The answers to a listing of a folder, as many as it takes; with a delimiter, its folders."""
     paginator = requests.s3.get_paginator("list_objects_v2")
     wanted: dict[str, Any] = {"Delimiter": delimiter} if delimiter else {}
-    with failures_told("s3:ListBucket", f"s3://{folder.bucket}"):
+    with translated_errors("s3:ListBucket", f"s3://{folder.bucket}"):
         for page in paginator.paginate(
             Bucket=folder.bucket, Prefix=folder.inside, **requests.owned, **wanted
         ):
-            raise_if_stopping()
+            raise_if_cancelled()
             yield page
 
 
-def keys(requests: Requests, folder: Place) -> Iterator[str]:
+def keys(requests: Requests, folder: S3Uri) -> Iterator[str]:
     """All keys below a folder, in the order of their bytes."""
     for page in pages(requests, folder):
         for found in page.get("Contents", []):

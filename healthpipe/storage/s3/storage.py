@@ -9,14 +9,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from healthpipe.aws.errors import failures_told
+from healthpipe.aws.errors import translated_errors
 from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import ObjectMissing
 from healthpipe.storage.base import Progress, Storage, StoredFile
 from healthpipe.storage.s3 import deletion, objects, transfer
 from healthpipe.storage.s3.cache import Cache, cache_folder, cache_limit
 from healthpipe.storage.s3.objects import ObjectReader, versions
-from healthpipe.storage.s3.requests import Place, Requests, answered_at, keys, pages, plain_etag
+from healthpipe.storage.s3.requests import Requests, S3Uri, answered_at, keys, pages, plain_etag
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
@@ -36,26 +36,26 @@ class S3Storage(Storage):
         self._requests = Requests(access or AwsAccess())
 
     def list(self, folder: str) -> Iterator[StoredFile]:
-        place = Place.of(folder)
+        place = S3Uri.of(folder)
         for page in pages(self._requests, place):
             for found in page.get("Contents", []):
                 if found["Key"].endswith("/"):  # what consoles make for a folder
                     continue
-                uri = Place(place.bucket, found["Key"]).uri
+                uri = S3Uri(place.bucket, found["Key"]).uri
                 yield _stored(uri, found["ETag"], found["Size"], found["LastModified"])
 
     def folders(self, folder: str) -> Iterator[str]:
-        place = Place.of(folder)
+        place = S3Uri.of(folder)
         begins = [
             found["Prefix"][len(place.inside) : -1]
             for page in pages(self._requests, place, "/")
             for found in page.get("CommonPrefixes", [])
         ]
         for name in sorted(begins):
-            yield Place(place.bucket, f"{place.inside}{name}").uri
+            yield S3Uri(place.bucket, f"{place.inside}{name}").uri
 
     def stat(self, uri: str) -> StoredFile | None:
-        place = Place.of(uri)
+        place = S3Uri.of(uri)
         if not place.key:
             return None
         try:
@@ -66,31 +66,31 @@ class S3Storage(Storage):
 
     def age(self, uri: str) -> float | None:
         try:
-            found = self._head(Place.of(uri))
+            found = self._head(S3Uri.of(uri))
         except ObjectMissing:
             return None
         return (answered_at(found) - found["LastModified"]).total_seconds()
 
     def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
-        reader = ObjectReader(self._requests, Place.of(uri))
+        reader = ObjectReader(self._requests, S3Uri.of(uri))
         return cast("BinaryIO", io.BufferedReader(reader, READ_BYTES))
 
     def read(self, uri: str) -> tuple[bytes, str] | None:
         try:
-            with ObjectReader(self._requests, Place.of(uri)) as reader:
+            with ObjectReader(self._requests, S3Uri.of(uri)) as reader:
                 return reader.readall(), reader.etag
         except ObjectMissing:
             return None
 
     def write(self, uri: str, content: bytes) -> None:
-        place = Place.of(uri)
-        with failures_told("s3:PutObject", uri):
+        place = S3Uri.of(uri)
+        with translated_errors("s3:PutObject", uri):
             self._requests.s3.put_object(
                 Bucket=place.bucket, Key=place.key, Body=content, **self._requests.written
             )
 
     def put_if(self, uri: str, content: bytes, etag: str | None) -> str:
-        return objects.put_if(self._requests, Place.of(uri), content, etag)
+        return objects.put_if(self._requests, S3Uri.of(uri), content, etag)
 
     def local_copy(self, uri: str) -> Path:
         return self.local_copies([uri])[0]
@@ -102,7 +102,7 @@ class S3Storage(Storage):
         )
 
     def deliver(self, local: Path, uri: str) -> None:
-        transfer.upload(self._requests, [(local, Place.of(uri))])
+        transfer.upload(self._requests, [(local, S3Uri.of(uri))])
         local.unlink()
 
     def deliver_folder(self, local: Path, uri: str) -> None:
@@ -110,9 +110,9 @@ class S3Storage(Storage):
 
         Each file is there whole or not at all; the folder is not: see the class.
         """
-        folder = Place.of(uri)
+        folder = S3Uri.of(uri)
         files = [
-            (path, Place(folder.bucket, f"{folder.inside}{path.name}"))
+            (path, S3Uri(folder.bucket, f"{folder.inside}{path.name}"))
             for path in sorted(local.iterdir())
         ]
         transfer.upload(self._requests, files)
@@ -127,13 +127,13 @@ class S3Storage(Storage):
         For one above 5 GB `composite:`, the checksum of its parts' SHA-256 in base64, `-` and the
         number of parts. Raises `InputChanged` if the source changes meanwhile.
         """
-        place = Place.of(source)
-        told = transfer.copy(self._requests, place, Place.of(target), self._head(place))
+        place = S3Uri.of(source)
+        told = transfer.copy(self._requests, place, S3Uri.of(target), self._head(place))
         return told or self.sha256(target)
 
     def sha256(self, uri: str) -> str:
-        place = Place.of(uri)
-        with failures_told("s3:GetObject", uri):
+        place = S3Uri.of(uri)
+        with translated_errors("s3:GetObject", uri):
             found = self._requests.s3.head_object(
                 Bucket=place.bucket, Key=place.key, ChecksumMode="ENABLED", **self._requests.owned
             )
@@ -146,24 +146,24 @@ class S3Storage(Storage):
         return digest.hexdigest()
 
     def delete(self, uri: str) -> None:
-        place = Place.of(uri)
-        with failures_told("s3:DeleteObject", uri):
+        place = S3Uri.of(uri)
+        with translated_errors("s3:DeleteObject", uri):
             self._requests.s3.delete_object(
                 Bucket=place.bucket, Key=place.key, **self._requests.owned
             )
 
     def delete_folder(self, folder: str) -> None:
-        place = Place.of(folder)
+        place = S3Uri.of(folder)
         deletion.delete_keys(self._requests, place.bucket, keys(self._requests, place))
 
     def withdraw(self, folder: str) -> None:
-        deletion.withdraw(self._requests, Place.of(folder))
+        deletion.remove_atomically(self._requests, S3Uri.of(folder))
 
     def delete_temporary(self, folder: str, idle_s: float = 0) -> None:
-        deletion.delete_temporary(self._requests, Place.of(folder), idle_s)
+        deletion.delete_temporary(self._requests, S3Uri.of(folder), idle_s)
 
-    def _head(self, place: Place) -> "HeadObjectOutputTypeDef":
-        with failures_told("s3:GetObject", place.uri):
+    def _head(self, place: S3Uri) -> "HeadObjectOutputTypeDef":
+        with translated_errors("s3:GetObject", place.uri):
             return self._requests.s3.head_object(
                 Bucket=place.bucket, Key=place.key, **self._requests.owned
             )

@@ -19,12 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.manager import TransferConfig, TransferManager
 from s3transfer.subscribers import BaseSubscriber
 
-from healthpipe.aws.errors import failures_told
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.aws.errors import translated_errors
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.base import COMPOSITE, Progress
 from healthpipe.storage.s3.objects import Version
-from healthpipe.storage.s3.requests import Place, Requests, quoted_etag
+from healthpipe.storage.s3.requests import Requests, S3Uri, quoted_etag
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, HeadObjectOutputTypeDef
@@ -47,7 +47,7 @@ def stored_sha256(answer: Any) -> str | None:
 
 
 def copy(
-    requests: Requests, source: Place, target: Place, seen: "HeadObjectOutputTypeDef"
+    requests: Requests, source: S3Uri, target: S3Uri, seen: "HeadObjectOutputTypeDef"
 ) -> str | None:
     """Copy the version `seen` of an object; its SHA-256 in hexadecimal, if S3 tells it.
 
@@ -61,23 +61,23 @@ def copy(
     }
     if seen["ContentLength"] > ONE_REQUEST_BYTES:
         return _in_parts(requests, target, seen["ContentLength"], condition)
-    with failures_told(ACTION, f"{target.uri} from {source.uri}"):
+    with translated_errors(ACTION, f"{target.uri} from {source.uri}"):
         answer = requests.s3.copy_object(
             Bucket=target.bucket, Key=target.key, **condition, **requests.written
         )
     return stored_sha256(answer["CopyObjectResult"])
 
 
-def _in_parts(requests: Requests, target: Place, size: int, condition: dict[str, Any]) -> str:
+def _in_parts(requests: Requests, target: S3Uri, size: int, condition: dict[str, Any]) -> str:
     goal: Any = {"Bucket": target.bucket, "Key": target.key}
-    with failures_told(ACTION, target.uri):
+    with translated_errors(ACTION, target.uri):
         upload = requests.s3.create_multipart_upload(
             **goal, **requests.written, ChecksumType="COMPOSITE"
         )
         goal = {**goal, **requests.owned, "UploadId": upload["UploadId"]}
         try:
             parts = _parts(requests, goal, size, condition)
-            raise_if_stopping()
+            raise_if_cancelled()
             requests.s3.complete_multipart_upload(**goal, MultipartUpload={"Parts": parts})
         except BaseException:
             with suppress(BotoCoreError, ClientError):  # what stopped the copy says more
@@ -97,7 +97,7 @@ def _parts(
     part_bytes = max(PART_BYTES, -(-size // MOST_PARTS))
 
     def copied(number: int, start: int) -> "CompletedPartTypeDef":
-        raise_if_stopping()
+        raise_if_cancelled()
         end = min(start + part_bytes, size) - 1
         answer = requests.s3.upload_part_copy(
             **goal, **condition, PartNumber=number, CopySourceRange=f"bytes={start}-{end}"
@@ -125,7 +125,7 @@ UPLOAD = TransferConfig(multipart_threshold=64 << 20, multipart_chunksize=16 << 
 DOWNLOAD = TransferConfig(multipart_threshold=32 << 20, multipart_chunksize=16 << 20)
 
 
-def upload(requests: Requests, files: Sequence[tuple[Path, Place]]) -> None:
+def upload(requests: Requests, files: Sequence[tuple[Path, S3Uri]]) -> None:
     """Send files. Each is checked by S3 against its SHA-256, part by part, then for its size."""
     watched = _Watched(None, 0)
     with TransferManager(requests.s3, UPLOAD) as manager:
@@ -134,11 +134,11 @@ def upload(requests: Requests, files: Sequence[tuple[Path, Place]]) -> None:
             for local, place in files
         ]
         for (_, place), future in zip(files, futures, strict=True):
-            with failures_told("s3:PutObject", place.uri):
+            with translated_errors("s3:PutObject", place.uri):
                 future.result()
     for local, place in files:
-        raise_if_stopping()
-        with failures_told("s3:GetObject", place.uri):
+        raise_if_cancelled()
+        with translated_errors("s3:GetObject", place.uri):
             made = requests.s3.head_object(Bucket=place.bucket, Key=place.key, **requests.owned)
         if made["ContentLength"] != local.stat().st_size:
             raise ServiceFailed(f"{place.uri} did not arrive whole", "run again")
@@ -168,7 +168,7 @@ def download(
             for sink in sinks
         ]
         for sink, future in zip(sinks, futures, strict=True):
-            with failures_told("s3:GetObject", sink.version.place.uri):
+            with translated_errors("s3:GetObject", sink.version.place.uri):
                 future.result()
             sink.finish()
 
@@ -182,7 +182,7 @@ class _Watched(BaseSubscriber):
         self._context = contextvars.copy_context()
 
     def on_progress(self, future: Any, bytes_transferred: int, **_: Any) -> None:  # noqa: ARG002
-        self._context.copy().run(raise_if_stopping)
+        self._context.copy().run(raise_if_cancelled)
         if self._progress:
             with self._telling:
                 self._done += bytes_transferred

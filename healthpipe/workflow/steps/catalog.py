@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from healthpipe.choices import PublishedStage
-from healthpipe.workflow.steps.compute import curate, ingest, step_of
-from healthpipe.workflow.steps.context import Work
+from healthpipe.workflow.steps.compute import curate, ingest, stage_step
+from healthpipe.workflow.steps.context import StepContext
 from healthpipe.workflow.steps.notify import alert_expiring, notify_failure, notify_success
 from healthpipe.workflow.steps.release import audit, cleanup, finish, publish
 
@@ -17,7 +17,7 @@ class Step:
     is `after_failure` belongs to the failure branch and needs neither lock nor run.
     """
 
-    perform: Callable[[Work], dict[str, Any]]
+    perform: Callable[[StepContext], dict[str, Any]]
     done_once: bool = True
     after_failure: bool = False
 
@@ -25,9 +25,9 @@ class Step:
 STEPS = {
     "Ingest": Step(ingest),
     "Curate": Step(curate),
-    "Extract": Step(step_of(PublishedStage.EXTRACT)),
-    "FilterExpiring": Step(step_of(PublishedStage.FILTER_EXPIRING)),
-    "StateCounts": Step(step_of(PublishedStage.STATE_COUNTS)),
+    "Extract": Step(stage_step(PublishedStage.EXTRACT)),
+    "FilterExpiring": Step(stage_step(PublishedStage.FILTER_EXPIRING)),
+    "StateCounts": Step(stage_step(PublishedStage.STATE_COUNTS)),
     "Audit": Step(audit, done_once=False),
     "Publish": Step(publish),
     "AlertExpiring": Step(alert_expiring),

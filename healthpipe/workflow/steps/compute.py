@@ -13,7 +13,7 @@ from typing import Any
 
 from healthpipe.choices import EngineName, Format, PublishedStage
 from healthpipe.engines.base import Engine
-from healthpipe.ingest.lander import TakingInPaused
+from healthpipe.ingest.lander import IngestPaused
 from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.publishing.pointer import read_live
@@ -21,7 +21,7 @@ from healthpipe.runs.cleanup import DIED, sweep
 from healthpipe.runs.fingerprint import fingerprint, found_inputs, manifest_inputs
 from healthpipe.runs.record import CallStatus, RunRecord
 from healthpipe.runs.run import Run
-from healthpipe.stages.catalog import STAGES, carried_by
+from healthpipe.stages.catalog import STAGES, projections_of
 from healthpipe.stages.curate import (
     ACCOUNTED,
     BALANCE,
@@ -31,7 +31,7 @@ from healthpipe.stages.curate import (
     account,
     open_records,
 )
-from healthpipe.stages.resolutions import answered_by
+from healthpipe.stages.resolutions import resolutions_in
 from healthpipe.stages.results import ResultPlace, Writer
 from healthpipe.stages.segments import (
     DATA,
@@ -41,13 +41,13 @@ from healthpipe.stages.segments import (
     usable_segments,
 )
 from healthpipe.workflow.input_reader import MANIFEST
-from healthpipe.workflow.notifications import desk_of, failure_of, record_delivery
+from healthpipe.workflow.notifications import failure_of, open_notifier, record_delivery
 from healthpipe.workflow.stage_run import accounted, deliver_results, provenance
-from healthpipe.workflow.steps.context import Work
-from healthpipe.workflow.steps.release import let_tables_follow
+from healthpipe.workflow.steps.context import StepContext
+from healthpipe.workflow.steps.release import sync_tables
 
 
-def curate(work: Work) -> dict[str, Any]:
+def curate(work: StepContext) -> dict[str, Any]:
     """Type the lines of files that no earlier run has typed; keep rejects, issues and balance."""
     segments: list[str] = []
     manifest = Manifest.from_json(work.run.read_json(MANIFEST))
@@ -69,7 +69,7 @@ def curate(work: Work) -> dict[str, Any]:
             work.options,
             work.scratch,
             landed=manifest.landed_lines,
-            answered=answered_by(work.root, manifest.uris),
+            answered=resolutions_in(work.root, manifest.uris),
         )
     work.run.write_json(BALANCE, counted.to_json())
     for kept in (REJECTS, ISSUES):
@@ -80,7 +80,7 @@ def curate(work: Work) -> dict[str, Any]:
     return {"segments": segments, **facts}
 
 
-def _segments_for(work: Work, engine: Engine, manifest: Manifest, reading: int) -> list[str]:
+def _segments_for(work: StepContext, engine: Engine, manifest: Manifest, reading: int) -> list[str]:
     """Segments that hold the files, one of the run's own for those that no earlier run has curated.
 
     Where the manifest was made anew, the run's own segment is written over: only whole.
@@ -104,7 +104,7 @@ def _segments_for(work: Work, engine: Engine, manifest: Manifest, reading: int) 
     return uris
 
 
-def _part_of(work: Work, files: Sequence[InputFile], reading: int) -> str:
+def _part_of(work: StepContext, files: Sequence[InputFile], reading: int) -> str:
     """The place in a segment's folder for one reading of these files alone.
 
     A step that is called again finds the queries of its earlier calls by their text, which names
@@ -114,7 +114,7 @@ def _part_of(work: Work, files: Sequence[InputFile], reading: int) -> str:
     return f"{work.attempt.number}/{reading}-{content[:8]}"
 
 
-def _remove_superseded(work: Work, segments: Sequence[str]) -> None:
+def _remove_superseded(work: StepContext, segments: Sequence[str]) -> None:
     """Remove what queries have written to the run's segment that failed, or read other files."""
     folder = f"{work.root.curated}/{work.run.run_id}"
     kept = {*segments, f"{folder}/{DESCRIPTION}"}
@@ -123,7 +123,7 @@ def _remove_superseded(work: Work, segments: Sequence[str]) -> None:
             work.root.storage.delete(file.uri)
 
 
-def _write_segment(work: Work, engine: Engine, folder: str, part: str) -> list[str]:
+def _write_segment(work: StepContext, engine: Engine, folder: str, part: str) -> list[str]:
     """Write the lines that were read to a segment's folder; returns the files' URIs."""
     if parts := engine.unload(CURATED_LINES, f"{folder}/{part}", Format.PARQUET):
         return sorted(parts)
@@ -137,11 +137,11 @@ def _write_segment(work: Work, engine: Engine, folder: str, part: str) -> list[s
 SAME = ("input", "records", "issues")
 
 
-def ingest(work: Work) -> dict[str, Any]:
+def ingest(work: StepContext) -> dict[str, Any]:
     """Make the input manifest, unless the live run is what this one would come to."""
     _tell_of_dead_runs(work)
     if work.request.engine is EngineName.ATHENA:
-        let_tables_follow(work.request.athena(), work.root, read_live(work.root).document)
+        sync_tables(work.request.athena(), work.root, read_live(work.root).document)
     work.progress.step("looking for files")
     found = find_files(work.request.sources, work.root)
     inputs = found_inputs(found)
@@ -154,37 +154,37 @@ def ingest(work: Work) -> dict[str, Any]:
     known = [InputFile.from_json(file) for file in work.attempt.notes.get("files", ())]
     try:
         manifest = work.intake.take_in(found, known)
-    except TakingInPaused as paused:
+    except IngestPaused as paused:
         work.attempt.notes["files"] = [asdict(file) for file in paused.files]
         raise
     return {"files": len(manifest.files)}
 
 
-def _tell_of_dead_runs(work: Work) -> None:
+def _tell_of_dead_runs(work: StepContext) -> None:
     """Tell of each run that died at work, and clear up after it."""
 
     def tell(dead: Run) -> None:
-        delivery = desk_of(work.root, work.request).failed(failure_of(dead, DIED))
+        delivery = open_notifier(work.root, work.request).failed(failure_of(dead, DIED))
         record_delivery(work.run, "failure", delivery)
 
     sweep(work.root, tell)
 
 
-def _record_of_live(work: Work) -> RunRecord | None:
+def _record_of_live(work: StepContext) -> RunRecord | None:
     live = read_live(work.root).run_id
     return Run(work.root, live).find_record() if live else None
 
 
-def step_of(name: PublishedStage) -> Callable[[Work], dict[str, Any]]:
+def stage_step(name: PublishedStage) -> Callable[[StepContext], dict[str, Any]]:
     """The step that computes a stage from the curated segments."""
 
-    def perform(work: Work) -> dict[str, Any]:
+    def perform(work: StepContext) -> dict[str, Any]:
         stage = STAGES[name]
         outputs = stage.outputs(work.options, None)
         with work.engine() as engine:
             work.progress.step("computing the results", engine.progress)
             segments = work.result("Curate")["segments"]
-            in_order = open_records(engine, work.options, segments, carried_by(outputs))
+            in_order = open_records(engine, work.options, segments, projections_of(outputs))
             origin = provenance(work.run.record, work.request.sources, work.root)
             place = ResultPlace(work.root.storage, f"{work.run.uri}/{name}/{work.attempt.number}")
             writer = Writer(engine, work.options, origin, in_order, place)

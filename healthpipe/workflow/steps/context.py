@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.engines import open_engine
-from healthpipe.engines.base import Engine, Workplace
+from healthpipe.engines.base import Engine, EngineContext
 from healthpipe.progress import Progress
-from healthpipe.runs.attempts import Attempt, StepJournal, result_of
+from healthpipe.runs.attempts import Attempt, StepQueryLog, result_of
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
 from healthpipe.stages.options import StageOptions
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.input_reader import Intake
+from healthpipe.workflow.input_reader import InputReader
 
 
 @dataclass(frozen=True)
-class Work:
+class StepContext:
     """A step's work: the run, what was asked for, and the attempt.
 
     `error` is what the failed state left, for the steps of the failure branch. A query is waited
@@ -41,9 +41,9 @@ class Work:
         return self.run.root
 
     @property
-    def intake(self) -> Intake:
+    def intake(self) -> InputReader:
         """What takes in the files of the run."""
-        return Intake(self.run, self.request.sources, self.request.engine, self.progress)
+        return InputReader(self.run, self.request.sources, self.request.engine, self.progress)
 
     @cached_property
     def options(self) -> StageOptions:
@@ -64,12 +64,12 @@ class Work:
     @contextmanager
     def engine(self) -> Iterator[Engine]:
         """The engine that was asked for, while the block runs."""
-        workplace = Workplace(
+        workplace = EngineContext(
             self.scratch,
             f"{self.run.attempts}/{self._name}",
             self.root.storage,
             f"{self.run.run_id}/{self._name}",
-            StepJournal(self.attempt),
+            StepQueryLog(self.attempt),
             self.patience_s,
         )
         with open_engine(self.request.engine, workplace, self.request.athena()) as engine:

@@ -12,13 +12,13 @@ from healthpipe.stages.catalog import ACCREDITATIONS
 from healthpipe.stages.curate import open_records
 from healthpipe.stages.options import Window
 from healthpipe.stages.results import define_relations
-from healthpipe.workflow.notifications import desk_of, failure_of, reason_of, record_delivery
-from healthpipe.workflow.steps.context import Work
+from healthpipe.workflow.notifications import failure_of, open_notifier, reason_of, record_delivery
+from healthpipe.workflow.steps.context import StepContext
 
 EXPIRING = "expiring"
 
 
-def alert_expiring(work: Work) -> dict[str, Any]:
+def alert_expiring(work: StepContext) -> dict[str, Any]:
     """Announce what expires, and what has lapsed since it was announced.
 
     A run that found nothing to do makes good what the live run could not, or was killed before.
@@ -34,7 +34,7 @@ def alert_expiring(work: Work) -> dict[str, Any]:
         open_records(engine, with_lapsed, segments, ACCREDITATIONS.carries)
         define_relations(engine, ACCREDITATIONS, with_lapsed)
         rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))
-        delivery = desk_of(work.root, work.request).expiring(
+        delivery = open_notifier(work.root, work.request).expiring(
             work.run.run_id,
             options.as_of,
             rows,
@@ -43,7 +43,7 @@ def alert_expiring(work: Work) -> dict[str, Any]:
     return record_delivery(work.run, EXPIRING, delivery)
 
 
-def _run_that_published(work: Work) -> Run:
+def _run_that_published(work: StepContext) -> Run:
     """The run itself, or the one that it found live with all that it would come to."""
     earlier = work.run.record.details.get("unchanged_since")
     return Run(work.root, earlier) if earlier else work.run
@@ -55,10 +55,10 @@ def _has_told(record: RunRecord) -> bool:
     return any(each["problem"] is None for each in told)
 
 
-def notify_success(work: Work) -> dict[str, Any]:
+def notify_success(work: StepContext) -> dict[str, Any]:
     """Tell that the run recovered from a failure; that it succeeded, to those who want to know."""
     facts = work.run.record.details
-    delivery = desk_of(work.root, work.request).recovered_and_succeeded(
+    delivery = open_notifier(work.root, work.request).recovered_and_succeeded(
         work.run.run_id,
         {"as_of": work.options.as_of.isoformat(), **facts["records"]},
         wants_success=work.request.notify_success and "production" in facts,
@@ -66,8 +66,8 @@ def notify_success(work: Work) -> dict[str, Any]:
     return record_delivery(work.run, "success", delivery)
 
 
-def notify_failure(work: Work) -> dict[str, Any]:
+def notify_failure(work: StepContext) -> dict[str, Any]:
     """Tell what failed, why, and what to do next."""
     failure = failure_of(work.run, reason_of(work.error))
-    delivery = desk_of(work.root, work.request).failed(failure)
+    delivery = open_notifier(work.root, work.request).failed(failure)
     return record_delivery(work.run, "failure", delivery)

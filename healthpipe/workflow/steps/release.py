@@ -13,28 +13,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from healthpipe.aws.session import AthenaSettings
-from healthpipe.cancellation import raise_if_stopping
+from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.choices import EngineName, Format
 from healthpipe.errors import GateFailed, HealthpipeError
 from healthpipe.publishing.audit import Level, count_rejected_files, coverage_of, live_coverage
 from healthpipe.publishing.audit import audit as audit_run
-from healthpipe.publishing.pointer import Live, newest_generation, read_live
+from healthpipe.publishing.pointer import LivePointer, newest_generation, read_live
 from healthpipe.publishing.prune import prune_published
 from healthpipe.publishing.publish import Publication
 from healthpipe.publishing.publish import publish as publish_outputs
 from healthpipe.runs.attempts import Attempt, abandon_unfinished
-from healthpipe.runs.cleanup import end_what_can_be
+from healthpipe.runs.cleanup import try_stop_run_queries
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import RunStatus
 from healthpipe.stages.curate import BALANCE, Balance
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.notifications import reason_of
-from healthpipe.workflow.steps.context import Work
+from healthpipe.workflow.steps.context import StepContext
 
 log = logging.getLogger("healthpipe")
 
 
-def audit(work: Work) -> dict[str, Any]:
+def audit(work: StepContext) -> dict[str, Any]:
     """Judge the run by its gates, against the live run as it is now; note which that was.
 
     Raises `GateFailed`.
@@ -65,7 +65,7 @@ def audit(work: Work) -> dict[str, Any]:
         live_coverage(work.root, live.document, accept_drop=work.request.accept_drop),
         accept_drop=work.request.accept_drop,
     )
-    raise_if_stopping()  # what was given up has no say in the record
+    raise_if_cancelled()  # what was given up has no say in the record
     work.run.note(audit=found.to_json())
     for finding in found.findings:
         if finding.level in (Level.WARN, Level.ACCEPTED):
@@ -76,7 +76,7 @@ def audit(work: Work) -> dict[str, Any]:
     return seen
 
 
-def finish(work: Work) -> dict[str, Any]:
+def finish(work: StepContext) -> dict[str, Any]:
     """Close the run's record, and remove published copies beyond those that are kept."""
     end = work.run.record.good_end
     removed: list[str] = []
@@ -86,26 +86,26 @@ def finish(work: Work) -> dict[str, Any]:
         except OSError as error:  # those of the outside are; it is tried again by the next run
             log.warning("old published runs were not removed: %s", error)
     abandon_unfinished(work.run, but=work.attempt.step)
-    end_what_can_be(work.run)
+    try_stop_run_queries(work.run)
     work.run.finish(end)
     RootLock.of(work.root).give_back(work.run.run_id)
     return {"removed": removed}
 
 
-def cleanup(work: Work) -> dict[str, Any]:
+def cleanup(work: StepContext) -> dict[str, Any]:
     """Give up what still runs here and elsewhere, close the run's record as failed, and give back
     the lock.
     """
     abandoned, stopped = [], []
     if work.run.exists:
         abandoned = abandon_unfinished(work.run)
-        stopped = end_what_can_be(work.run)
+        stopped = try_stop_run_queries(work.run)
         work.run.finish(RunStatus.FAILED, reason_of(work.error))
     RootLock.of(work.root).give_back(work.run.run_id)
     return {"abandoned": abandoned, "stopped": stopped}
 
 
-def let_tables_follow(settings: AthenaSettings, root: Root, document: Mapping[str, Any]) -> None:
+def sync_tables(settings: AthenaSettings, root: Root, document: Mapping[str, Any]) -> None:
     """Have the tables show what the pointer's document names, if they do not already.
 
     A failure is only said: the next run tries again.
@@ -122,7 +122,7 @@ def let_tables_follow(settings: AthenaSettings, root: Root, document: Mapping[st
 STAGES = ("Extract", "FilterExpiring", "StateCounts")
 
 
-def publish(work: Work) -> dict[str, Any]:
+def publish(work: StepContext) -> dict[str, Any]:
     """Publish the outputs in place of what Audit saw live. Raises `PublishConflict`."""
     work.progress.step("publishing")
     seen = work.result("Audit")
@@ -139,11 +139,11 @@ def publish(work: Work) -> dict[str, Any]:
         nonlocal copied
         copied += 1
         work.attempt.notes["copied"] = copied
-        raise_if_stopping()
+        raise_if_cancelled()
 
-    live = Live(seen["live"], seen["etag"])
+    live = LivePointer(seen["live"], seen["etag"])
     document = publish_outputs(work.root, publication, live, nonce, pause=pause)
     work.run.note(production=document)
     if work.request.engine is EngineName.ATHENA:
-        let_tables_follow(work.request.athena(), work.root, document)
+        sync_tables(work.request.athena(), work.root, document)
     return document

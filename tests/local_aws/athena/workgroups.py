@@ -72,7 +72,7 @@ class Workgroups:
         return {"WorkGroups": held}
 
     def placement(self, workgroup: str, asked: dict[str, Any]) -> Placement:
-        """Where the results of a query go that a client started with `asked` as its
+        """Where the results of a query go that a client started with `call_or_none` as its
         ResultConfiguration. Raises `Refused`.
         """
         configuration = self._get(workgroup)["Configuration"]
