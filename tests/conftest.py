@@ -13,11 +13,14 @@ from hypothesis import Phase, settings
 
 from healthpipe.asl.errors import Retries
 from healthpipe.cli.app import run
-from tests.rigs import BUCKET, ENGINES, Rig
-from tests.watching import watch_steps
+from tests.support.rigs import BUCKET, ENGINES, Rig
+from tests.support.watching import watch_steps
 
 pytest.register_assert_rewrite(
-    "tests.against_oracle", "tests.s3_server", "tests.athena_site", "tests.aws_runs"
+    "tests.support.against_oracle",
+    "tests.support.s3_server",
+    "tests.support.athena_site",
+    "tests.support.aws_runs",
 )
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -71,7 +74,7 @@ def unavailable(config) -> str | None:
     """Why the wanted engine cannot run here, None where it can."""
     if config.option.engine != "trino":
         return None
-    from tests.trino_artifact import why_not
+    from tests.support.trino_artifact import why_not
 
     return why_not()
 
@@ -115,7 +118,7 @@ def rig(session_aws, request, monkeypatch, tmp_path_factory):
 
 def _go_to(aws, monkeypatch, cache: Path) -> None:
     """Empty a local AWS and have boto3 find nothing else; who waits for it waits for moments."""
-    from tests.aws_runs import hasten
+    from tests.support.aws_runs import hasten
 
     aws.reset()
     aws.client("s3").create_bucket(Bucket=BUCKET)

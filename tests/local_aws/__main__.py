@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--bucket", action="append", default=[], help="a bucket to begin with")
     options = parser.parse_args()
     if options.sql == "trino":
-        from tests.trino_server import why_not
+        from tests.support.trino_server import why_not
 
         if reason := why_not():
             raise SystemExit(reason)

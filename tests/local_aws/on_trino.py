@@ -12,7 +12,7 @@ from trino.types import NamedRowTuple
 from tests.local_aws import stored
 from tests.local_aws.athena.backend import Column, QueryFailed, Result, Stopping, Written
 from tests.local_aws.athena.statement import Unload
-from tests.trino_server import CATALOG, TrinoServer, start_trino
+from tests.support.trino_server import CATALOG, TrinoServer, start_trino
 
 RETRY_S = 0.05
 NODES_TIMEOUT_S = 30

@@ -1,0 +1,1 @@
+"""Alerts: channels, messages, what was announced to whom."""

@@ -1,0 +1,1 @@
+"""Engines: DuckDB, Athena, Trino."""

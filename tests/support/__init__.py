@@ -1,0 +1,1 @@
+"""What tests share: oracles, generators of dirty files, rigs, servers on loopback."""

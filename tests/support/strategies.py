@@ -1,0 +1,213 @@
+"""Hypothesis strategies for records, lines and files, clean and dirty."""
+
+import datetime
+import json
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from tests.support.odd_values import (
+    BROKEN_LINES,
+    NEAR,
+    NO_DATES,
+    ODD_NESTED,
+    ODD_SCALARS,
+    ODD_TEXTS,
+    STATE_SPELLINGS,
+)
+from tests.support.oracle import NAMES, File, Options
+
+AS_OF = st.sampled_from(
+    [
+        datetime.date.fromisoformat(d)
+        for d in ("2025-08-31", "2024-02-29", "2025-11-30", "2026-01-01")
+    ]
+)
+ODD_TEXT = st.sampled_from(ODD_TEXTS)
+ODD = st.one_of(
+    ODD_TEXT,
+    st.sampled_from(ODD_SCALARS),
+    st.sampled_from(ODD_NESTED),
+    st.text(max_size=8),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+
+
+def mostly(usual, odd=ODD, parts: int = 6):
+    """`usual`, and once in a while something odd."""
+    return st.integers(0, parts).flatmap(lambda n: odd if n == 0 else usual)
+
+
+DATE = mostly(st.sampled_from(NEAR), st.one_of(st.sampled_from(NO_DATES), ODD))
+ACCREDITATION = mostly(
+    st.fixed_dictionaries(
+        {"valid_until": DATE},
+        optional={
+            "accreditation_body": mostly(st.sampled_from(["NCQA", "URAC"])),
+            "accreditation_id": mostly(st.sampled_from(["A-1", "B-2", "007"])),
+        },
+    ),
+    parts=10,
+)
+STATE = mostly(st.sampled_from(STATE_SPELLINGS) | st.sampled_from(NAMES))
+LAB = mostly(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "lab_name": mostly(st.sampled_from(["Core Lab", " Blood Bank\n"])),
+            "certifications": mostly(
+                st.lists(mostly(st.sampled_from(["CLIA", "CAP"])), max_size=3)
+            ),
+        },
+    )
+)
+RECORD = st.fixed_dictionaries(
+    {"facility_id": mostly(st.sampled_from(["F1", "F2", "F3", " F1 ", "F4", "17"]), parts=12)},
+    optional={
+        "facility_name": mostly(st.just("Fernando Nanini Clinic")),
+        "location": mostly(
+            st.fixed_dictionaries({}, optional={"state": STATE, "city": ODD, "zip": ODD})
+        ),
+        "employee_count": mostly(st.integers(0, 5000) | st.sampled_from(["12", " 7 ", "007"])),
+        "services": mostly(st.lists(mostly(ODD_TEXT), max_size=3)),
+        "labs": mostly(st.lists(LAB, max_size=3)),
+        "accreditations": mostly(st.lists(ACCREDITATION, max_size=3)),
+        "snapshot_date": DATE,
+        "unknown": ODD,
+    },
+)
+
+
+def as_json(record, style: int) -> bytes:
+    separators = (",", ":") if style & 1 else (" , ", " : ")
+    return json.dumps(record, ensure_ascii=bool(style & 2), separators=separators).encode(
+        "utf-8", "replace"
+    )
+
+
+GOOD_LINE = st.builds(as_json, RECORD, st.integers(0, 3))
+BROKEN_LINE = st.one_of(
+    st.sampled_from(BROKEN_LINES),
+    st.binary(max_size=20).map(lambda raw: raw.replace(b"\n", b" ").replace(b"\r", b" ")),
+)
+MUTATED_LINE = st.builds(
+    lambda line, at, byte: line[: at % len(line)] + bytes([byte]) + line[at % len(line) + 1 :],
+    GOOD_LINE,
+    st.integers(0, 10_000),
+    st.integers(0, 255).filter(lambda byte: byte not in b"\r\n"),
+)
+LINE = st.integers(0, 9).flatmap(
+    lambda n: BROKEN_LINE if n == 0 else MUTATED_LINE if n == 1 else GOOD_LINE
+)
+ENDING = st.sampled_from([b"\n", b"\n", b"\r\n", b"\r", b"\n\n", b"\n \t\n"])
+
+
+@st.composite
+def contents(draw, line=LINE) -> bytes:
+    """A file of lines with endings of all kinds, its last line perhaps without one."""
+    lines = draw(st.lists(line, max_size=25))
+    endings = draw(st.lists(ENDING, min_size=len(lines), max_size=len(lines)))
+    content = b"".join(a + b for pair in zip(lines, endings, strict=True) for a, b in [pair])
+    if draw(st.booleans()):
+        content = content.rstrip(b"\r\n")
+    assume(not content.startswith(b"\x1f\x8b"))  # that is judged as gzip
+    return (b"\xef\xbb\xbf" if draw(st.booleans()) else b"") + content
+
+
+def as_document(record, style: int) -> bytes:
+    indent = (None, None, 2, "\t")[style % 4]
+    text = json.dumps(record, indent=indent, ensure_ascii=bool(style & 4))
+    return text.encode("utf-8", "replace")
+
+
+DOCUMENT = st.builds(as_document, RECORD, st.integers(0, 7))
+SPACE = st.sampled_from([b"", b" ", b"\n", b"\r\n  ", b"\t"])
+SEPARATOR = st.builds(lambda a, b: a + b"," + b, SPACE, SPACE)
+
+
+@st.composite
+def containers(draw) -> bytes:
+    """A container, whole or not quite."""
+    items = draw(st.lists(DOCUMENT | st.sampled_from([b"1", b"null", b"[]", b'"x"']), max_size=4))
+    kind = draw(st.sampled_from(["array", "wrapper", "objects", "lines"]))
+    if kind == "objects":
+        content = draw(SPACE).join(items)
+    elif kind == "lines":
+        content = b"\n".join([*items, draw(BROKEN_LINE)])
+    else:
+        content = b"[" + draw(SPACE) + draw(SEPARATOR).join(items) + draw(SPACE) + b"]"
+    if kind == "wrapper":
+        key = draw(st.sampled_from([b"data", b"facility_id", b"d\\u00e4ta"]))
+        before = draw(st.sampled_from([b"", b'"n": 1, ', b'"m": {"x": [{}]},\n', b'"e": [],']))
+        content = b"{" + before + b'"' + key + b'":' + content + b"}"
+    match draw(st.integers(0, 5)):
+        case 0:
+            content = content[: draw(st.integers(0, max(len(content), 1)))]
+        case 1 if content:
+            at = draw(st.integers(0, len(content) - 1))
+            content = content[:at] + draw(st.binary(max_size=2)) + content[at + 1 :]
+        case 2:
+            content += draw(st.sampled_from([b"x", b",", b"]", b"\n{}", b"\n\n"]))
+    assume(not content.startswith(b"\x1f\x8b"))  # that is judged as gzip
+    return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + content
+
+
+@st.composite
+def file_sets(draw, line=LINE, least: int = 1, most: int = 3) -> list[File]:
+    """Files of a SOURCE folder, some of them in folders named by a date; seven at most."""
+    names = draw(
+        st.lists(
+            st.sampled_from(
+                ["a.jsonl", "b.json", "2025-08-01/a.jsonl", "snapshot_date=2025-09-01/z.ndjson",
+                 "ü/c.txt", "2025-13-01/d.jsonl", "2025-08-01/deep/e.jsonl"]
+            ),
+            min_size=least,
+            max_size=most,
+            unique=True,
+        )
+    )  # fmt: skip
+    dates = {
+        "2025-08-01": datetime.date(2025, 8, 1),
+        "snapshot_date=2025-09-01": datetime.date(2025, 9, 1),
+    }
+    files = []
+    for name in names:
+        content = draw(containers() if draw(st.integers(0, 4)) == 0 else contents(line))
+        files.append(File(name, content, dates.get(name.partition("/")[0])))
+    return files
+
+
+MOVES = st.just({}) | st.dictionaries(
+    st.sampled_from(
+        [
+            "facility_name_missing", "employee_count_invalid", "services_invalid", "labs_invalid",
+            "accreditations_invalid", "accreditation_invalid", "accreditation_date_invalid",
+            "state_missing", "state_not_recognised", "snapshot_date_invalid",
+            "facility_id_pattern",
+        ]
+    ),
+    st.sampled_from(["reject", "warn", "off"]),
+    max_size=4,
+)  # fmt: skip
+
+
+@st.composite
+def options(draw) -> Options:
+    """Any combination of a run's options."""
+    months = draw(st.none() | st.integers(0, 120))
+    return Options(
+        draw(AS_OF),
+        months=months,
+        days=draw(st.none() | st.integers(0, 3660)) if months is None else None,
+        include_expired=draw(st.booleans()),
+        first=draw(st.sampled_from(["listed", "earliest"])),
+        accredited=draw(st.sampled_from(["current", "any"])),
+        only_accredited=draw(st.booleans()),
+        snapshot=draw(st.sampled_from(["latest", "newest", "2025-08-31", "2024-02-29"])),
+        include_zero=draw(st.booleans()),
+        strict_states=draw(st.booleans()),
+        moved=draw(MOVES),
+        strict=draw(st.sampled_from([False, False, False, True])),
+        id_pattern=draw(st.sampled_from([None, None, "F[0-9]+", "[A-Z]{2}-.*|17"])),
+    )

@@ -1,0 +1,1 @@
+"""The workflow, its steps and runs."""
