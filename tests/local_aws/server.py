@@ -23,7 +23,7 @@ from tests.local_aws.faults import Faults
 from tests.local_aws.front import Front
 from tests.local_aws.stored import forget_everything
 
-REGION = "us-east-1"
+HOST, REGION = "127.0.0.1", "us-east-1"
 
 
 class _Handler(MotoRequestHandler):
@@ -58,8 +58,43 @@ class _Dispatcher(DomainDispatcherApplication):
         return self._known[host]
 
 
+class _Listener:
+    """A port of this machine at which an application answers, in a thread, once it is started.
+
+    The port is taken at once; who calls before the start is refused.
+    """
+
+    def __init__(self, application: Any, port: int = 0) -> None:
+        with socket.socket() as bound:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((HOST, port))
+            host, taken = bound.getsockname()
+            self._server: BaseWSGIServer = make_server(
+                host,
+                taken,
+                application,
+                threaded=True,
+                request_handler=_Handler,
+                fd=bound.fileno(),
+            )
+        self.url = f"http://{host}:{taken}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+
+    def start(self) -> None:
+        self._server.server_activate()
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+
 class LocalAws:
-    """S3, Glue, SNS, SQS, STS and Athena at `endpoint_url`.
+    """S3, Glue, SNS, SQS, STS and Athena at `endpoint_url`, once queries can be run.
 
     moto keeps one state for a process, so that only one may run in it at a time.
     """
@@ -69,13 +104,10 @@ class LocalAws:
         self._clients: dict[str, Any] = {}
         self._athena = Athena(sql, self.faults)
         self._front = Front(_Dispatcher(), self._athena, self.faults, self)
-        self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", port, self._front, threaded=True, request_handler=_Handler
-        )
-        self.endpoint_url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
+        self._public = _Listener(self._front, port)
+        # Trino reads this S3 and Glue, and has to while it starts.
+        self._for_backend = _Listener(self._front)
+        self.endpoint_url = self._public.url
 
     @property
     def environment(self) -> dict[str, str]:
@@ -139,11 +171,12 @@ class LocalAws:
         forget_everything()
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start what runs the queries, then begin to answer."""
         forget_everything()
-        self._thread.start()
         try:
-            self._athena.open(self.endpoint_url)
+            self._for_backend.start()
+            self._athena.open(self._for_backend.url)
+            self._public.start()
         except BaseException:
             self.stop()
             raise
@@ -151,14 +184,13 @@ class LocalAws:
     def stop(self) -> None:
         """End every query and connection; leave nothing behind."""
         self._athena.close()
-        self._server.shutdown()
-        self._thread.join()
+        self._public.stop()
+        self._for_backend.stop()
         for held in self._clients.values():
             held.close()
         for connection in list(_Handler.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        self._server.server_close()
         forget_everything()
 
 
