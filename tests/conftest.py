@@ -87,6 +87,16 @@ def own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(autouse=True)
+def swift_disk(request, monkeypatch):
+    """Files need not outlive a power cut, but in tests that are marked `durable`.
+
+    Processes that tests start wait for the disk as those of users do.
+    """
+    if not request.node.get_closest_marker("durable"):
+        monkeypatch.setattr("healthpipe.storage.local._fsync", lambda path: None)
+
+
 @pytest.fixture(scope="session")
 def session_aws(request):
     """The local AWS of a process that tests another engine than DuckDB; None for DuckDB."""

@@ -9,6 +9,8 @@ from tests.asl.cases.disagreements import ACCEPTS, RUNS
 from tests.asl.cases.invalid import INVALID
 from tests.asl.cases.second_opinion import step_functions
 
+pytestmark = pytest.mark.slow
+
 COMPARED = {name: case for name, case in CASES.items() if not case.ours}
 OF_THE_LANGUAGE = {name: told for name, told in INVALID.items() if not told[0].startswith("ours")}
 

@@ -60,9 +60,8 @@ def test_every_output_of_the_examples_agrees_with_the_oracle(engine):
     )
 
 
-@pytest.mark.parametrize(
-    "odd", [pytest.param(odd, marks=[pytest.mark.sample] if odd == 0.15 else []) for odd in DIRTY]
-)
+@pytest.mark.sample
+@pytest.mark.parametrize("odd", DIRTY)
 def test_every_output_agrees_with_the_oracle_on_many_records(engine, odd):
     files = many_records(seed=7, lines=800, odd=odd)
     check_on_trino(engine, files, DIRTY[odd], judge_on_trino(engine, files))

@@ -165,13 +165,6 @@ def boundaries(changes: list[str]) -> Iterator[AtChange]:
                 yield AtChange(label)
 
 
-def one_side(kills: Iterator[AtChange]) -> Iterator[AtChange]:
-    """Of both sides of a change the one or the other, the same in every process."""
-    for label, sides in itertools.groupby(kills, key=lambda kill: kill.label):
-        both = list(sides)
-        yield both[zlib.crc32(label.encode()) % len(both)]
-
-
 def every(changes: list[str]) -> list[Kill]:
     """Both sides of every change of files."""
     return [AtChange(label, after) for label in changes for after in (False, True)]

@@ -15,9 +15,9 @@ QUICK_S = 2.0
 
 
 @pytest.mark.parametrize("number", CODES)
-@pytest.mark.parametrize("chunk", range(2))
+@pytest.mark.parametrize("chunk", range(3))
 def test_interrupted_at_random_instants(bench, number, chunk):
-    for instant in instants(random.Random(chunk), 4):
+    for instant in instants(random.Random(chunk), 5):
         site = bench.copy(bench.fresh)
         process = bench.launcher.start(site.folder, *RUN)
         process.wait(instant.part * bench.seconds)

@@ -35,11 +35,12 @@ LARGE = file_sets(least=5, most=7)
 SOME_CASES = st.lists(st.sampled_from(sorted(CASES)), min_size=2, max_size=4, unique=True)
 
 
-SAMPLED = {"filter-expiring": pytest.mark.sample}
+# Lines of the input, and rows in several files.
+SAMPLED = dict.fromkeys(("filter-expiring", "normalize"), pytest.mark.sample)
 
 
 @given(file_sets(), options(), SOME_CASES)
-@settings(FUZZ, max_examples=15)
+@settings(FUZZ, max_examples=20)
 def test_stages_by_hand_agree_with_the_oracle(rig, files, wanted, names):
     check_by_hand(rig, files, wanted, names)
 
@@ -53,7 +54,7 @@ def test_stages_by_hand_agree_with_the_oracle_elsewhere(rig, files, wanted, name
 
 @pytest.mark.slow
 @given(file_sets(), options(), SOME_CASES)
-@settings(FUZZ, max_examples=20)
+@settings(FUZZ, max_examples=50)
 def test_stages_by_hand_agree_with_the_oracle_on_dozens_of_file_sets(rig, files, wanted, names):
     check_by_hand(rig, files, wanted, names)
 
@@ -80,6 +81,7 @@ def test_the_workflow_agrees_with_the_oracle(rig, files, wanted):
     check_workflow(rig, files, wanted)
 
 
+@pytest.mark.sample
 @pytest.mark.every_engine("athena", "trino")
 @given(LARGE, options())
 @ELSEWHERE

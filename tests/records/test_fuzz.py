@@ -12,8 +12,8 @@ def test_a_batch_of_dirty_files_agrees_with_the_oracle(rig):
 
 
 @pytest.mark.slow
-def test_hundreds_of_dirty_files_agree_with_the_oracle(rig):
-    assert fuzz.run(rig, cases=600, number=12) == 600
+def test_a_thousand_dirty_files_agree_with_the_oracle(rig):
+    assert fuzz.run(rig, cases=1000, number=12) == 1000
 
 
 def test_a_difference_is_found_and_left_behind_as_one_file(rig, monkeypatch, capsys, tmp_path):

@@ -15,6 +15,7 @@ from healthpipe.errors import ServiceFailed, exit_code_of
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.local import LocalStorage
 
+pytestmark = pytest.mark.durable
 STORAGE = LocalStorage()
 PATIENCE = 10
 OLD, NEW = b"old content that is longer", b"new content"

@@ -63,7 +63,7 @@ def test_the_workflow_publishes_what_it_does_on_duckdb(cli, rig, embedded, examp
     assert all(expected.values())
 
 
-@pytest.mark.every_engine("trino")
+@pytest.mark.every_engine(*ELSEWHERE)
 def test_fifty_thousand_dirty_records_give_the_same_rows_in_the_workflow(cli, rig, embedded):
     files = many_records(seed=3, lines=DIRTY_LINES // 3, odd=0.15, facilities=20_000)
     for each in (rig, embedded):
