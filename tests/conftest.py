@@ -94,7 +94,7 @@ def swift_disk(request, monkeypatch):
     Processes that tests start wait for the disk as those of users do.
     """
     if not request.node.get_closest_marker("durable"):
-        monkeypatch.setattr("healthpipe.storage.local._fsync", lambda path: None)
+        monkeypatch.setattr("healthpipe.storage.local._fsync", lambda _: None)
 
 
 @pytest.fixture(scope="session")
