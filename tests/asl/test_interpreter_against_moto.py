@@ -7,7 +7,6 @@ import pytest
 from tests.asl.cases.cases import CASES
 from tests.asl.cases.disagreements import ACCEPTS, RUNS
 from tests.asl.cases.invalid import INVALID
-from tests.asl.cases.second_opinion import step_functions
 
 pytestmark = pytest.mark.slow
 
@@ -17,6 +16,9 @@ OF_THE_LANGUAGE = {name: told for name, told in INVALID.items() if not told[0].s
 
 @pytest.fixture(scope="module")
 def moto():
+    # moto's EC2 comes with it: a second of each process that collects tests.
+    from tests.asl.cases.second_opinion import step_functions
+
     with step_functions() as opinion:
         yield opinion
 

@@ -16,7 +16,6 @@ from healthpipe.workflow.lambda_handler import ERRORS, handler
 from healthpipe.workflow.orchestrate import pipeline_path
 from healthpipe.workflow.policy import policy_violations
 from healthpipe.workflow.steps import catalog
-from tests.asl.cases.second_opinion import PATIENCE, step_functions
 from tests.conftest import AS_OF
 
 MACHINE = json.loads(pipeline_path().read_text())
@@ -44,6 +43,9 @@ def sent(monkeypatch):
 @pytest.fixture
 def execute(tmp_path, examples, sent):
     """Run the packaged workflow on the examples; the names of the states that it entered."""
+    # moto's EC2 comes with it: a second of each process that collects tests.
+    from tests.asl.cases.second_opinion import PATIENCE, step_functions
+
     mornings = itertools.count(1)
     with step_functions() as moto:
         moto.invoke = invoke
