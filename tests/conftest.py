@@ -18,9 +18,14 @@ from tests.support.watching import watch_steps
 
 pytest.register_assert_rewrite(
     "tests.support.against_oracle",
-    "tests.support.s3_server",
     "tests.support.athena_site",
     "tests.support.aws_runs",
+    "tests.support.doctor",
+    "tests.support.quarantine",
+    "tests.support.results",
+    "tests.support.s3_server",
+    "tests.support.shapes",
+    "tests.support.sns",
 )
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

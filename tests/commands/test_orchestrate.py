@@ -1,4 +1,4 @@
-"""The workflow as a user sees it: all results published together, or none."""
+"""`orchestrate`: all results published together, or none."""
 
 import hashlib
 import io
@@ -11,11 +11,6 @@ import pytest
 from healthpipe.errors import AlertNotSent
 from healthpipe.workflow.steps import compute
 from tests.conftest import AS_OF
-
-
-@pytest.fixture
-def pointer(tmp_path) -> Path:
-    return tmp_path / "data" / "production" / "current.json"
 
 
 def test_it_prints_the_published_paths(orchestrate, tmp_path):
@@ -153,18 +148,6 @@ def test_a_root_given_in_the_environment_is_used(cli, examples, tmp_path, monkey
     cli("orchestrate", "examples")
 
     assert (tmp_path / "elsewhere" / "production" / "current.json").is_file()
-
-
-def test_current_shows_paths_data_and_the_pointer(orchestrate, cli, pointer, tmp_path):
-    published = orchestrate().out
-
-    assert cli("current").out == published
-    assert cli("current", "extract").out == published.splitlines()[0] + "\n"
-    shown = cli("current", "filter-expiring", "-o", "-").out
-    assert shown == Path(published.splitlines()[1]).read_text()
-    assert cli("current", "--json").document == json.loads(pointer.read_text())
-    cli("current", "state-counts", "-o", "copy.csv")
-    assert (tmp_path / "copy.csv").read_text() == Path(published.splitlines()[2]).read_text()
 
 
 def test_a_run_that_finds_nothing_to_do_tells_what_could_not_be_told_before(
