@@ -14,10 +14,10 @@ def pointer(tmp_path) -> Path:
 
 
 @pytest.fixture
-def failed(orchestrate, performed):
+def failed(orchestrate, step_spy):
     """A root whose last run failed, after one that published."""
     good = orchestrate("--json").document["run_id"]
-    performed.failing["Curate"] = ServiceFailed("the disk is full", "free space")
+    step_spy.failing["Curate"] = ServiceFailed("the disk is full", "free space")
     assert orchestrate("--force").code == 4
     return good
 

@@ -3,10 +3,10 @@
 import pytest
 from moto.sns.models import sns_backends
 
-from tests.support.athena_site import BUCKET, ROOT
+from tests.support.athena_root import BUCKET, ROOT
 from tests.support.doctor import ON_ATHENA, calls
 
-pytest_plugins = ["tests.support.athena_site"]
+pytest_plugins = ["tests.support.athena_root"]
 
 
 ALARMS = "arn:aws:sns:us-east-1:123456789012:alarms"
@@ -80,6 +80,7 @@ def test_a_failed_check_says_how_to_mend_it(site, examined, name):
     assert fix in told
 
 
+@pytest.mark.pitfall(47)
 def test_a_region_is_needed(examined, monkeypatch):
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION")

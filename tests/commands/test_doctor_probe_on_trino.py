@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.athena_site import BUCKET
+from tests.support.athena_root import BUCKET
 from tests.support.doctor import assert_all_holds
 
 

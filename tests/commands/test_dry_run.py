@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import AS_OF, tree
 from tests.local_aws import local_aws
-from tests.support.aws_runs import hasten
+from tests.support.aws_root import shorten_pauses
 
 
 @pytest.mark.parametrize("command", ["sql", "filter-expiring", "orchestrate"])
@@ -59,7 +59,7 @@ def test_the_queries_of_athena_are_those_that_a_run_asks(cli, examples, monkeypa
     with local_aws() as aws:
         for name, value in aws.environment.items():
             monkeypatch.setenv(name, value)
-        hasten(monkeypatch)
+        shorten_pauses(monkeypatch)
         aws.client("s3").create_bucket(Bucket="rehearsed")
         outcome = cli(stage, *given, "--json")
         assert outcome.code == 0, outcome.err

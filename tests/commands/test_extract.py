@@ -53,6 +53,7 @@ def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, rig, examples,
     ]
 
 
+@pytest.mark.pitfall(57)
 @pytest.mark.every_engine
 def test_values_of_rejected_lines_stay_in_the_quarantine(cli, rig, tmp_path):
     secret = '{"facility_id": "", "facility_name": "SECRET", "employee_count": "SECRET"}\nSECRET\n'

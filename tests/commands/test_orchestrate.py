@@ -112,6 +112,7 @@ def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
     }
 
 
+@pytest.mark.pitfall(42)
 @pytest.mark.parametrize("step", ["compute.account", "compute.Writer", "release.publish_outputs"])
 def test_a_failure_at_any_step_leaves_production_as_it_was(
     orchestrate, pointer, tmp_path, monkeypatch, step

@@ -56,10 +56,11 @@ def test_a_run_that_is_not_there_is_said_in_one_line(cli, run):
     assert "healthpipe runs list" in outcome.err
 
 
-def test_the_records_of_runs_hold_no_values_of_records(cli, tmp_path, performed):
+@pytest.mark.pitfall(57)
+def test_the_records_of_runs_hold_no_values_of_records(cli, tmp_path, step_spy):
     (tmp_path / "in.jsonl").write_text('{"facility_id": "SECRET", "facility_name": "SECRET"}\n')
     cli("orchestrate", "in.jsonl")
-    performed.failing["Audit"] = KeyError("SECRET")
+    step_spy.failing["Audit"] = KeyError("SECRET")
     outcome = cli("orchestrate", "in.jsonl", "--force")
     assert "SECRET" not in outcome.err
     for path in tmp_path.glob("data/runs/**/*.json"):

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from tests.conftest import AS_OF, tree
-from tests.support.production import run_id, write
+from tests.support.published_runs import run_id, write
 
 
 def test_the_command_tells_first_and_removes_then(cli, examples):

@@ -56,6 +56,7 @@ def test_status_names_who_is_at_work(cli, orchestrate):
     assert "at work" not in cli("status").out
 
 
+@pytest.mark.pitfall(55)
 @pytest.mark.parametrize(
     ("hours", "age", "code"),
     [(25, "26h", 0), (27, "26h", 3), (27, "2d", 0), (2, "90m", 3), (1, "90m", 0)],

@@ -18,7 +18,7 @@ from healthpipe.stages import segments
 from healthpipe.storage import local
 from healthpipe.storage.layout import open_root
 from tests.conftest import tree
-from tests.support.production import below, finished, publish_run, require_whole, run_id, write
+from tests.support.published_runs import below, finished, publish_run, require_whole, run_id, write
 
 TODAY = datetime.date(2026, 3, 31)
 DAYS = 30

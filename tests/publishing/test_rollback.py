@@ -17,7 +17,7 @@ from healthpipe.publishing.publish import rollback
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage
-from tests.support.production import publish_run, require_whole, run_id, write
+from tests.support.published_runs import publish_run, require_whole, run_id, write
 
 A, B, C = (run_id("2026-02-15", number) for number in (1, 2, 3))
 

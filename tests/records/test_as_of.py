@@ -51,6 +51,7 @@ def test_every_day_as_yyyy_mm_dd_is_a_day(date):
     assert parse_day("--as-of", text) == date
 
 
+@pytest.mark.pitfall(21)
 @pytest.mark.parametrize(
     ("instant", "today"),
     [
@@ -78,6 +79,7 @@ def test_today_is_the_utc_date_wherever_the_machine_is(instant, today, zone, mon
     assert chosen == StageOptions(day(today), Window(day(today), day(today)))
 
 
+@pytest.mark.pitfall(21)
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
 def test_the_local_time_zone_moves_neither_the_window_nor_today(tmp_path, zone):
     """Of these two zones one at least is always on another day than UTC."""

@@ -59,6 +59,7 @@ def test_a_file_is_plain_or_gzip_by_its_content(name, content, is_landed, compre
     assert (tmp_path / name).read_bytes() == content
 
 
+@pytest.mark.pitfall(1)
 @pytest.mark.parametrize(
     "content", [b"x" * 60_000_000, (b"x" * 999 + b"\n") * 60_000], ids=["a line", "lines"]
 )
@@ -75,6 +76,7 @@ def test_a_packed_file_is_not_held_in_memory(tmp_path, content):
     assert peak < size / 2
 
 
+@pytest.mark.pitfall(13)
 @pytest.mark.every_engine
 def test_nothing_of_a_gzip_cut_off_is_used_and_the_file_beside_it_is(result, tmp_path):
     whole = write_records(

@@ -62,6 +62,7 @@ class Endless(io.RawIOBase):
         return found
 
 
+@pytest.mark.pitfall(1)
 def test_an_array_is_streamed_in_constant_memory(tmp_path):
     tracemalloc.start()
     _, records = records_in(lambda: JsonSplitter(Endless(100_000), tmp_path / "spill"))

@@ -7,6 +7,7 @@ import pytest
 from tests.support.records import LATER, csv_rows, facility, write_records
 
 
+@pytest.mark.pitfall(23, 24, 25)
 @pytest.mark.every_engine
 def test_lists_neither_multiply_nor_drop_facilities(result, tmp_path):
     lab = {"lab_name": "L", "certifications": ["CLIA", "CAP"]}
@@ -31,6 +32,7 @@ def test_lists_neither_multiply_nor_drop_facilities(result, tmp_path):
     ]
 
 
+@pytest.mark.pitfall(31)
 def test_more_than_a_hundred_states_and_folders_are_counted(published, tmp_path):
     for number in range(150):
         day = datetime.date(2025, 6, 1) + datetime.timedelta(days=number)

@@ -84,6 +84,7 @@ def test_negative_days_stay_numbers_for_a_spreadsheet(cli, examples):
     assert days == sorted(days)
 
 
+@pytest.mark.pitfall(53)
 @pytest.mark.every_engine
 def test_null_in_csv_is_not_a_text_that_looks_like_it(cli, tmp_path):
     names = ["NULL", "null", "None", "NaN", '""', "\\N", None]

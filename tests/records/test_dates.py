@@ -13,6 +13,7 @@ NO_DATES = [
 ]  # fmt: skip
 
 
+@pytest.mark.pitfall(16, 17, 18)
 @pytest.mark.every_engine
 def test_what_is_no_date_is_never_valid_never_expired_and_never_due(result, tmp_path):
     write_records(
@@ -26,6 +27,7 @@ def test_what_is_no_date_is_never_valid_never_expired_and_never_due(result, tmp_
     assert found.issues == {"accreditation_date_invalid": 20}
 
 
+@pytest.mark.pitfall(15)
 @pytest.mark.every_engine
 def test_a_bad_date_sets_aside_itself_and_not_the_good_ones_beside_it(result, tmp_path):
     write_records(

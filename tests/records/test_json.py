@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import AS_OF
-from tests.support.odd_values import BROKEN_LINES
+from tests.support.edge_case_values import BROKEN_LINES
 from tests.support.records import GONE, LATER, write_records
 from tests.support.shapes import ONE, check_lines, ingest_file, landed_lines
 
@@ -43,6 +43,7 @@ def test_a_broken_line_above_others_is_a_line(line):
     check_lines(line + b"\n" + ONE)
 
 
+@pytest.mark.pitfall(14)
 @pytest.mark.every_engine
 def test_keys_are_the_same_only_in_the_same_case(result, tmp_path):
     both = {"FACILITY_ID": "no", "facility_name": "yes", "Facility_Name": "no", "Services": [1]}

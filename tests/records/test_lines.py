@@ -115,6 +115,7 @@ class Counted(io.RawIOBase):
         return len(content)
 
 
+@pytest.mark.pitfall(1)
 def test_a_line_of_several_gigabytes_is_passed_on_and_never_held():
     stream, kept = ingest_content.pieces(EndlessLine(3000)), Counted()
 
@@ -140,6 +141,7 @@ BAD_LINES = [
 ]
 
 
+@pytest.mark.pitfall(3, 9, 11)
 @pytest.mark.every_engine
 def test_a_bad_line_costs_itself_and_no_good_line_beside_it(result, tmp_path):
     good = [facility(f"G{number}") for number in range(10)]
@@ -180,6 +182,7 @@ def test_only_the_first_of_two_byte_order_marks_is_none_of_the_line(result, tmp_
     assert mark + line in [kept for _, _, kept, _ in found.rejects]
 
 
+@pytest.mark.pitfall(9)
 @pytest.mark.every_engine
 def test_a_blank_line_in_a_gzip_is_no_reject(result, tmp_path):
     write_records(tmp_path / "in.jsonl.gz", "", facility("F1"), " \t", "", facility("F2"), "\r", "")

@@ -6,6 +6,7 @@ from tests.conftest import AS_OF
 from tests.support.records import LATER, facility, parquet_rows, write_records
 
 
+@pytest.mark.pitfall(8)
 @pytest.mark.every_engine
 def test_what_is_no_list_where_one_belongs_is_an_empty_list_and_an_issue(result, tmp_path):
     for number, value in enumerate([None, 5, "[]", True, {"a": 1}]):
@@ -21,6 +22,7 @@ def test_what_is_no_list_where_one_belongs_is_an_empty_list_and_an_issue(result,
     assert result("filter-expiring", "in", "--include-expired").rows == []
 
 
+@pytest.mark.pitfall(8)
 @pytest.mark.every_engine
 def test_what_is_no_object_in_a_list_of_them_is_skipped(result, tmp_path):
     odd = [None, 5, "2026-03-01", [{"valid_until": LATER}]]
@@ -33,6 +35,7 @@ def test_what_is_no_object_in_a_list_of_them_is_skipped(result, tmp_path):
     assert found.issues == {"accreditation_invalid": 4}
 
 
+@pytest.mark.pitfall(12)
 @pytest.mark.every_engine
 def test_types_do_not_hang_on_the_first_lines(cli, tmp_path):
     many = (facility(f"{number:06}", employee_count=5) for number in range(21_000))

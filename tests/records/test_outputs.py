@@ -14,6 +14,7 @@ from tests.conftest import AS_OF, tree
 from tests.support.records import LATER, as_line, csv_rows, facility, parquet_rows, write_records
 
 
+@pytest.mark.pitfall(41, 48)
 def test_a_failing_run_leaves_the_output_of_the_last_one(cli, tmp_path):
     write_records(tmp_path / "in.jsonl", facility("F1", LATER))
     cli("filter-expiring", "in.jsonl", "--as-of", AS_OF, "-o", "out.ndjson")
@@ -26,6 +27,7 @@ def test_a_failing_run_leaves_the_output_of_the_last_one(cli, tmp_path):
     assert (tmp_path / "out.ndjson").read_bytes() == before
 
 
+@pytest.mark.pitfall(51)
 @pytest.mark.parametrize(
     "call",
     [
@@ -59,6 +61,7 @@ def test_what_cannot_be_written_whole_is_not_there_under_its_name(tmp_path, call
     assert "current.json" not in left
 
 
+@pytest.mark.pitfall(49)
 @pytest.mark.every_engine
 @pytest.mark.parametrize("fmt", ["parquet", "json"])
 def test_rows_of_yesterday_do_not_stay_beside_those_of_today(cli, tmp_path, fmt):
@@ -74,6 +77,7 @@ def test_rows_of_yesterday_do_not_stay_beside_those_of_today(cli, tmp_path, fmt)
     assert found == [("F9",)]
 
 
+@pytest.mark.pitfall(49)
 @pytest.mark.every_engine
 def test_published_results_hold_the_rows_of_their_run_alone(published, tmp_path):
     write_records(tmp_path / "in.jsonl", facility("F1", LATER), facility("F2", LATER, state="NV"))
@@ -87,6 +91,7 @@ def test_published_results_hold_the_rows_of_their_run_alone(published, tmp_path)
     assert csv_rows(files["state-counts.csv"].read_text()) == [["TX", "1", "1", "0", "1"]]
 
 
+@pytest.mark.pitfall(50)
 @pytest.mark.every_engine
 def test_results_without_rows_are_published_as_files_of_their_format(published, tmp_path):
     write_records(tmp_path / "in.jsonl", facility("F1", LATER, snapshot_date="2026-01-05"))
@@ -111,6 +116,7 @@ def test_results_without_rows_are_published_as_files_of_their_format(published, 
     assert json.loads(files["state-counts.json"].read_bytes())["rows"] == []
 
 
+@pytest.mark.pitfall(50)
 @pytest.mark.every_engine
 def test_a_result_without_rows_is_neither_a_blank_line_nor_a_row_of_nulls(cli, tmp_path):
     write_records(tmp_path / "in.jsonl", facility("F1"))
@@ -132,6 +138,7 @@ def test_a_result_without_rows_is_neither_a_blank_line_nor_a_row_of_nulls(cli, t
     ]
 
 
+@pytest.mark.pitfall(54)
 @pytest.mark.parametrize("more", [(), ("--annotate",)], ids=["as it came", "annotated"])
 def test_a_file_is_what_its_suffix_promises(cli, tmp_path, more):
     """Whatever text is in it: quotes, commas, escaped and odd line ends."""

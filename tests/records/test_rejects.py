@@ -7,6 +7,7 @@ from tests.support.records import facility, write_records
 from tests.support.shapes import ONE, TWO
 
 
+@pytest.mark.pitfall(4)
 @pytest.mark.sample
 @pytest.mark.every_engine
 def test_a_reject_keeps_its_bytes_and_all_its_reasons(result, tmp_path):

@@ -66,6 +66,7 @@ FORMS = {
 }
 
 
+@pytest.mark.pitfall(5, 6, 7)
 @pytest.mark.every_engine
 @pytest.mark.parametrize("form", FORMS)
 def test_records_count_as_records_in_whatever_form_they_come(result, tmp_path, form):

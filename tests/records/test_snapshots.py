@@ -59,6 +59,7 @@ def test_the_nearest_dated_folder_gives_the_snapshot_date(name, date, tmp_path):
     assert find_sources(tmp_path, file.uri).files[0].folder_date == file.folder_date
 
 
+@pytest.mark.pitfall(27)
 @pytest.mark.every_engine
 def test_which_of_several_records_wins_is_decided(result, tmp_path):
     def named(name, facility_name, day=None):

@@ -135,6 +135,7 @@ def test_a_file_that_is_read_is_not_listed_as_skipped(tmp_path):
     assert find_sources(tmp_path, tmp_path / "in", tmp_path / "in" / "b.log").skipped == ()
 
 
+@pytest.mark.pitfall(2)
 def test_a_listing_and_a_result_of_more_than_a_thousand_are_whole(cli, tmp_path):
     for number in range(1500):
         write_records(
@@ -156,6 +157,7 @@ def test_a_listing_and_a_result_of_more_than_a_thousand_are_whole(cli, tmp_path)
     ]
 
 
+@pytest.mark.pitfall(28)
 def test_a_late_file_is_read_and_an_early_one_is_not_frozen_in(published, tmp_path):
     early = tmp_path / "data" / "raw" / "2026-01-05"
     write_records(early / "a.jsonl", facility("F1", facility_name="before"), facility("F2"))
@@ -169,6 +171,7 @@ def test_a_late_file_is_read_and_an_early_one_is_not_frozen_in(published, tmp_pa
     assert [row[:2] for row in now] == [("F1", "mended"), ("F3", "x"), ("F4", "x")]
 
 
+@pytest.mark.pitfall(29)
 @pytest.mark.parametrize("source", ["data", "."])
 def test_results_are_never_read_back_as_input(cli, published, tmp_path, source):
     write_records(tmp_path / "data" / "raw" / "2026-01-05" / "a.jsonl", facility("F1", LATER))
@@ -181,6 +184,7 @@ def test_results_are_never_read_back_as_input(cli, published, tmp_path, source):
     assert (document["input"]["files"], document["records"]["lines"]) == (1, 1)
 
 
+@pytest.mark.pitfall(52)
 @pytest.mark.every_engine
 def test_files_of_one_name_in_several_folders_all_count(result, tmp_path):
     bad = b"no record"

@@ -6,6 +6,7 @@ from healthpipe.contract import CONSTANTS, STATES
 from tests.support.records import LATER, facility, write_records
 
 
+@pytest.mark.pitfall(26)
 @pytest.mark.every_engine
 def test_a_facility_without_a_state_counts_and_a_line_without_an_id_is_a_reject(result, tmp_path):
     states = [None, "", " ", ["CA"], "ca", "California", "??"]

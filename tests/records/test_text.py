@@ -8,6 +8,7 @@ from tests.support.patterns import without_in_duckdb, without_in_python
 from tests.support.records import LATER, csv_rows, facility, write_records
 
 
+@pytest.mark.pitfall(12)
 @pytest.mark.every_engine
 def test_an_id_stays_the_text_that_it_was(result, tmp_path):
     names = ["007", "7", "1e5", "0x1F", "true", "12.50", "2026-01-05", "1_000", "null", "NaN"]
@@ -24,6 +25,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.pitfall(30)
 @pytest.mark.sample
 @pytest.mark.every_engine
 def test_sql_in_names_ids_and_states_is_nothing_but_text(cli, rig, tmp_path):

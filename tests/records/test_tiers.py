@@ -9,6 +9,7 @@ from tests.conftest import AS_OF
 from tests.support.records import facility, write_records
 
 
+@pytest.mark.pitfall(19, 20)
 @pytest.mark.every_engine
 def test_due_today_is_critical_and_long_expired_is_not(result, tmp_path):
     write_records(tmp_path / "in.jsonl", facility("F1", "2019-12-31", "2026-02-14", "2026-02-15"))

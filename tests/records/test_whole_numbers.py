@@ -7,6 +7,7 @@ from tests.support.patterns import matches_in_duckdb, matches_in_python
 from tests.support.records import facility, write_records
 
 
+@pytest.mark.pitfall(16)
 @pytest.mark.every_engine
 def test_what_is_no_number_where_one_belongs_fails_nothing(result, tmp_path):
     counts = ["many", "12.5", 12.5, "-3", -3, "1,200", "", None, [5], 10**18, "9" * 19, " 12 ", 7]

@@ -83,6 +83,7 @@ def test_a_window_in_both_units_or_out_of_range_is_refused(ahead):
         options_from_words("2025-08-31", ahead)
 
 
+@pytest.mark.pitfall(22)
 @pytest.mark.every_engine
 @pytest.mark.parametrize(
     ("as_of", "last", "next_day"),

@@ -4,7 +4,7 @@ import json
 
 from healthpipe.doctor import probe
 from tests.local_aws import LocalAws
-from tests.support.athena_site import BUCKET, ROOT
+from tests.support.athena_root import BUCKET, ROOT
 
 ON_ATHENA = ("--root", ROOT, "--engine", "athena")
 
@@ -15,6 +15,7 @@ def calls(site) -> list[str]:
 
 
 def assert_nothing_is_left(aws: LocalAws, reports: int) -> None:
+    """Check that a probe leaves its reports, and no query, table or object."""
     assert aws.running_queries() == []
     assert aws.client("glue").get_tables(DatabaseName="healthpipe")["TableList"] == []
     found = aws.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
@@ -23,6 +24,7 @@ def assert_nothing_is_left(aws: LocalAws, reports: int) -> None:
 
 
 def assert_all_holds(cli, aws: LocalAws) -> None:
+    """Probe, and check that every fact holds, is reported and paid for."""
     outcome = cli("doctor", *ON_ATHENA, "--probe", "--json")
     assert outcome.code == 0, outcome.err
     told = outcome.document["probe"]

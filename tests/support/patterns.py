@@ -1,4 +1,4 @@
-"""Patterns of the SQL, tried in Python and in DuckDB."""
+"""The regular expressions of the SQL, tried in Python and in DuckDB."""
 
 import re
 
@@ -6,6 +6,7 @@ import duckdb
 
 
 def in_duckdb(query, *values):
+    """The first row of a query in DuckDB."""
     with duckdb.connect() as connection:
         return connection.execute(query, values).fetchone()
 

@@ -1,4 +1,4 @@
-"""Records and files for the tests of a rule, and what a stage makes of them."""
+"""Records and files for the tests of a rule, and the rows that a stage makes of them."""
 
 import csv
 import gzip
@@ -20,13 +20,14 @@ def facility(name, *dates, state="CA", **fields) -> dict:
 
 
 def as_line(record: dict | str | bytes) -> bytes:
+    """A record as bytes without a line ending; text and bytes stay as they are."""
     if isinstance(record, dict):
         record = json.dumps(record, ensure_ascii=False)
     return record if isinstance(record, bytes) else record.encode()
 
 
 def write_records(path: str | Path, *records: dict | str | bytes) -> Path:
-    """A file of these lines, gzip if its name says so."""
+    """Write records and raw lines to a file, compressed if its name ends in .gz."""
     content = b"".join(as_line(record) + b"\n" for record in records)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,17 +36,19 @@ def write_records(path: str | Path, *records: dict | str | bytes) -> Path:
 
 
 def csv_rows(content: str) -> list[list[str]]:
+    """The rows of a CSV without its header."""
     return list(csv.reader(io.StringIO(content, newline=""), strict=True))[1:]
 
 
 def parquet_rows(path: str | Path) -> list[tuple]:
+    """The rows of a Parquet file."""
     with duckdb.connect() as connection:
         return connection.execute("from read_parquet($1)", [str(path)]).fetchall()
 
 
 @dataclass
 class StageResult:
-    """The rows of a result as CSV, and what its run says of its lines and keeps of the rejected."""
+    """The rows of a result as CSV, with its run's counts, issues and rejects."""
 
     rows: list[list[str]]
     records: dict[str, int]

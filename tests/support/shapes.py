@@ -1,4 +1,4 @@
-"""Files of every shape, and the lines that they come to."""
+"""Files of every shape, with the lines that each comes to."""
 
 import base64
 import tempfile
@@ -79,6 +79,7 @@ SHAPES = {
 
 
 def ingest_file(folder: Path, name: str, content: bytes) -> InputFile:
+    """Ingest a file of this content; returns its entry in the manifest."""
     (folder / name).write_bytes(content)
     found = find_files([str(folder / name)], Root(str(folder / "root")))
     return (
@@ -103,6 +104,7 @@ def landed_lines(file: InputFile, content: bytes) -> list[bytes] | None:
 
 
 def check_lines(content: bytes) -> None:
+    """Compare the lines that ingest makes of a file with the oracle's."""
     with tempfile.TemporaryDirectory() as folder:
         found = landed_lines(ingest_file(Path(folder), "in.json", content), content)
     assert ("file_not_json" if found is None else found) == lines_of(content)

@@ -29,12 +29,12 @@ def live(tmp_path):
         ("Publish", ["Audit", "Publish"]),
     ],
 )
-def test_a_retry_does_only_what_is_missing(cli, orchestrate, performed, tmp_path, failed, again):
-    performed.failing[failed] = FULL
+def test_a_retry_does_only_what_is_missing(cli, orchestrate, step_spy, tmp_path, failed, again):
+    step_spy.failing[failed] = FULL
     assert orchestrate().code == 4
     assert live(tmp_path) is None
-    performed.failing.clear()
-    performed.names.clear()
+    step_spy.failing.clear()
+    step_spy.names.clear()
 
     outcome = cli("runs", "retry", "--json")
 
@@ -42,29 +42,29 @@ def test_a_retry_does_only_what_is_missing(cli, orchestrate, performed, tmp_path
     document = outcome.document
     assert live(tmp_path)["run_id"] == document["run_id"]
     # A branch that fails stops the others, which then have to be done again, too.
-    not_again = [name for name in performed.names if name not in STAGES or name in again]
+    not_again = [name for name in step_spy.names if name not in STAGES or name in again]
     assert not_again[: len(again)] == again
     if failed in ("Audit", "Publish"):
-        assert not set(performed.names) & STAGES
+        assert not set(step_spy.names) & STAGES
     assert {step["status"] for step in document["steps"]} == {"succeeded"}
     tries = {step["name"]: step["attempt"] for step in document["steps"]}
     assert tries[failed] == 5, "one, three retries of the workflow, and this one"
 
 
-def test_a_retry_of_a_run_that_succeeded_says_so(cli, orchestrate, performed):
+def test_a_retry_of_a_run_that_succeeded_says_so(cli, orchestrate, step_spy):
     run = orchestrate("--json").document["run_id"]
-    performed.names.clear()
+    step_spy.names.clear()
     outcome = cli("runs", "retry", run)
-    assert (outcome.code, outcome.out, performed.names) == (0, "", [])
+    assert (outcome.code, outcome.out, step_spy.names) == (0, "", [])
     assert "has succeeded" in outcome.err
 
 
 @pytest.fixture
-def failed_run(orchestrate, performed):
-    performed.failing["Extract"] = FULL
+def failed_run(orchestrate, step_spy):
+    step_spy.failing["Extract"] = FULL
     run = orchestrate("--json")
     assert run.code == 4
-    performed.failing.clear()
+    step_spy.failing.clear()
 
 
 def refused(outcome):
@@ -137,16 +137,16 @@ def test_a_gate_that_failed_is_passed_by_a_retry_that_accepts_the_drop(
     assert levels["facilities"] == "accepted"
 
 
-def test_all_equal_to_the_live_run_is_nothing_to_do(orchestrate, performed, tmp_path):
+def test_all_equal_to_the_live_run_is_nothing_to_do(orchestrate, step_spy, tmp_path):
     first = orchestrate("--json").document
-    performed.names.clear()
+    step_spy.names.clear()
     before = live(tmp_path)
 
     outcome = orchestrate("--json")
 
     assert (outcome.code, outcome.document["status"]) == (0, "unchanged")
     assert "nothing to do" in outcome.err
-    assert performed.names == ["Ingest", "AlertExpiring", "NotifySuccess", "Finish"]
+    assert step_spy.names == ["Ingest", "AlertExpiring", "NotifySuccess", "Finish"]
     assert live(tmp_path) == before == outcome.document["production"]
     assert outcome.document["records"] == first["records"]
     assert orchestrate().out == "".join(f"data/{file['path']}\n" for file in before["files"])
@@ -200,13 +200,13 @@ def test_what_keeps_too_many_published_runs_is_removed(orchestrate, tmp_path):
     assert live(tmp_path)["run_id"] in {path.name for path in folders}
 
 
-def test_the_lock_is_free_after_every_end(orchestrate, performed, tmp_path):
+def test_the_lock_is_free_after_every_end(orchestrate, step_spy, tmp_path):
     from healthpipe.runs.locks import RootLock
 
     for failing in ([], ["Ingest"], ["Publish"], ["Cleanup"], ["Finish"], ["NotifyFailure"]):
-        performed.failing.update(dict.fromkeys(failing, FULL))
+        step_spy.failing.update(dict.fromkeys(failing, FULL))
         orchestrate("--force")
-        performed.failing.clear()
+        step_spy.failing.clear()
         assert RootLock.of(Root("data")).holder() is None
 
 

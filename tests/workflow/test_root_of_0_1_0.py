@@ -131,11 +131,11 @@ def test_what_it_rejected_is_counted_and_shown(cli):
     )
 
 
-def test_the_failed_run_is_resumed_at_the_step_that_failed(cli, performed):
+def test_the_failed_run_is_resumed_at_the_step_that_failed(cli, step_spy):
     outcome = cli("runs", "retry", "--accept-drop")
 
     assert (outcome.code, outcome.out) == (0, published(FAILED))
-    assert performed.names == ["Audit", "Publish", "AlertExpiring", "NotifySuccess", "Finish"]
+    assert step_spy.names == ["Audit", "Publish", "AlertExpiring", "NotifySuccess", "Finish"]
     assert RECOVERED in outcome.err
     assert csv_rows(cli("current", "state-counts", "-o", "-").out) == [["TX", "1", "1", "30", "1"]]
     shown = cli("runs", "show", FAILED).out

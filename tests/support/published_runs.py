@@ -51,7 +51,7 @@ def publish_run(root: Root, run: str) -> dict:
 
 
 def require_whole(root: Root) -> None:
-    """Everything that the pointer names is there, with the bytes that it tells."""
+    """Check that every file that the pointer names is there with its bytes."""
     live = json.loads(Path(root.pointer).read_text())
     assert live["files"]
     for file in live["files"]:
@@ -63,6 +63,6 @@ def require_whole(root: Root) -> None:
 
 
 def below(folder: str) -> list[str]:
-    """The names of what is directly in a folder."""
+    """The names of what lies directly in a folder."""
     path = Path(folder)
     return sorted(p.name for p in path.iterdir()) if path.exists() else []

@@ -1,4 +1,4 @@
-"""A bucket for the commands and the processes that a test starts."""
+"""A bucket on the local S3, for commands in this process and in others."""
 
 import os
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Bucket:
 
 @pytest.fixture
 def s3_bucket(s3, monkeypatch):
-    """A bucket, which healthpipe reaches by the environment that boto3 knows."""
+    """An empty bucket that boto3's usual environment variables lead to."""
     monkeypatch.setenv("AWS_REGION", REGION)
     s3.create_bucket(Bucket="records")
     known = {k: v for k, v in os.environ.items() if k.startswith(("AWS_", "HEALTHPIPE_CACHE"))}

@@ -1,4 +1,4 @@
-"""Lines that parsers of JSON differ in: numbers, escapes, raw bytes, nesting and sizes."""
+"""JSON lines that parsers disagree on: numbers, escapes, raw bytes, nesting and sizes."""
 
 import json
 
@@ -44,6 +44,7 @@ def _record(name: str, field: str, value: str) -> bytes:
 
 
 def _of_values() -> list[bytes]:
+    """Each value alone, in every field, and nested in the lists of a record."""
     lines = []
     for number, value in enumerate(VALUES):
         lines.append(value.encode())
@@ -56,6 +57,7 @@ def _of_values() -> list[bytes]:
 
 
 def _of_bytes() -> list[bytes]:
+    """Raw bytes before, after and inside a record."""
     lines = []
     for number, raw in enumerate(BYTES):
         record = b'{"facility_id":"B%d","facility_name":"a"}' % number
@@ -73,6 +75,7 @@ def _of_bytes() -> list[bytes]:
 
 
 def _of_depths() -> list[bytes]:
+    """Nesting around the limits, open and closed, in text and in values."""
     lines = []
     for depth in DEPTHS:
         for number, (begin, end) in enumerate(BRACKETS):
@@ -93,6 +96,7 @@ def _of_depths() -> list[bytes]:
 
 
 def _of_sizes() -> list[bytes]:
+    """Long keys, numbers and texts, and lines around the largest size."""
     lines = [
         b'{"facility_id":"K1","' + b"k" * 40_000 + b'":1}',
         b'{"facility_id":"K2","x":' + b"1" * 200_000 + b"}",
@@ -106,4 +110,10 @@ def _of_sizes() -> list[bytes]:
     return lines
 
 
-ODD_LINES = [b'{"facility_id":"first"}', *_of_values(), *_of_bytes(), *_of_depths(), *_of_sizes()]
+EDGE_CASE_LINES = [
+    b'{"facility_id":"first"}',
+    *_of_values(),
+    *_of_bytes(),
+    *_of_depths(),
+    *_of_sizes(),
+]

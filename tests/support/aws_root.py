@@ -1,4 +1,4 @@
-"""Commands on a root in a local AWS that may fail, and what they must leave behind."""
+"""A root in a bucket of the local AWS, commands on it, and checks of what they leave behind."""
 
 import json
 import os
@@ -38,9 +38,9 @@ LATE = facility("f-late", "NY", "2030-01-01")
 
 
 @dataclass
-class Place:
-    """A root in a bucket of the local AWS. One raw file holds a facility whose accreditation
-    expires within six months and one whose does not.
+class AwsRoot:
+    """A root in a bucket of the local AWS, with one raw file of two facilities: the
+    accreditation of one expires within six months, that of the other does not.
     """
 
     aws: LocalAws
@@ -53,7 +53,7 @@ class Place:
         self.put(RAW, SOON + LATE)
 
     def run(self, *words: str) -> Outcome:
-        """A command on this root."""
+        """Run a command on this root."""
         return self.cli(*words, "--root", ROOT)
 
     def orchestrate(self, *more: str, as_of: str = AS_OF) -> Outcome:
@@ -81,13 +81,13 @@ class Place:
 
     @property
     def live(self) -> dict[str, Any]:
-        """What the pointer names; nothing before the first run."""
+        """The document current.json, empty before the first run."""
         found = "production/current.json" in self.keys("production/")
         return self.json("production/current.json") if found else {}
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The records of all runs, the oldest first."""
+        """The records of all runs, oldest first."""
         keys = [key for key in self.keys("runs/") if key.endswith("/run.json")]
         return sorted(map(self.json, keys), key=lambda record: record["started_at"])
 
@@ -97,18 +97,18 @@ class Place:
         return self.get(path)
 
     def tables(self) -> list[str]:
-        """The names of the tables that are there."""
+        """The names of all tables in Glue."""
         known = [each["Name"] for each in self.glue.get_databases()["DatabaseList"]]
         if DATABASE not in known:
             return []
         return [each["Name"] for each in self.glue.get_tables(DatabaseName=DATABASE)["TableList"]]
 
     def tables_of_runs(self) -> list[str]:
-        """Those that only a run at work needs."""
+        """The names of the tables that only a running run needs."""
         return [name for name in self.tables() if name.startswith(("raw_", "facilities_2"))]
 
     def require_published(self, outcome: Outcome, expiring: bytes = SOON) -> dict[str, Any]:
-        """A run succeeded and is live with exactly these expiring records; its record."""
+        """Check that a run succeeded and is live with these expiring records; its record."""
         assert outcome.code == 0, outcome.err
         require_clean(self)
         record = self.records[-1]
@@ -117,12 +117,12 @@ class Place:
         return record
 
     def states(self) -> Counter[str]:
-        """How the queries ended."""
+        """How many queries ended in each state."""
         return Counter(query["Status"]["State"] for query in self.aws.queries())
 
 
-def require_clean(place: Place) -> None:
-    """No query runs, and no table, temporary object or lease of a run is left."""
+def require_clean(place: AwsRoot) -> None:
+    """Check that no query runs and no table, temporary object or lease of a run is left."""
     assert place.aws.running_queries() == []
     assert not place.tables_of_runs(), place.tables()
     keys = place.keys()
@@ -137,17 +137,17 @@ def require_clean(place: Place) -> None:
     require_whole(place)
 
 
-def require_whole(place: Place) -> None:
-    """Nothing but what the pointer's history names lies in production, and that whole."""
+def require_whole(place: AwsRoot) -> None:
+    """Check that every file that the pointer names is there whole."""
     live = place.live
     for file in live.get("files", ()):
         head = place.s3.head_object(Bucket=BUCKET, Key=f"root/{file['path']}")
         assert head["ContentLength"] == file["bytes"], file["path"]
 
 
-def require_failed(place: Place, outcome: Outcome, code: int) -> dict[str, Any]:
-    """A run failed with an exit code, said so in one line, and left nothing half done; its
-    record.
+def require_failed(place: AwsRoot, outcome: Outcome, code: int) -> dict[str, Any]:
+    """Check that a run failed with an exit code and one line of error, with nothing half done;
+    its record.
     """
     assert outcome.code == code, (outcome.code, outcome.err)
     assert "Traceback" not in outcome.err
@@ -171,8 +171,8 @@ def running_aws():
 
 
 @pytest.fixture
-def reached(running_aws, monkeypatch, tmp_path):
-    """The local AWS, empty, as what boto3 finds; who waits for it waits for moments."""
+def empty_aws(running_aws, monkeypatch, tmp_path):
+    """The local AWS, emptied, as the only one that boto3 finds; pauses are short."""
     running_aws.reset()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -181,12 +181,12 @@ def reached(running_aws, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     # A client keeps count of what it tried again.
     monkeypatch.setattr(session, "_clients", {})
-    hasten(monkeypatch)
+    shorten_pauses(monkeypatch)
     return running_aws
 
 
-def hasten(monkeypatch) -> None:
-    """Make the pauses before another try short."""
+def shorten_pauses(monkeypatch) -> None:
+    """Shorten the pauses between polls and before retries."""
     monkeypatch.setattr(queries, "FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(queries, "LONGEST_WAIT_S", 0.05)
     monkeypatch.setattr(queries, "PAUSE_S", 0.01)
@@ -196,6 +196,6 @@ def hasten(monkeypatch) -> None:
 
 
 @pytest.fixture
-def place(reached, cli):
-    """A root that Athena computes over."""
-    return Place(reached, cli)
+def place(empty_aws, cli):
+    """A root that Athena computes on."""
+    return AwsRoot(empty_aws, cli)

@@ -1,4 +1,4 @@
-"""A workflow as section 7 of the design wants it: loops, catches, retries and all."""
+"""A workflow that keeps every rule of section 7 of the design: loops, catches and retries."""
 
 import copy
 from typing import Any
@@ -56,7 +56,7 @@ def branch(name: str) -> dict[str, Any]:
     return {"StartAt": name, "States": states | {f"{name}Done": {"Type": "Succeed"}}}
 
 
-def sound_pipeline() -> dict[str, Any]:
+def valid_pipeline() -> dict[str, Any]:
     cleaned = {"Catch": catch_to("Cleanup")}
     plain = {"TopicArn": "${Topic}", "Message": "A run failed."}
     told = {"MaxAttempts": 2, "MaxDelaySeconds": 60, "JitterStrategy": "FULL", "BackoffRate": 2}

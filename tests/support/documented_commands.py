@@ -1,4 +1,4 @@
-"""Documents whose commands are run and whose output is compared."""
+"""Run the commands that documents show, and compare their output with what is shown."""
 
 import os
 import re
@@ -23,13 +23,16 @@ CHANGING = {
 
 
 def blocks(document: str, language: str) -> list[str]:
-    """The blocks of that language in a document of the project."""
+    """The fenced blocks of a language in a document of the project."""
     text = (PROJECT / document).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
 
 
-def steady(text: str, known: list[str]) -> str:
-    """The text without what changes; `known` numbers the runs, and learns those that are new."""
+def normalized(text: str, known: list[str]) -> str:
+    """Replace run ids, times and folders by placeholders.
+
+    `known` numbers the run ids, and learns new ones.
+    """
     known.extend(dict.fromkeys(run for run in RUN_ID.findall(text) if run not in known))
     text = RUN_ID.sub(lambda match: f"<run {known.index(match[0]) + 1}>", text)
     for pattern, name in CHANGING.items():
@@ -38,7 +41,7 @@ def steady(text: str, known: list[str]) -> str:
 
 
 def run(command: str, folder: Path) -> str:
-    """What a command line prints, on both its outputs, in the order it does."""
+    """Run a command line with a shell, and return standard output and error as they came."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-c", command],
@@ -52,7 +55,7 @@ def run(command: str, folder: Path) -> str:
 
 
 def shown_and_printed(document: str, folder: Path) -> tuple[list[str], list[str]]:
-    """The console blocks of a document, as they are shown and as their commands print them now."""
+    """The console blocks of a document, as shown and as their commands print them now."""
     shown: list[str] = []
     printed: list[str] = []
     seen: list[str] = []
@@ -61,6 +64,6 @@ def shown_and_printed(document: str, folder: Path) -> tuple[list[str], list[str]
         for call in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = call.partition("\n")
             own = RUN_ID.sub(lambda match: runs[seen.index(match[0])], command)
-            shown.append(f"$ {steady(command, seen)}\n{steady(output, seen)}")
-            printed.append(f"$ {steady(own, runs)}\n{steady(run(own, folder), runs)}")
+            shown.append(f"$ {normalized(command, seen)}\n{normalized(output, seen)}")
+            printed.append(f"$ {normalized(own, runs)}\n{normalized(run(own, folder), runs)}")
     return shown, printed

@@ -1,4 +1,4 @@
-"""What a test runs on: an engine, its root, and where things lie on each kind of root."""
+"""The engine under test with its root: what a test runs commands on, whatever the engine."""
 
 import json
 import re
@@ -23,10 +23,11 @@ NUMBERS = count(1)
 
 
 @dataclass
-class Rig:
-    """An engine, the root that commands use unless told, and the folder for what is joined here.
+class EngineRig:
+    """The engine under test, its root, and a folder for local copies of results.
 
-    `aws` is the local AWS of an engine that computes there; without it the root is `./data`.
+    `aws` is the local AWS of a remote engine (Athena, Trino); without it the engine is DuckDB and
+    the root is `./data`.
     """
 
     name: str
@@ -44,11 +45,11 @@ class Rig:
 
     @property
     def is_remote(self) -> bool:
-        """Whether results are written elsewhere, in parts, in no order."""
+        """Whether the engine writes results to S3, in parts and in no order."""
         return self.aws is not None
 
     def root_in(self, folder: Path) -> Root:
-        """An empty root: elsewhere if the engine is, otherwise in an empty folder."""
+        """A new empty root: in the bucket of a remote engine, otherwise in a folder."""
         return Root(f"s3://{BUCKET}/root-{next(NUMBERS)}" if self.is_remote else f"{folder}/root")
 
     def named_root(self, name: str) -> str:
@@ -56,41 +57,41 @@ class Rig:
         return f"s3://{BUCKET}/{next(NUMBERS)}/{name}" if self.is_remote else name
 
     def put(self, name: str, content: bytes) -> None:
-        """A file of the root."""
+        """Write a file of the root."""
         self.root.storage.write(f"{self.root.uri}/{name}", content)
 
     def local(self, uri: str | Path) -> Path:
-        """A local file with the content of a URI."""
+        """A local copy of the file at a URI."""
         return self.root.storage.local_copies([str(uri)])[0]
 
     def kept(self, run_id: str, name: str) -> Path:
-        """A local copy of what a run keeps: run.json, rejects.parquet, balance.json."""
+        """A local copy of a file in a run's folder: run.json, rejects.parquet, balance.json."""
         return self.local(f"{self.root.run(run_id)}/{name}")
 
     def names(self, uri: str) -> set[str]:
-        """The files below a folder, by relative name."""
+        """The relative names of the files below a folder."""
         return {file.uri.removeprefix(f"{uri}/") for file in self.root.storage.list(uri)}
 
     def pointer(self) -> dict[str, Any] | None:
-        """The document of the live run, if there is one."""
+        """The document current.json, None before anything is published."""
         found = self.root.storage.read(self.root.pointer)
         return json.loads(found[0]) if found else None
 
     def published(self, pointer: dict[str, Any], root: Root | None = None) -> dict[str, Path]:
-        """The results that a pointer names, as local files by name."""
+        """Local copies of the files that a pointer names, by name, with parts joined."""
         uri = (root or self.root).uri
         paths = [file["path"] for file in pointer["files"]]
         return self.joined((path.rpartition("/")[2], f"{uri}/{path}") for path in paths)
 
     def joined(self, files: Iterable[tuple[str, str]]) -> dict[str, Path]:
-        """Files by name, given with their URIs, as local ones; parts of a result as one file."""
+        """Local copies of files given as name and URI, by name; parts of a result are joined."""
         found: dict[str, list[str]] = {}
         for name, uri in files:
             found.setdefault(PART.sub("", name), []).append(uri)
         return {name: self._whole(name, parts) for name, parts in found.items()}
 
     def in_order(self, value: Any) -> Any:
-        """A result of several rows without the order in which this engine need not give it."""
+        """A result whose rows are sorted where the engine does not guarantee their order."""
         if not self.is_remote:
             return value
         rows = value.splitlines(keepends=True) if isinstance(value, bytes) else value

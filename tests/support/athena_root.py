@@ -1,4 +1,4 @@
-"""An Athena engine at work over the local AWS of the tests, and the embedded engine beside it."""
+"""A root on a local Athena with an engine on it, beside the embedded engine."""
 
 import os
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ PLACE = f"{ROOT}/runs/{RUN_ID}/attempts"
 SQL = os.environ.get("HEALTHPIPE_TEST_SQL", "duckdb")
 
 
-class Notes:
-    """A journal that keeps the ids of queries, those that ended with their state."""
+class RecordedQueries:
+    """A query log in memory: ids of queries, their final states and the bytes scanned."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -47,13 +47,13 @@ class Notes:
 
 
 @dataclass
-class Site:
-    """A root in a bucket of the local AWS."""
+class AthenaRoot:
+    """A root in a bucket of the local AWS, with engines on it."""
 
     aws: LocalAws
     sql: str
     folder: Path
-    notes: Notes = field(default_factory=Notes)
+    notes: RecordedQueries = field(default_factory=RecordedQueries)
     settings: AthenaSettings = field(default_factory=AthenaSettings)
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class Site:
 
     @contextmanager
     def both(self) -> Iterator[list]:
-        """The engine and the embedded one."""
+        """The engine for Athena and the embedded one."""
         (self.folder / "duckdb").mkdir()
         with self.engine() as athena, open_embedded(self.folder / "duckdb") as embedded:
             yield [athena, embedded]
@@ -111,7 +111,7 @@ def running_aws():
 
 @pytest.fixture
 def site(running_aws, tmp_path, monkeypatch):
-    """An empty root; boto3 finds nothing else, and queries are looked at often."""
+    """An empty root that boto3 finds nothing beside; queries are polled often."""
     running_aws.reset()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -119,4 +119,4 @@ def site(running_aws, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(queries, "FIRST_WAIT_S", 0.02)
     monkeypatch.setattr(queries, "PAUSE_S", 0.01)
-    return Site(running_aws, SQL, tmp_path)
+    return AthenaRoot(running_aws, SQL, tmp_path)

@@ -1,4 +1,4 @@
-"""The steps of the workflow, watched, and made to fail or to pause."""
+"""Spies on the steps of the workflow: count them, make them fail or pause."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -7,11 +7,12 @@ from healthpipe.errors import OutOfTime
 from healthpipe.workflow.steps import catalog
 
 
-def watch_steps(monkeypatch) -> SimpleNamespace:
-    """`names` are those of the steps that are done, in order.
+def spy_on_steps(monkeypatch) -> SimpleNamespace:
+    """Replace each step of the workflow by a spy that calls it.
 
-    `failing` maps names to what these steps raise, `before` to what is called first; `pausing` to
-    how often they first run out of time, with something done each time.
+    Returns the spies' settings: `names` lists the steps that ran, in order; `failing` maps a name
+    to the error that its step raises, `before` to a function that is called first, `pausing` to how
+    often the step first runs out of time, with progress noted each time.
     """
     watched = SimpleNamespace(names=[], failing={}, pausing={}, before={})
 

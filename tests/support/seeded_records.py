@@ -1,12 +1,12 @@
-"""Files of many records, clean or dirty, made by a seed: far more of them than Hypothesis draws."""
+"""Files of many records, clean or dirty, generated from a seed: more than Hypothesis draws."""
 
 import datetime
 import json
 import random
 
-from tests.support.odd_values import (
+from tests.support.edge_case_values import (
     BROKEN_LINES,
-    NEAR,
+    NEAR_DATES,
     NO_DATES,
     ODD_NESTED,
     ODD_SCALARS,
@@ -24,24 +24,28 @@ FILES = {
 }
 
 
-class Dirt:
-    """Draws values, each odd with the chance `odd`, of so many facilities."""
+class RecordGenerator:
+    """Generates records of some facilities, each value an edge case with the chance `odd`."""
 
     def __init__(self, seed: int, odd: float, facilities: int = 400) -> None:
         self.random = random.Random(seed)
         self.odd, self.facilities = odd, facilities
 
     def mostly(self, usual, odd=ODD):
+        """The usual value, or an edge case."""
         return self.random.choice(odd) if self.random.random() < self.odd else usual
 
     def pick(self, usual: list, odd=ODD):
+        """One of the usual values, or an edge case."""
         return self.mostly(self.random.choice(usual), odd)
 
     def some(self, draw, most: int = 3) -> list:
+        """A list of up to `most` drawn items."""
         return [draw() for _ in range(self.random.randint(0, most))]
 
     def date(self):
-        return self.pick(NEAR, [*NO_DATES, *ODD])
+        """A date near the ends of the window, or no date."""
+        return self.pick(NEAR_DATES, [*NO_DATES, *ODD])
 
     def accreditation(self):
         body, name = self.pick(["NCQA", " URAC\n", "DNV"]), self.pick(["A-1", "\tB-2 ", "007"])
@@ -95,6 +99,7 @@ class Dirt:
         return dict(kept)
 
     def line(self) -> bytes:
+        """A record as a line, now and then broken."""
         if self.random.random() < self.odd / 4:
             return self.random.choice(BROKEN_LINES)
         separators = self.random.choice([(",", ":"), (" , ", " : ")])
@@ -108,8 +113,8 @@ class Dirt:
 
 
 def many_records(seed: int, lines: int, odd: float, facilities: int = 400) -> list[File]:
-    """A folder of three files with so many lines each; without `odd` all are clean."""
-    dirt = Dirt(seed, odd, facilities)
+    """Three files in a folder with `lines` lines each; all are clean if `odd` is 0."""
+    dirt = RecordGenerator(seed, odd, facilities)
     endings = ENDINGS if odd else [b"\n"]
     return [
         File(

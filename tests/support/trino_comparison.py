@@ -1,4 +1,4 @@
-"""Sets of files on a real Trino: what the stages make of them, and what the contract says."""
+"""Files judged by a real Trino, compared with the oracle."""
 
 import base64
 import datetime
@@ -12,16 +12,21 @@ from uuid import uuid4
 from healthpipe.engines.base import Query
 from healthpipe.stages.catalog import LAPSING, STAGES
 from healthpipe.stages.curate import Projection, judge_lines, keep_records
-from tests.support.against_oracle import before_the_end, nest, stage_options, taken_apart
 from tests.support.container_oracle import lines_of, split_lines
 from tests.support.oracle import File, Options, Oracle
+from tests.support.oracle_comparison import (
+    nest,
+    split_annotations,
+    stage_options,
+    without_closing_brace,
+)
 from tests.support.trino_engine import RawFile, TrinoEngine
 
 EVERYTHING = frozenset(Projection)
 
 
-def as_raw(file: File, folder: str) -> RawFile:
-    """A file as ingest leaves it for Athena: where it lies, or landed where it would be misread."""
+def as_landed(file: File, folder: str) -> RawFile:
+    """A file as ingest leaves it for Athena: as it is, or landed where Athena would misread it."""
     lines, content, landed = lines_of(file.content), file.content, False
     if isinstance(lines, str):
         content, landed = b"\x01" + lines.encode(), True
@@ -30,7 +35,7 @@ def as_raw(file: File, folder: str) -> RawFile:
     return RawFile(f"{folder}/{file.source}", file.source, content, file.folder_date, landed)
 
 
-def raw_files_of(folder: Path, key: str) -> list[RawFile]:
+def landed_files_of(folder: Path, key: str) -> list[RawFile]:
     """The files of a folder of snapshots, plain or gzip, as ingest leaves them for Athena."""
     found = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -39,7 +44,7 @@ def raw_files_of(folder: Path, key: str) -> list[RawFile]:
         content = path.read_bytes()
         try:
             plain = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-            file = as_raw(File(source, plain, date), key)
+            file = as_landed(File(source, plain, date), key)
         except (EOFError, zlib.error, gzip.BadGzipFile):
             file = RawFile("", source, b"\x01file_truncated", date, landed=True)
         # Trino takes for gzip what has its suffix, and nothing else.
@@ -48,6 +53,7 @@ def raw_files_of(folder: Path, key: str) -> list[RawFile]:
 
 
 def landed_line(line: bytes) -> bytes:
+    """A line as landing writes it: set aside in base64 where an engine cannot read it."""
     try:
         line.decode()
     except UnicodeDecodeError:
@@ -56,9 +62,9 @@ def landed_line(line: bytes) -> bytes:
 
 
 def judge_on_trino(engine: TrinoEngine, files: list[File]) -> str:
-    """Read the files' lines and keep what is judged of them; returns the table's identifier."""
+    """Judge the lines of files; returns the identifier of the table of judged lines."""
     folder = f"raw {uuid4().hex} %20+ü"
-    judge_lines(engine, [as_raw(file, folder) for file in files])
+    judge_lines(engine, [as_landed(file, folder) for file in files])
     return engine.materialize("judged", Query("judged"))
 
 
@@ -68,7 +74,7 @@ def check_on_trino(engine: TrinoEngine, files: list[File], wanted: Options, tabl
     options = stage_options(wanted)
     engine.read_table("judged", [table])
     keep_records(engine, options, EVERYTHING)
-    check_account(engine, options, oracle)
+    check_counts(engine, options, oracle)
     rows = {
         view.sql_name: engine.rows(view.query(options))
         for name in ("extract", "state-counts", "normalize")
@@ -85,7 +91,8 @@ def check_on_trino(engine: TrinoEngine, files: list[File], wanted: Options, tabl
     )
 
 
-def check_account(engine: TrinoEngine, options, oracle: Oracle) -> None:
+def check_counts(engine: TrinoEngine, options, oracle: Oracle) -> None:
+    """Compare the issues, the rejects and the balance with the oracle."""
     verdict = oracle.verdict
     engine.define("rules", options.rules.relation())
     engine.define("issues", Query("issues"))
@@ -103,11 +110,14 @@ def check_account(engine: TrinoEngine, options, oracle: Oracle) -> None:
 
 
 def check_expiring(engine: TrinoEngine, options, oracle: Oracle) -> None:
+    """Compare the views of expiring accreditations with the oracle."""
     engine.define(LAPSING, Query(LAPSING, options.values()))
     lines = [row[-1].encode() for row in engine.rows(Query("expiring"))]
     assert Counter(lines) == Counter(oracle.expiring().splitlines())
     annotated = [row[-1].encode() for row in engine.rows(Query("expiring_annotated"))]
-    assert in_order(taken_apart(annotated)) == in_order(before_the_end(oracle.expiring_details()))
+    assert in_order(split_annotations(annotated)) == in_order(
+        without_closing_brace(oracle.expiring_details())
+    )
     assert engine.rows(Query("expiring_accreditations")) == oracle.expiring_accreditations()
     assert engine.rows(Query("expiry_calendar")) == oracle.expiry_calendar()
 

@@ -1,4 +1,4 @@
-"""Runs of the stages, read back and compared with what the oracle says."""
+"""Run stages on files, read what they wrote, and compare it with the oracle."""
 
 import csv
 import json
@@ -15,12 +15,12 @@ from healthpipe.choices import Format, Grain
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.options import StageOptions, options_from_words
 from healthpipe.workflow.stage_run import StageRequest, StageResult, run_stage
+from tests.support.engine_rig import EngineRig
 from tests.support.oracle import File, Options, Oracle
-from tests.support.rigs import Rig
 
 
-def words(wanted: Options) -> dict:
-    """The options as a user writes them."""
+def raw_options(wanted: Options) -> dict:
+    """The oracle's options under the names and in the form that the command line takes."""
     return {
         "months": wanted.months,
         "days": wanted.days,
@@ -38,10 +38,12 @@ def words(wanted: Options) -> dict:
 
 
 def stage_options(wanted: Options, **shape) -> StageOptions:
-    return options_from_words(wanted.as_of.isoformat(), words(wanted) | shape)
+    """The oracle's options as a stage takes them."""
+    return options_from_words(wanted.as_of.isoformat(), raw_options(wanted) | shape)
 
 
-def lay_out(folder: Path, files: list[File]) -> str:
+def write_source(folder: Path, files: list[File]) -> str:
+    """Write files into a folder and return it as a SOURCE."""
     for file in files:
         path = folder / file.source
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +62,7 @@ def read_csv(path: str) -> list[list[str]]:
 
 
 def read_counts(path: str) -> list[tuple]:
+    """The rows of state-counts, from its CSV or its JSON twin."""
     if path.endswith(".json"):
         rows = json.loads(Path(path).read_bytes())["rows"]
         return [tuple(row.values()) for row in rows]
@@ -67,11 +70,12 @@ def read_counts(path: str) -> list[tuple]:
 
 
 def read_annotated(path: str) -> list[tuple[bytes, list[dict]]]:
-    return taken_apart(Path(path).read_bytes().splitlines())
+    """The lines of an annotated result, as `split_annotations` gives them."""
+    return split_annotations(Path(path).read_bytes().splitlines())
 
 
-def taken_apart(lines: list[bytes]) -> list[tuple[bytes, list[dict]]]:
-    """The lines as they were before anything was added, and what was added."""
+def split_annotations(lines: list[bytes]) -> list[tuple[bytes, list[dict]]]:
+    """Split annotated lines into the text before the added key and the value of that key."""
     found = []
     for line in lines:
         before, _, added = line.rpartition(b', "expiring": ')
@@ -79,12 +83,13 @@ def taken_apart(lines: list[bytes]) -> list[tuple[bytes, list[dict]]]:
     return found
 
 
-def before_the_end(lines: list[tuple[bytes, list[dict]]]) -> list[tuple[bytes, list[dict]]]:
+def without_closing_brace(lines: list[tuple[bytes, list[dict]]]) -> list[tuple[bytes, list[dict]]]:
+    """The oracle's lines without their last brace, as `split_annotations` gives them."""
     return [(line.rstrip(b" \t").removesuffix(b"}"), added) for line, added in lines]
 
 
 def nest(tables: list[list[tuple]]) -> dict[str, dict]:
-    """The five tables joined: by facility id, what its record held."""
+    """Join the five tables of `normalize`: by facility id, what its record held."""
     facilities, services, labs, certifications, accreditations = tables
     found = {
         facility_id: {"fields": fields, "services": [], "labs": {}, "accreditations": {}}
@@ -109,10 +114,10 @@ def nest(tables: list[list[tuple]]) -> dict[str, dict]:
 
 @dataclass
 class Case:
-    """An output, how it is read, and what the contract says it holds.
+    """An output to compare: its stage and options, how it is read, and what the oracle expects.
 
-    `is_ordered` is one that every engine writes in the contract's order into a file that `-o`
-    names; where an engine writes it in parts, no output is.
+    `is_ordered`: every engine writes it in the contract's order into the file that `-o` names.
+    Where an engine writes parts, no output is in order.
     """
 
     stage: str
@@ -143,7 +148,7 @@ CASES = {
     "annotate": Case(
         "filter-expiring",
         read_annotated,
-        lambda oracle: before_the_end(oracle.expiring_details()),
+        lambda oracle: without_closing_brace(oracle.expiring_details()),
         {"annotate": True},
         is_ordered=False,
     ),
@@ -154,10 +159,10 @@ CASES = {
 }
 
 
-def check_by_hand(rig: Rig, files: list[File], wanted: Options, names: list[str]) -> None:
-    """Run the cases of these names, and compare all that they leave with the oracle."""
+def check_by_hand(rig: EngineRig, files: list[File], wanted: Options, names: list[str]) -> None:
+    """Run the named cases, and compare outputs, rejects and counts with the oracle."""
     with tempfile.TemporaryDirectory() as folder:
-        source = lay_out(Path(folder, "in"), files)
+        source = write_source(Path(folder, "in"), files)
         root = rig.root_in(Path(folder))
         for name in names:
             case = CASES[name]
@@ -174,32 +179,32 @@ def check_by_hand(rig: Rig, files: list[File], wanted: Options, names: list[str]
                 rig.engine,
             )
             result = run_stage(request)
-            found, expected = found_by(rig, case, result), case.expected(oracle)
+            found, expected = read_result(rig, case, result), case.expected(oracle)
             if not case.is_ordered:
                 found, expected = rig.in_order(found), rig.in_order(expected)
             assert found == expected, name
-            check_account(rig, result.to_json(), result.record_folder, oracle)
+            check_counts(rig, result.to_json(), result.record_folder, oracle)
 
 
-def found_by(rig: Rig, case: Case, result: StageResult) -> Any:
+def read_result(rig: EngineRig, case: Case, result: StageResult) -> Any:
     """The rows of a stage's result."""
     if result.request.output:
         return case.read(result.path)
     files = rig.joined((file.name, str(file.uri)) for file in result.files)
     if case.stage == "normalize":
         views = STAGES["normalize"].views
-        return nest([in_items(rig, files[f"{view.name}.parquet"]) for view in views])
+        return nest([in_item_order(rig, files[f"{view.name}.parquet"]) for view in views])
     return case.read(str(next(iter(files.values()))))
 
 
-def in_items(rig: Rig, path: Path) -> list[tuple]:
-    """Rows of a table with the items of a list one after another."""
+def in_item_order(rig: EngineRig, path: Path) -> list[tuple]:
+    """The rows of a table, sorted where the engine does not guarantee their order."""
     rows = read_parquet(str(path))
     return sorted(rows, key=repr) if rig.is_remote else rows
 
 
-def check_account(rig: Rig, document: dict, record_folder: str, oracle: Oracle) -> None:
-    """Compare the rejects, the records and the balance of a run with the oracle."""
+def check_counts(rig: EngineRig, document: dict, record_folder: str, oracle: Oracle) -> None:
+    """Compare the rejects, the counts of records and the balance of a run with the oracle."""
     rejected = oracle.verdict.rejected
     with duckdb.connect() as connection:
         kept = connection.execute(

@@ -1,4 +1,4 @@
-"""A channel that keeps what it takes, and refuses what it is told to."""
+"""An alert channel that records its messages, and can be told to refuse some."""
 
 from dataclasses import dataclass, field
 
@@ -7,8 +7,8 @@ from healthpipe.errors import AlertNotSent
 
 
 @dataclass
-class Recorder:
-    """Takes messages while `takes` is not used up; None is without end."""
+class RecordingChannel:
+    """Records messages until `takes` of them were taken, then refuses; None takes all."""
 
     name: str = "sns"
     limit: int = SNS_BYTES
@@ -28,5 +28,5 @@ class Recorder:
         return [message.subject for message in self.taken]
 
 
-def dead() -> Recorder:
-    return Recorder(takes=0)
+def dead() -> RecordingChannel:
+    return RecordingChannel(takes=0)
