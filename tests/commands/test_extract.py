@@ -6,6 +6,9 @@ import json
 import duckdb
 import pytest
 
+from tests.conftest import AS_OF
+from tests.support.records import csv_rows, facility, write_records
+
 
 @pytest.mark.every_engine
 def test_standard_input_gzip_and_plain_give_the_same(cli, tmp_path):
@@ -83,3 +86,15 @@ def test_files_in_a_folder_with_other_names_are_listed_as_skipped(cli, tmp_path)
 
     assert outcome.document["input"] == {"files": 1, "bytes": 22, "skipped": 1}
     assert "in/notes.md" in outcome.err
+
+
+@pytest.mark.every_engine
+def test_top_are_those_that_lapse_first_from_today_on(cli, tmp_path):
+    dates = {"F1": "2026-04-01", "F2": "2026-02-14", "F3": "2026-02-15", "F4": "2026-04-01"}
+    write_records(tmp_path / "in.jsonl", *(facility(name, day) for name, day in dates.items()))
+
+    out = cli(
+        "extract", "in.jsonl", "--as-of", AS_OF, "--top", "2", "--format", "csv", "-o", "-"
+    ).out
+
+    assert [row[0] for row in csv_rows(out)] == ["F3", "F1"]

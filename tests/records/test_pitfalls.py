@@ -1,6 +1,6 @@
 """What comparable pipelines got wrong, by number, and the tests that show it right here.
 
-Tests lie in the file of their rule. `grep -rn 'pitfall(.*\\b15\\b' tests` finds those of number 15.
+Tests lie in the file of their rule. `grep -rnw 15 tests | grep pitfall` finds those of number 15.
 """
 
 import re
