@@ -66,3 +66,9 @@ def below(folder: str) -> list[str]:
     """The names of what lies directly in a folder."""
     path = Path(folder)
     return sorted(p.name for p in path.iterdir()) if path.exists() else []
+
+
+def live(folder: Path) -> dict | None:
+    """The document current.json of the root `data` in a folder, if anything is published."""
+    path = folder / "data" / "production" / "current.json"
+    return json.loads(path.read_text()) if path.exists() else None
