@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and options of all tests: the engine under test, the command line, the examples."""
 
 import io
 import json
@@ -13,14 +13,19 @@ from hypothesis import Phase, settings
 
 from healthpipe.asl.errors import Retries
 from healthpipe.cli.app import run
-from tests.support.rigs import BUCKET, ENGINES, Rig
-from tests.support.watching import watch_steps
+from tests.support.engine_rig import BUCKET, ENGINES, EngineRig
+from tests.support.step_spies import spy_on_steps
 
 pytest.register_assert_rewrite(
-    "tests.support.against_oracle",
+    "tests.support.oracle_comparison",
+    "tests.support.athena_root",
+    "tests.support.aws_root",
+    "tests.support.doctor",
+    "tests.support.quarantine",
+    "tests.support.results",
     "tests.support.s3_server",
-    "tests.support.athena_site",
-    "tests.support.aws_runs",
+    "tests.support.shapes",
+    "tests.support.sns",
 )
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -81,7 +86,7 @@ def unavailable(config) -> str | None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """Copies of objects are kept with the files of the tests, not with those of a user."""
+    """A cache for copies of S3 objects that is not the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEALTHPIPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -114,12 +119,12 @@ def session_aws(request):
 
 @pytest.fixture
 def rig(session_aws, request, monkeypatch, tmp_path_factory):
-    """The engine that the test runs on, and its root: what commands use unless told otherwise."""
+    """The engine under test and its root, which commands use by default."""
     for name in ("HEALTHPIPE_ROOT", "HEALTHPIPE_CONFIG", "HEALTHPIPE_ENGINE"):
         monkeypatch.delenv(name, raising=False)
     if session_aws is not None:
         _go_to(session_aws, monkeypatch, tmp_path_factory.mktemp("cache"))
-    found = Rig(request.config.option.engine, tmp_path_factory.mktemp("rig"), session_aws)
+    found = EngineRig(request.config.option.engine, tmp_path_factory.mktemp("rig"), session_aws)
     if found.is_remote:
         monkeypatch.setenv("HEALTHPIPE_ENGINE", found.engine.value)
         monkeypatch.setenv("HEALTHPIPE_ROOT", found.root.uri)
@@ -127,8 +132,8 @@ def rig(session_aws, request, monkeypatch, tmp_path_factory):
 
 
 def _go_to(aws, monkeypatch, cache: Path) -> None:
-    """Empty a local AWS and have boto3 find nothing else; who waits for it waits for moments."""
-    from tests.support.aws_runs import hasten
+    """Empty a local AWS, make boto3 find nothing else, and shorten all pauses."""
+    from tests.support.aws_root import shorten_pauses
 
     aws.reset()
     aws.client("s3").create_bucket(Bucket=BUCKET)
@@ -137,7 +142,7 @@ def _go_to(aws, monkeypatch, cache: Path) -> None:
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HEALTHPIPE_CACHE", str(cache))
-    hasten(monkeypatch)
+    shorten_pauses(monkeypatch)
 
 
 @dataclass
@@ -157,7 +162,7 @@ class Outcome:
 def cli(rig, monkeypatch, capfd, tmp_path):
     """Run the command line in this process, in an empty folder, as `cli("extract", "x.jsonl")`.
 
-    What the workflow tries again it tries at once.
+    Retries of the workflow follow without a pause.
     """
     monkeypatch.chdir(tmp_path)
     retries = Retries.delay
@@ -194,9 +199,9 @@ def orchestrate(cli, examples):
 
 
 @pytest.fixture
-def performed(monkeypatch):
-    """The steps that are done, watched: see `watch_steps`."""
-    return watch_steps(monkeypatch)
+def step_spy(monkeypatch):
+    """Spies on the steps of the workflow: see `spy_on_steps`."""
+    return spy_on_steps(monkeypatch)
 
 
 def tree(folder: Path) -> set[str]:

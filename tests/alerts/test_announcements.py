@@ -91,6 +91,7 @@ def test_with_unchanged_files_one_crossing_of_a_tier_is_announced_once(on, sent)
     assert sent == []
 
 
+@pytest.mark.pitfall(78)
 def test_what_lapses_while_it_is_watched_is_announced_once_more(on, sent):
     on(0)
     sent.clear()
@@ -194,6 +195,7 @@ def test_success_is_told_to_those_who_want_to_know(on, sent):
     assert [message for message in sent if "succeeded" in message.subject]
 
 
+@pytest.mark.pitfall(43)
 @pytest.mark.parametrize("step", ["AlertExpiring", "NotifySuccess", "Finish"])
 def test_once_published_a_run_has_succeeded_whatever_fails_after_it(on, sent, broken, step):
     broken(step, KeyError("x"))
@@ -204,6 +206,7 @@ def test_once_published_a_run_has_succeeded_whatever_fails_after_it(on, sent, br
     assert {each["name"]: each["status"] for each in outcome.document["steps"]}[step] == "failed"
 
 
+@pytest.mark.pitfall(43)
 def test_when_the_step_that_tells_of_failures_fails_a_plain_message_is_sent(on, sent, broken):
     broken("Curate", ServiceFailed("the disk is full", "free space"))
     broken("NotifyFailure", KeyError("x"))

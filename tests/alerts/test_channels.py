@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import socket
 import threading
 import time
 from types import SimpleNamespace
@@ -13,58 +12,16 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from healthpipe.alerts.channels import ConsoleChannel, Message, SnsChannel, open_channel
 from healthpipe.choices import LogFormat
 from healthpipe.cli.console import start_logging
 from healthpipe.errors import AlertNotSent, UsageError, exit_code_of
+from tests.support.sns import BAD_TOPICS, REGION, TOPIC
 
-REGION = "eu-central-1"
-TOPIC = f"arn:aws:sns:{REGION}:123456789012:alerts"
+pytest_plugins = ["tests.support.sns"]
+pytestmark = pytest.mark.usefixtures("fake_credentials")
 MESSAGE = Message("healthpipe: run failed", "Clínica | TX\nand more\n")
-
-
-@pytest.fixture(autouse=True)
-def aws(monkeypatch, tmp_path):
-    """Credentials that open nothing, and none of this machine's settings."""
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
-
-
-@pytest.fixture
-def inbox():
-    """A topic and a queue that is subscribed to it: `topic`, and `read()` for what arrived."""
-    with mock_aws():
-        topic = boto3.client("sns", REGION).create_topic(Name="alerts")["TopicArn"]
-        sqs = boto3.client("sqs", REGION)
-        url = sqs.create_queue(QueueName="inbox")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-        boto3.client("sns", REGION).subscribe(
-            TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"]
-        )
-
-        def read():
-            received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
-            return [json.loads(each["Body"]) for each in received.get("Messages", [])]
-
-        yield SimpleNamespace(topic=topic, read=read)
-
-
-@pytest.fixture
-def closed_port(monkeypatch):
-    """SNS is looked for on this machine, where nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", address)
-        yield
 
 
 def publish_does(monkeypatch, action):
@@ -217,20 +174,6 @@ def test_a_topic_that_is_gone_is_said(inbox):
     assert "there is no topic" in failure_of(SnsChannel(f"{inbox.topic}-gone"))
 
 
-BAD_TOPICS = [
-    "",
-    "alerts",
-    "arn:aws:sqs:us-east-1:123456789012:alerts",
-    "arn:aws:sns:us-east-1:1234:alerts",
-    "arn:aws:sns::123456789012:alerts",
-    "arn:aws:sns:us-east-1:123456789012:",
-    "arn:aws:sns:us-east-1:123456789012:a b",
-    "arn:aws:sns:us-east-1:123456789012:alerts\n",
-    "arn:aws:sns:us-east-1:123456789012:alerts:0a1b-subscription",
-    "arn:aws:sns:us-east-1:123456789012:alerts.fifo",
-]
-
-
 @pytest.mark.parametrize("topic", BAD_TOPICS)
 def test_what_is_no_standard_topic_is_refused(topic):
     with pytest.raises(UsageError, match="--sns-topic"):
@@ -281,45 +224,3 @@ def test_standard_error_that_takes_nothing_is_said(monkeypatch, stream):
     monkeypatch.setattr(logging.getLogger("healthpipe"), "handlers", [handler])
 
     assert "standard error cannot be written" in failure_of(ConsoleChannel())
-
-
-def test_the_test_message_says_where_it_went(cli, inbox):
-    outcome = cli("alert", "--test", "--sns-topic", inbox.topic)
-
-    assert outcome.code == 0, outcome.err
-    assert outcome.out == f"{inbox.topic}\n"
-    assert inbox.read()[0]["Subject"] == "healthpipe: test of the alerts"
-
-
-def test_the_topic_may_come_from_the_environment(cli, inbox, monkeypatch):
-    monkeypatch.setenv("HEALTHPIPE_SNS_TOPIC", inbox.topic)
-
-    outcome = cli("alert", "--test", "--json")
-
-    assert outcome.document["channel"] == {"name": "sns", "where": inbox.topic}
-    assert (outcome.document["status"], outcome.document["sent"]) == ("succeeded", 1)
-    assert len(inbox.read()) == 1
-
-
-def test_the_console_is_tried_too(cli, tmp_path):
-    outcome = cli("alert", "--test", "--quiet")
-
-    assert (outcome.code, outcome.out) == (0, "")
-    assert outcome.err.startswith("healthpipe: test of the alerts\n")
-    assert f"root: {tmp_path / 'data'}\n" in outcome.err
-
-
-def test_a_test_message_that_is_not_taken_is_exit_4_in_one_line(cli, closed_port):
-    outcome = cli("alert", "--test", "--sns-topic", TOPIC)
-
-    assert (outcome.code, outcome.out) == (4, "")
-    assert len(outcome.err.splitlines()) == 1
-    assert "cannot be reached" in outcome.err
-
-
-@pytest.mark.parametrize("topic", BAD_TOPICS[1:3])
-def test_a_bad_topic_is_exit_2_at_once(cli, topic):
-    outcome = cli("alert", "--test", "--sns-topic", topic)
-
-    assert outcome.code == 2
-    assert outcome.err.startswith(f"healthpipe: --sns-topic '{topic}' is not the ARN of a topic;")

@@ -15,7 +15,7 @@ from healthpipe.errors import ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
 from tests.conftest import tree
-from tests.support.recorder import Recorder, dead
+from tests.support.recording_channel import RecordingChannel, dead
 
 START = datetime.datetime(2026, 2, 15, 6, tzinfo=datetime.UTC)
 
@@ -49,7 +49,7 @@ def facts_of(message):
 
 
 def test_a_failure_tells_root_run_step_reason_and_what_to_do_next(root, tmp_path):
-    channel = Recorder()
+    channel = RecordingChannel()
 
     delivery = fail(root, channel)
 
@@ -65,9 +65,10 @@ def test_a_failure_tells_root_run_step_reason_and_what_to_do_next(root, tmp_path
     }
 
 
+@pytest.mark.pitfall(56)
 @pytest.mark.parametrize(("hours", "messages"), [(0, 1), (23, 1), (25, 2)])
 def test_the_same_failure_is_not_sent_again_within_24_hours(root, hours, messages):
-    channel = Recorder()
+    channel = RecordingChannel()
     fail(root, channel)
 
     delivery = fail(root, channel, hours, run_id="run-2")
@@ -77,7 +78,7 @@ def test_the_same_failure_is_not_sent_again_within_24_hours(root, hours, message
 
 
 def test_a_failure_that_goes_on_is_sent_once_a_day_and_tells_since_when(root):
-    channel = Recorder()
+    channel = RecordingChannel()
     for hours in range(0, 72, 4):
         fail(root, channel, hours)
 
@@ -88,14 +89,15 @@ def test_a_failure_that_goes_on_is_sent_once_a_day_and_tells_since_when(root):
 
 @pytest.mark.parametrize("other", [{"step": "Publish"}, {"code": "throttled"}])
 def test_another_step_or_code_is_another_failure(root, other):
-    channel = Recorder()
+    channel = RecordingChannel()
     fail(root, channel)
 
     assert fail(root, channel, 1, **other).sent == 1
 
 
+@pytest.mark.pitfall(56)
 def test_recovered_is_told_once(root):
-    channel = Recorder()
+    channel = RecordingChannel()
     fail(root, channel)
     fail(root, channel, 1, run_id="run-2")
 
@@ -109,7 +111,7 @@ def test_recovered_is_told_once(root):
 
 
 def test_one_message_tells_that_all_failures_are_over(root):
-    channel = Recorder()
+    channel = RecordingChannel()
     fail(root, channel)
     fail(root, channel, 1, step="Publish")
 
@@ -119,7 +121,7 @@ def test_one_message_tells_that_all_failures_are_over(root):
 
 
 def test_a_failure_after_its_end_is_a_new_series_and_still_not_sent_within_24_hours(root):
-    channel = Recorder()
+    channel = RecordingChannel()
     fail(root, channel)
     succeed(root, channel, 1)
 
@@ -130,7 +132,7 @@ def test_a_failure_after_its_end_is_a_new_series_and_still_not_sent_within_24_ho
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_success_is_told_only_when_wanted(root, wanted):
-    channel = Recorder()
+    channel = RecordingChannel()
 
     delivery = succeed(root, channel, wants_success=wanted)
 
@@ -143,7 +145,7 @@ def test_success_is_told_only_when_wanted(root, wanted):
 def test_the_open_failure_is_the_one_met_last(root):
     assert open_failure(root) is None
 
-    fail(root, Recorder(), 0, step="Publish")
+    fail(root, RecordingChannel(), 0, step="Publish")
     fail(root, dead(), 1, run_id="run-2")
 
     assert open_failure(root) == {
@@ -155,7 +157,7 @@ def test_the_open_failure_is_the_one_met_last(root):
         "last_sent": None,
         "open": True,
     }
-    succeed(root, Recorder(), 2)
+    succeed(root, RecordingChannel(), 2)
     assert open_failure(root) is None
 
 
@@ -164,7 +166,7 @@ def test_what_was_not_taken_is_sent_by_the_next_call_before_its_own(root):
     assert (delivery.sent, delivery.suppressed) == (0, 0)
     assert delivery.problem == "the line is dead; wait"
 
-    channel = Recorder()
+    channel = RecordingChannel()
     assert fail(root, channel, 2, step="Publish").sent == 2
 
     assert channel.subjects == [
@@ -179,7 +181,7 @@ def test_what_was_not_taken_is_sent_by_the_next_call_before_its_own(root):
 @pytest.mark.parametrize("call", ["succeed", "expiring"])
 def test_every_kind_of_call_sends_what_is_pending(root, call):
     fail(root, dead())
-    channel = Recorder()
+    channel = RecordingChannel()
 
     if call == "succeed":
         succeed(root, channel, 1)
@@ -195,7 +197,7 @@ def test_every_kind_of_call_sends_what_is_pending(root, call):
 def test_the_newest_of_one_failure_is_told_in_place_of_the_pending_one(root):
     fail(root, dead())
     fail(root, dead(), 1, run_id="run-2")
-    channel = Recorder()
+    channel = RecordingChannel()
 
     assert fail(root, channel, 2, run_id="run-3").sent == 1
 
@@ -215,7 +217,7 @@ def test_a_dead_channel_is_tried_once_a_call(root):
 def test_recovered_and_success_are_kept_too_in_their_order(root):
     fail(root, dead())
     assert succeed(root, dead(), 1, wants_success=True).problem
-    channel = Recorder()
+    channel = RecordingChannel()
 
     delivery = succeed(root, channel, 2)
 
@@ -230,7 +232,7 @@ def test_recovered_and_success_are_kept_too_in_their_order(root):
 def test_the_twenty_newest_are_kept(root):
     for number in range(25):
         fail(root, dead(), number, step=f"step-{number}")
-    channel = Recorder()
+    channel = RecordingChannel()
 
     desk(root, channel, 26).expiring("run-2", START.date(), [])
 
@@ -239,7 +241,7 @@ def test_the_twenty_newest_are_kept(root):
 
 
 def test_a_long_message_is_cut_to_what_the_channel_takes(root):
-    channel = Recorder(limit=500)
+    channel = RecordingChannel(limit=500)
 
     failing = Failure("run-1", "Curate", "disk_full", "é" * 5000, "free space", "retry")
     desk(root, channel).failed(failing)
@@ -249,7 +251,7 @@ def test_a_long_message_is_cut_to_what_the_channel_takes(root):
 
 
 def test_line_breaks_and_control_characters_stay_on_their_line(root):
-    channel = Recorder()
+    channel = RecordingChannel()
     failing = Failure("run-1", "Curate\n", "x", "a\r\nfake: line\x1b[2J", "", "retry")
 
     desk(root, channel).failed(failing)
@@ -277,7 +279,7 @@ def test_a_message_that_sns_would_refuse_cannot_be_made(bad):
 
 
 def test_a_test_message_leaves_nothing_behind(root, tmp_path):
-    channel = Recorder()
+    channel = RecordingChannel()
 
     assert desk(root, channel).test().sent == 1
     assert desk(root, dead()).test().problem == "the line is dead; wait"
@@ -323,7 +325,7 @@ DAMAGED = {
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_state_is_said_and_set_aside_and_the_run_goes_on(root, tmp_path, content):
     LocalStorage().write(root.alerts, content)
-    channel = Recorder()
+    channel = RecordingChannel()
     assert open_failure(root) is None
 
     delivery = fail(root, channel)
@@ -340,7 +342,7 @@ def test_a_damaged_state_is_said_and_set_aside_and_the_run_goes_on(root, tmp_pat
 def test_a_state_that_is_damaged_is_set_aside_once(root, tmp_path):
     LocalStorage().write(root.alerts, b"?")
     for hours in range(3):
-        succeed(root, Recorder(), hours)
+        succeed(root, RecordingChannel(), hours)
 
     state = {name for name in tree(tmp_path / "root" / "state") if not name.startswith(".")}
     assert state == {"alerts.json", "alerts.damaged-20260215T060000Z.json"}
@@ -348,9 +350,9 @@ def test_a_state_that_is_damaged_is_set_aside_once(root, tmp_path):
 
 def test_a_lost_race_loses_neither_change(root):
     """While one desk sends, another notes a failure of its own."""
-    channel = Recorder()
+    channel = RecordingChannel()
 
-    class Meanwhile(Recorder):
+    class Meanwhile(RecordingChannel):
         def send(self, message):
             super().send(message)
             fail(root, channel, 0, step="Publish", run_id="run-2")
@@ -363,12 +365,12 @@ def test_a_lost_race_loses_neither_change(root):
 
 
 def test_a_failure_met_while_another_run_tells_of_its_end_stays_open(root):
-    fail(root, Recorder())
+    fail(root, RecordingChannel())
 
-    class Meanwhile(Recorder):
+    class Meanwhile(RecordingChannel):
         def send(self, message):
             super().send(message)
-            fail(root, Recorder(), 2, run_id="run-3")
+            fail(root, RecordingChannel(), 2, run_id="run-3")
 
     assert succeed(root, Meanwhile(), 1).sent == 1
 
@@ -376,7 +378,7 @@ def test_a_failure_met_while_another_run_tells_of_its_end_stays_open(root):
 
 
 def test_a_race_that_is_always_lost_ends_and_is_said(root, monkeypatch):
-    channel, calls = Recorder(), []
+    channel, calls = RecordingChannel(), []
     put_if = LocalStorage.put_if
 
     def outrun(storage, uri, content, etag):
@@ -402,7 +404,7 @@ def test_a_failure_is_told_also_where_the_state_cannot_be_kept(root, monkeypatch
         raise ServiceFailed("cannot write: the disk is full", "free space")
 
     monkeypatch.setattr(LocalStorage, failing, refuse)
-    channel = Recorder()
+    channel = RecordingChannel()
 
     delivery = fail(root, channel)
 
@@ -435,7 +437,7 @@ def test_the_documented_failure_is_what_is_sent():
     assert f"Subject: {sent.subject}\n\n{sent.body}```" in document.read_text(encoding="utf-8")
 
 
-class KilledAfterwards(Recorder):
+class KilledAfterwards(RecordingChannel):
     """The process dies when the channel has taken a message, before that is noted."""
 
     def send(self, message):
@@ -446,6 +448,6 @@ class KilledAfterwards(Recorder):
 def test_a_process_killed_between_sending_and_noting_sends_again(root):
     with pytest.raises(SystemExit):
         fail(root, KilledAfterwards())
-    channel = Recorder()
+    channel = RecordingChannel()
 
     assert fail(root, channel, 1).sent == 1

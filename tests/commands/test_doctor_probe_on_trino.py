@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.commands.test_doctor_on_aws import assert_all_holds
-from tests.support.athena_site import BUCKET
+from tests.support.athena_root import BUCKET
+from tests.support.doctor import assert_all_holds
 
 
 @pytest.mark.every_engine("trino")

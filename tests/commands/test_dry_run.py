@@ -1,50 +1,12 @@
-"""`sql` and --dry-run tell what a run would do, and touch nothing."""
+"""--dry-run tells what a run would do, and touches nothing."""
 
 import json
 
-import duckdb
 import pytest
 
 from tests.conftest import AS_OF, tree
 from tests.local_aws import local_aws
-from tests.support.aws_runs import hasten
-
-FILES = {
-    "extract": ["extract.parquet"],
-    "filter-expiring": ["expiring.ndjson"],
-    "state-counts": ["state-counts.csv"],
-}
-
-
-def rows(path) -> list:
-    if path.suffix == ".parquet":
-        return duckdb.read_parquet(str(path)).fetchall()
-    return path.read_bytes().splitlines()
-
-
-@pytest.mark.parametrize("stage", FILES)
-def test_the_statements_run_by_anybody_give_the_result_of_the_stage(cli, examples, tmp_path, stage):
-    statements = cli("sql", stage, "examples", "--as-of", AS_OF, "--json").document["statements"]
-    place = tmp_path / "data" / "runs" / "RUN_ID"
-    (place / stage).mkdir(parents=True)
-    with duckdb.connect() as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-    done = cli(stage, "examples", "--as-of", AS_OF, "--json").document
-    for name in FILES[stage]:
-        expected = tmp_path / "data" / "runs" / done["run_id"] / stage / name
-        assert rows(place / stage / name) == rows(expected)
-    rejected = tmp_path / "data" / "runs" / done["run_id"] / "rejects.parquet"
-    assert rows(place / "rejects.parquet") == rows(rejected)
-
-
-def test_the_script_is_the_statements_each_ended(cli, examples):
-    statements = cli("sql", "extract", "examples", "--as-of", AS_OF, "--json").document[
-        "statements"
-    ]
-    script = cli("sql", "extract", "examples", "--as-of", AS_OF).out
-    assert script == "".join(f"{statement.strip()};\n\n" for statement in statements)
+from tests.support.aws_root import shorten_pauses
 
 
 @pytest.mark.parametrize("command", ["sql", "filter-expiring", "orchestrate"])
@@ -97,7 +59,7 @@ def test_the_queries_of_athena_are_those_that_a_run_asks(cli, examples, monkeypa
     with local_aws() as aws:
         for name, value in aws.environment.items():
             monkeypatch.setenv(name, value)
-        hasten(monkeypatch)
+        shorten_pauses(monkeypatch)
         aws.client("s3").create_bucket(Bucket="rehearsed")
         outcome = cli(stage, *given, "--json")
         assert outcome.code == 0, outcome.err

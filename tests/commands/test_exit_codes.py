@@ -48,6 +48,7 @@ def test_1_when_the_counts_contradict_each_other(cli, examples, tmp_path, monkey
     assert not (tmp_path / "data" / "production" / "current.json").exists()
 
 
+@pytest.mark.pitfall(42)
 @pytest.mark.parametrize("kind", [ZeroDivisionError, EOFError])
 def test_1_for_a_bug_of_ours(cli, examples, tmp_path, monkeypatch, kind):
     def fail(*_, **__):
@@ -71,6 +72,7 @@ def test_4_when_the_disk_is_full(cli, examples, tmp_path):
     assert Path("/dev/full").is_char_device()
 
 
+@pytest.mark.pitfall(44)
 def test_4_and_an_alert_when_a_run_cannot_even_begin(cli, examples, tmp_path):
     (tmp_path / "data").write_text("no folder")
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.console import PROJECT, blocks, run, shown_and_printed
+from tests.support.documented_commands import PROJECT, blocks, run, shown_and_printed
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 SHELL = blocks("README.md", "sh")

@@ -1,36 +1,16 @@
-"""What the stage commands print and write, and where."""
+"""What all stages have in common: where a result goes, in which format, and what is said."""
 
-import csv
-import gzip
-import io
 import itertools
 import json
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from tests.conftest import AS_OF
+from tests.support.results import rows_of
 
 STAGES = ("extract", "filter-expiring", "state-counts")
 FORMATS = ("parquet", "csv", "ndjson", "json")
-COLUMNS = {
-    "extract": [
-        "facility_id",
-        "facility_name",
-        "employee_count",
-        "number_of_offered_services",
-        "expiry_date_of_first_accreditation",
-    ],
-    "filter-expiring": ["facility_id", "facility_name", "state", "next_expiry", "record"],
-    "state-counts": [
-        "state",
-        "accredited_facilities",
-        "facilities",
-        "employees",
-        "accreditations",
-    ],
-}
 NO_RECORD = b"not json\n"
 # Each format of each stage; elsewhere each format once.
 ELSEWHERE = (
@@ -43,23 +23,6 @@ RESULTS = [
     pytest.param(*pair, marks=[pytest.mark.every_engine] if pair in ELSEWHERE else [])
     for pair in itertools.product(STAGES, FORMATS)
 ]
-
-
-def rows_of(stage: str, fmt: str, path: Path) -> int:
-    """The rows of a result, read by something else than what wrote it."""
-    if fmt == "parquet":
-        with duckdb.connect() as connection:
-            table = connection.execute("from read_parquet($1)", [str(path)])
-            assert [column[0] for column in table.description] == COLUMNS[stage]
-            return len(table.fetchall())
-    if fmt == "csv":
-        header, *rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8")))
-        assert header == COLUMNS[stage]
-        return len(rows)
-    if fmt == "ndjson":
-        return len([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()])
-    document = json.loads(path.read_text(encoding="utf-8"))
-    return len(document["rows"] if stage == "state-counts" else document)
 
 
 @pytest.mark.every_engine
@@ -86,16 +49,6 @@ def test_no_rows_are_a_file_of_that_format(cli, tmp_path, stage, fmt):
     assert rows_of(stage, fmt, output) == 0
     if fmt == "ndjson":
         assert output.read_bytes() == b""
-
-
-@pytest.mark.parametrize(
-    ("suffix", "fmt"),
-    [(".parquet", "parquet"), (".csv", "csv"), (".jsonl", "ndjson"), (".json", "json")],
-)
-def test_the_suffix_decides_the_format(cli, examples, tmp_path, suffix, fmt):
-    cli("state-counts", "examples", "-o", tmp_path / f"x{suffix}")
-
-    assert rows_of("state-counts", fmt, tmp_path / f"x{suffix}") > 0
 
 
 @pytest.mark.every_engine
@@ -190,16 +143,6 @@ def test_an_existing_output_is_replaced_whole(cli, examples, tmp_path):
     assert output.stat().st_ino != before, "replaced by a rename, never written into"
 
 
-@pytest.mark.every_engine
-def test_every_expiring_line_is_an_input_line_byte_for_byte(cli, examples):
-    outcome = cli("filter-expiring", "examples", "--as-of", AS_OF, "--months", "120", "-o", "-")
-
-    given = {line for path in examples.rglob("*.*") for line in path.read_text().split("\n")}
-    lines = outcome.out.removesuffix("\n").split("\n")
-    assert len(lines) > 20
-    assert set(lines) <= given
-
-
 @pytest.mark.parametrize(
     ("stage", "fmt"),
     # The JSON of state-counts names its run.
@@ -210,94 +153,3 @@ def test_the_same_input_gives_the_same_bytes(cli, examples, tmp_path, stage, fmt
         cli(stage, "examples", "--as-of", AS_OF, "--format", fmt, "-o", tmp_path / name)
 
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-
-
-@pytest.mark.every_engine
-def test_of_the_same_line_twice_the_first_is_kept_in_its_place(cli, rig, tmp_path):
-    lines = [
-        f'{{"facility_id": "{name}", "accreditations": [{{"valid_until": "2026-03-01"}}]}}\n'
-        for name in "ABCA"
-    ]
-    (tmp_path / "in.jsonl").write_text("".join(lines))
-
-    outcome = cli("filter-expiring", "in.jsonl", "--as-of", AS_OF, "-o", "-")
-
-    kept = "".join(lines[:3]).encode()
-    assert rig.in_order(outcome.out.encode()) == rig.in_order(kept)
-
-
-@pytest.mark.every_engine
-def test_standard_input_gzip_and_plain_give_the_same(cli, tmp_path):
-    content = b'{"facility_id": "F1", "location": {"state": "CA"}}\r\n{"facility_id": "F2"}\r'
-    (tmp_path / "a.jsonl").write_bytes(content)
-    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(content))
-    (tmp_path / "gzip-without-suffix.jsonl").write_bytes(gzip.compress(content))
-    (tmp_path / "plain.jsonl.gz").write_bytes(content)
-
-    results = {
-        cli("extract", name, "--format", "csv", "-o", "-").out
-        for name in ("a.jsonl", "b.jsonl.gz", "gzip-without-suffix.jsonl", "plain.jsonl.gz")
-    }
-    for data in (content, gzip.compress(content)):
-        results.add(cli("extract", "-", "--format", "csv", "-o", "-", stdin=data).out)
-
-    assert len(results) == 1
-
-
-@pytest.mark.every_engine
-def test_a_run_leaves_its_record_manifest_rejects_and_issues(cli, rig, examples, tmp_path):
-    document = cli("extract", "examples", "-o", tmp_path / "x.csv", "--json").document
-
-    names = rig.names(rig.root.run(document["run_id"]))
-    landed = {name for name in names if name.startswith("landed/")}
-    assert bool(landed) is rig.is_remote
-    assert names - landed == {
-        "run.json",
-        "inputs.json",
-        "balance.json",
-        "rejects.parquet",
-        "issues.parquet",
-    }
-    record = json.loads(rig.kept(document["run_id"], "run.json").read_text())
-    assert (record["status"], record["command"]) == ("succeeded", "extract")
-    assert record["records"] == document["records"]
-    manifest = json.loads(rig.kept(document["run_id"], "inputs.json").read_text())
-    assert [file["source"] for file in manifest["files"]] == [
-        "2026-01-05/east.jsonl",
-        "2026-01-05/midwest.ndjson",
-        "2026-01-05/mountain.jsonl",
-        "2026-01-05/south.jsonl",
-        "2026-01-05/west.jsonl",
-        "2026-02-02/changes.jsonl",
-    ]
-
-
-@pytest.mark.every_engine
-def test_values_of_rejected_lines_stay_in_the_quarantine(cli, rig, tmp_path):
-    secret = '{"facility_id": "", "facility_name": "SECRET", "employee_count": "SECRET"}\nSECRET\n'
-    (tmp_path / "in.jsonl").write_text(secret)
-
-    outcome = cli("extract", "in.jsonl", "--json", "--debug")
-
-    run = outcome.document["run_id"]
-    assert "SECRET" not in outcome.out + outcome.err
-    for name in ("run.json", "inputs.json"):
-        assert "SECRET" not in rig.kept(run, name).read_text()
-    with duckdb.connect() as connection:
-        kept = connection.execute(
-            "select line from read_parquet($1) order by line",
-            [str(rig.kept(run, "rejects.parquet"))],
-        ).fetchall()
-    assert kept == sorted((line.encode(),) for line in secret.splitlines())
-
-
-@pytest.mark.every_engine
-def test_files_in_a_folder_with_other_names_are_listed_as_skipped(cli, tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.jsonl").write_text('{"facility_id": "F1"}\n')
-    (tmp_path / "in" / "notes.md").write_text("hello")
-
-    outcome = cli("extract", "in", "--json")
-
-    assert outcome.document["input"] == {"files": 1, "bytes": 22, "skipped": 1}
-    assert "in/notes.md" in outcome.err

@@ -105,25 +105,6 @@ def test_the_hint_names_the_command(cli, folder):
     assert "`healthpipe extract --help`" in cli("extract", "in", "--fast").err
 
 
-def test_the_help_of_a_command_with_many_options_groups_them(cli):
-    panels = {
-        "orchestrate": [
-            "What counts",
-            "The result",
-            "What is published",
-            "Who is told",
-            "Messages",
-        ],
-        "extract": ["What counts", "The result", "Messages"],
-        "status": [],
-    }
-    for command, titles in panels.items():
-        titled = [line for line in cli(command, "--help").out.splitlines() if line.startswith("╭")]
-        found = [line.strip("╭─╮ ") for line in titled]
-        assert [title for title in found if title in titles] == titles
-        assert ("Messages" in found) == bool(titles)
-
-
 def test_the_error_is_a_document_if_the_environment_says_json(cli, folder, monkeypatch):
     monkeypatch.setenv("HEALTHPIPE_JSON", "1")
     assert cli("extract", "nowhere.jsonl").document["error"]["code"] == "source_not_found"

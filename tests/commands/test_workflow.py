@@ -5,7 +5,7 @@ import json
 import pytest
 
 from healthpipe.workflow.orchestrate import pipeline_path
-from tests.support.sound_pipeline import sound_pipeline
+from tests.support.valid_pipeline import valid_pipeline
 
 SMALL = {
     "StartAt": "Try",
@@ -90,7 +90,7 @@ def small(tmp_path):
 @pytest.fixture
 def sound(tmp_path):
     path = tmp_path / "sound.asl.json"
-    path.write_text(json.dumps(sound_pipeline()))
+    path.write_text(json.dumps(valid_pipeline()))
     return path
 
 
@@ -132,7 +132,7 @@ def test_check_is_content_with_a_sound_workflow(cli, sound):
 
 
 def test_check_prints_a_line_for_each_finding(cli, sound):
-    workflow = sound_pipeline()
+    workflow = valid_pipeline()
     del workflow["States"]["Audit"]["TimeoutSeconds"]
     del workflow["States"]["Audit"]["Retry"]
     sound.write_text(json.dumps(workflow))

@@ -25,12 +25,12 @@ from healthpipe.stages.curate import (
 from healthpipe.stages.options import options_from_words
 from healthpipe.stages.results import define_relations
 from healthpipe.storage.layout import Root
-from tests.support.against_oracle import words
-from tests.support.athena_site import BUCKET, PLACE, ROOT, RUN_ID
-from tests.support.dirty import many_records
+from tests.support.athena_root import BUCKET, PLACE, ROOT, RUN_ID
 from tests.support.oracle import Options
+from tests.support.oracle_comparison import raw_options
+from tests.support.seeded_records import many_records
 
-pytest_plugins = ["tests.support.athena_site"]
+pytest_plugins = ["tests.support.athena_root"]
 
 AS_OF = datetime.date(2026, 2, 15)
 LINE = (
@@ -42,7 +42,7 @@ SHOWN = {"source", "line", "snapshot_date", "broken"}
 
 
 def options(**shape):
-    return options_from_words(AS_OF.isoformat(), words(Options(as_of=AS_OF)) | shape)
+    return options_from_words(AS_OF.isoformat(), raw_options(Options(as_of=AS_OF)) | shape)
 
 
 def in_utf8(content: bytes) -> bytes:
@@ -117,6 +117,7 @@ def test_dirty_records_give_the_rows_of_duckdb_in_every_view(site, tmp_path):
         assert len(athena[name]) > 1, name
 
 
+@pytest.mark.pitfall(10)
 def test_raw_lines_keep_their_bytes_and_files_their_names_and_days(site):
     name, day = "2026-01-05/\u00fc b.jsonl", datetime.date(2026, 1, 5)
     content = (

@@ -158,6 +158,7 @@ def test_a_query_is_started_as_athena_wants_it():
         assert calls.start("select 1", "t" * 64) == "q"
 
 
+@pytest.mark.pitfall(34)
 def test_the_token_is_of_the_attempt_and_the_sql_in_64_hex_characters():
     athena = Athena(["SUCCEEDED"], ["SUCCEEDED"], ["SUCCEEDED"])
     queries_of(athena).run(lambda _: "select 1")
@@ -196,6 +197,7 @@ def test_a_query_that_cannot_be_written_down_is_stopped():
     assert athena.stopped == ["query-1"]
 
 
+@pytest.mark.pitfall(32)
 def test_polls_grow_apart_to_five_seconds_and_are_jittered():
     clock = StillClock()
     queries_of(Athena(["RUNNING"] * 30 + ["SUCCEEDED"]), clock).run(lambda _: "select 1")
@@ -208,6 +210,7 @@ def test_polls_grow_apart_to_five_seconds_and_are_jittered():
     assert all(later > earlier / 2 for earlier, later in pairwise(clock.waited))
 
 
+@pytest.mark.pitfall(34)
 def test_a_lost_answer_to_the_start_is_asked_for_again_and_the_query_runs_once():
     athena, journal = Athena(["SUCCEEDED"]), Journal()
     athena.trouble["start"] = [dropped(), refused("InternalServerException", 500)]
@@ -235,6 +238,7 @@ def test_an_athena_that_goes_on_throttling_is_given_up():
     assert clock.seconds < 60
 
 
+@pytest.mark.pitfall(35)
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
@@ -251,6 +255,7 @@ def test_what_asking_again_cannot_help_is_asked_once(code, kind):
     assert clock.waited == []
 
 
+@pytest.mark.pitfall(32)
 def test_the_deadline_stops_the_query_before_athena_does():
     assert 20 * 60 < DEADLINE_S < 30 * 60
     athena, clock, journal = Athena(["RUNNING"]), StillClock(), Journal()
@@ -261,6 +266,7 @@ def test_the_deadline_stops_the_query_before_athena_does():
     assert journal.notes[-1] == ("ended", "query-1", "CANCELLED")
 
 
+@pytest.mark.pitfall(33)
 @pytest.mark.parametrize("error", [Interrupted(15), OutOfTime()])
 def test_a_signal_and_a_limit_stop_the_query_and_its_end_is_seen(error):
     athena, journal = Athena(["RUNNING"]), Journal()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import AS_OF
-from tests.support.athena_site import BUCKET, ROOT, running_aws, site  # noqa: F401 - fixtures
+from tests.support.athena_root import BUCKET, ROOT, running_aws, site  # noqa: F401 - fixtures
 from tests.support.s3_server import backend
 
 FILES = 10_000

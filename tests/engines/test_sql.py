@@ -4,16 +4,16 @@ import datetime
 import re
 from enum import StrEnum
 
-import duckdb
 import pytest
 import sqlglot
 from sqlglot import exp
 
-from healthpipe.contract import CONSTANTS, RULES, Reason, Severity
+from healthpipe.contract import CONSTANTS, Reason
 from healthpipe.engines.base import Query
 from healthpipe.engines.sql import adapter_text, athena_source, literal, sql_folder, statement
 from healthpipe.stages.curate import Projection, projection_values
 from healthpipe.stages.options import options_from_words
+from tests.support.patterns import in_duckdb
 
 FILES = sorted(sql_folder().glob("*.sql"))
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -21,11 +21,6 @@ ADAPTER = sql_folder() / "athena" / "source.sql"
 ADAPTER_FUNCTIONS = sorted({*sql_folder().glob("athena/*.sql")} - {ADAPTER})
 FUNCTIONS = sorted(sql_folder().glob("functions/*.sql"))
 VALUES = options_from_words("2026-01-05", {}).values() | projection_values(frozenset(Projection))
-
-
-def in_duckdb(query, *values):
-    with duckdb.connect() as connection:
-        return connection.execute(query, values).fetchone()
 
 
 class Word(StrEnum):
@@ -138,83 +133,3 @@ def test_the_reasons_that_the_sql_names_are_those_of_the_contract():
     assert words_of("judged") - KINDS == reasons - {"facility_id_pattern"}
     assert words_of("records") & reasons == {"facility_id_pattern"}
     assert words_of("issues") - KINDS <= reasons
-
-
-REJECTS = {
-    "not_utf8", "not_json", "not_object", "too_large", "too_deep", "facility_id_missing",
-    "file_truncated", "file_unreadable", "file_not_json",
-}  # fmt: skip
-WARNS = {
-    "facility_name_missing", "employee_count_invalid", "services_invalid", "labs_invalid",
-    "accreditations_invalid", "accreditation_invalid", "accreditation_date_invalid",
-    "state_missing", "state_not_recognised", "snapshot_date_invalid", "facility_id_pattern",
-}  # fmt: skip
-
-
-def test_every_reason_has_exactly_one_rule_of_the_contracts_severity():
-    assert sorted(rule.reason for rule in RULES) == sorted(Reason)
-    for severity, reasons in {Severity.REJECT: REJECTS, Severity.WARN: WARNS}.items():
-        assert {rule.reason.value for rule in RULES if rule.severity is severity} <= reasons
-
-
-def test_every_state_has_one_code_and_every_spelling_one_state():
-    spellings, codes = CONSTANTS["state_spellings"], CONSTANTS["state_codes"]
-    assert len(spellings) == len(set(spellings)) == len(codes)
-    assert len(set(codes)) == 56
-    state_of = dict(zip(spellings, codes, strict=True))
-    assert [state_of[name] for name in ("NEW YORK", "NY", "DISTRICT OF COLUMBIA", "GUAM")] == [
-        "NY", "NY", "DC", "GU",
-    ]  # fmt: skip
-    assert all(spelling == spelling.upper() for spelling in spellings)
-
-
-def matches_in_python(pattern, text):
-    return re.search(pattern.replace(r"\z", r"\Z"), text) is not None
-
-
-def matches_in_duckdb(pattern, text):
-    return in_duckdb("select regexp_matches($1, $2)", text, pattern)[0]
-
-
-def without_in_python(pattern, text):
-    return re.sub(pattern.replace(r"\z", r"\Z"), "", text)
-
-
-def without_in_duckdb(pattern, text):
-    return in_duckdb("select regexp_replace($1, $2, '', 'g')", text, pattern)[0]
-
-
-NUMBERS = ["0", "7", "007", "123456789012345678", "000000000000000000"]
-NO_NUMBERS = [
-    "", " 7", "7 ", "7\n", "-1", "+1", "12.5", "1e3", "1_000", "1234567890123456789", "٢", "7\n7",
-    "0x1", "½",
-]  # fmt: skip
-DAYS = ["2026-01-05", "0001-01-01", "0010-01-01", "0100-01-01", "1000-01-01", "9999-12-31"]
-NO_DAYS = [
-    "", "0000-01-01", "20260105", "2026-1-05", "2026-01-5", " 2026-01-05", "2026-01-05 ",
-    "2026-01-05\n", "\n2026-01-05", "x\n2026-01-05", "2026-01-05T00:00:00Z", "12026-01-01",
-    "026-01-01", "-026-01-01", "2026/01/05", "2026-W01-1", "٢٠٢٦-01-05", "2026-01-05\x00",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("matches", [matches_in_python, matches_in_duckdb])
-@pytest.mark.parametrize(
-    ("name", "right", "wrong"),
-    [("whole_number", NUMBERS, NO_NUMBERS), ("calendar_day", DAYS, NO_DAYS)],
-)
-def test_a_pattern_accepts_the_right_texts_and_no_others(matches, name, right, wrong):
-    assert [text for text in right if not matches(CONSTANTS[name], text)] == []
-    assert [text for text in wrong if matches(CONSTANTS[name], text)] == []
-
-
-@pytest.mark.parametrize("without", [without_in_python, without_in_duckdb])
-@pytest.mark.parametrize(
-    ("text", "trimmed"),
-    [
-        ("x", "x"), (" x ", "x"), ("\t\r\n x\r\n\t", "x"), ("a \n\t b", "a \n\t b"),
-        (" a \n b ", "a \n b"), ("", ""), (" \t\r\n", ""), ("\u00a0x\u00a0", "\u00a0x\u00a0"),
-        ("\u3000x\x0b", "\u3000x\x0b"), ("\\t", "\\t"), ("trnt", "trnt"),
-    ],
-)  # fmt: skip
-def test_the_outer_space_is_space_tab_cr_and_lf_at_both_ends(without, text, trimmed):
-    assert without(CONSTANTS["outer_space"], text) == trimmed

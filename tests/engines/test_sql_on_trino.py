@@ -16,12 +16,17 @@ from healthpipe.storage.layout import Root
 from healthpipe.workflow.stage_run import StageRequest, run_stage
 from tests.conftest import EXAMPLES
 from tests.support import fuzz
-from tests.support.against_oracle import CASES, read_parquet, stage_options
-from tests.support.dirty import many_records
-from tests.support.odd_json import ODD_LINES
-from tests.support.on_trino import EVERYTHING, check_on_trino, judge_on_trino, raw_files_of
+from tests.support.edge_case_json import EDGE_CASE_LINES
 from tests.support.oracle import File, Options
+from tests.support.oracle_comparison import CASES, read_parquet, stage_options
+from tests.support.seeded_records import many_records
 from tests.support.strategies import options
+from tests.support.trino_comparison import (
+    EVERYTHING,
+    check_on_trino,
+    judge_on_trino,
+    landed_files_of,
+)
 from tests.support.trino_engine import Tables, TrinoEngine
 
 pytestmark = pytest.mark.every_engine("trino")
@@ -69,7 +74,7 @@ def test_every_output_agrees_with_the_oracle_on_many_records(engine, odd):
 
 @pytest.mark.sample
 def test_lines_that_parsers_differ_in_are_judged_as_the_oracle_judges_them(engine):
-    files = [File("odd.jsonl", b"\n".join(ODD_LINES))]
+    files = [File("odd.jsonl", b"\n".join(EDGE_CASE_LINES))]
     check_on_trino(engine, files, Options(AS_OF), judge_on_trino(engine, files))
 
 
@@ -109,7 +114,7 @@ def test_fifty_thousand_dirty_records_come_out_as_duckdb_has_them(engine, cli, t
     made = ("--n", "50000", "--chunk", "10000", "--snapshot", "2026-01-05", "--defects", "1500")
     assert cli("generate-data", *made, "--outdir", "dirty").code == 0
     wanted = Options(datetime.date(2026, 2, 15))
-    judge_lines(engine, raw_files_of(tmp_path / "dirty", "dirty"))
+    judge_lines(engine, landed_files_of(tmp_path / "dirty", "dirty"))
     engine.materialize("judged", Query("judged"))
     keep_records(engine, stage_options(wanted), EVERYTHING)
 
@@ -155,7 +160,7 @@ def test_the_three_stages_scan_less_than_a_fifth_of_the_raw_bytes(engine, cli, t
     for day, records in (("2026-01-05", 60_000), ("2026-02-02", 40_000)):
         made = ("--n", records, "--chunk", "20000", "--snapshot", day, "--outdir", "scanned")
         assert cli("generate-data", *made).code == 0
-    files = raw_files_of(tmp_path / "scanned", "scanned")
+    files = landed_files_of(tmp_path / "scanned", "scanned")
     raw = sum(len(file.content) for file in files)
     options = stage_options(Options(datetime.date(2026, 2, 15)))
     judge_lines(engine, files)

@@ -15,11 +15,11 @@ from healthpipe.engines.athena.glue import drop_tables
 from healthpipe.engines.athena.queries import stop_queries
 from healthpipe.engines.base import Constants, LinesRefused, Query
 from healthpipe.errors import OutOfTime, ServiceFailed, StillRunning, UsageError
-from tests.support.athena_site import BUCKET, PLACE, RUN_ID
+from tests.support.athena_root import BUCKET, PLACE, RUN_ID
 
 pytestmark = pytest.mark.slow
 
-pytest_plugins = ["tests.support.athena_site"]
+pytest_plugins = ["tests.support.athena_root"]
 
 LINE = b'{"facility_id": "F1", "facility_name": "Mercy", "location": {"state": "CA"}}\n'
 NAMED = Query("judged").only("facility_id")
@@ -49,6 +49,7 @@ def until(condition, seconds=10):
         time.sleep(0.02)
 
 
+@pytest.mark.pitfall(36)
 def test_an_unload_that_was_slowed_down_is_done_again_in_its_own_folder(site):
     site.aws.faults.fail_query(SLOW_DOWN, containing="UNLOAD", times=2)
     with site.engine() as engine:

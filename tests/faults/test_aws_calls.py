@@ -4,11 +4,11 @@ import pytest
 
 from healthpipe.storage import lease
 from tests.conftest import AS_OF
-from tests.support.aws_runs import BUCKET, ROOT, SOON, require_clean, require_failed
+from tests.support.aws_root import BUCKET, ROOT, SOON, require_clean, require_failed
 
 pytestmark = pytest.mark.slow
 
-pytest_plugins = ["tests.support.aws_runs"]
+pytest_plugins = ["tests.support.aws_root"]
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alerts"
 ORCHESTRATE = ("orchestrate", "--as-of", AS_OF, "--engine")
 RUNS_CALL = {
@@ -145,9 +145,9 @@ def process_has_ended(monkeypatch):
 
 
 def test_credentials_that_expire_midway_are_renewed_and_the_run_goes_on(
-    place, performed, monkeypatch
+    place, step_spy, monkeypatch
 ):
-    performed.before["Audit"] = place.aws.faults.expire_credentials
+    step_spy.before["Audit"] = place.aws.faults.expire_credentials
     outcome = place.orchestrate()
     assert outcome.code == 4, outcome.err
     assert "the AWS sign-in has expired; sign in again, then run again" in outcome.err
@@ -155,13 +155,13 @@ def test_credentials_that_expire_midway_are_renewed_and_the_run_goes_on(
     assert not place.live
     assert place.aws.running_queries() == []
 
-    performed.before.clear()
-    performed.names.clear()
+    step_spy.before.clear()
+    step_spy.names.clear()
     process_has_ended(monkeypatch)
     started = len(place.aws.queries())
     place.require_published(place.run("runs", "retry"))
-    assert "Curate" not in performed.names
-    assert performed.names[0] == "Audit"
+    assert "Curate" not in step_spy.names
+    assert step_spy.names[0] == "Audit"
     assert len(place.aws.queries()) > started, "only the announcements are asked for again"
     assert len(place.records) == 1
 

@@ -147,6 +147,7 @@ def test_errors_of_ours_and_bugs_pass_as_they_are():
         assert raised.value is error
 
 
+@pytest.mark.pitfall(47)
 @pytest.mark.parametrize(
     ("access", "says"),
     [

@@ -5,11 +5,11 @@ import gzip
 import pytest
 
 from healthpipe.ingest.readers import S3Reader
-from tests.support.aws_runs import LATE, RAW, SOON, facility, require_failed
+from tests.support.aws_root import LATE, RAW, SOON, facility, require_failed
 
 pytestmark = pytest.mark.slow
 
-pytest_plugins = ["tests.support.aws_runs"]
+pytest_plugins = ["tests.support.aws_root"]
 NEWER = facility("f-new", "TX", "2026-04-01")
 OTHER = "raw/2026-02-02/more.jsonl"
 CUT, LENIENT = "raw/2026-02-03/cut.jsonl.gz", ("--max-rejected-files", "1", "--max-rejects", "50%")
@@ -57,17 +57,17 @@ def inputs(place, record):
     return place.json(f"runs/{record['run_id']}/inputs.json")["files"]
 
 
-def test_an_input_that_changes_while_the_embedded_engine_reads_is_read_again(place, performed):
+def test_an_input_that_changes_while_the_embedded_engine_reads_is_read_again(place, step_spy):
     place.engine = "duckdb"
-    performed.before["Curate"] = lambda: place.put(RAW, NEWER)
+    step_spy.before["Curate"] = lambda: place.put(RAW, NEWER)
     record = place.require_published(place.orchestrate(), NEWER)
     assert rows(record) == 1
 
 
-def test_an_input_that_is_deleted_before_the_embedded_engine_reads_is_left_out(place, performed):
+def test_an_input_that_is_deleted_before_the_embedded_engine_reads_is_left_out(place, step_spy):
     place.engine = "duckdb"
     place.put(OTHER, NEWER)
-    performed.before["Curate"] = lambda: place.delete(RAW)
+    step_spy.before["Curate"] = lambda: place.delete(RAW)
     record = place.require_published(place.orchestrate(), NEWER)
     assert rows(record) == 1
 

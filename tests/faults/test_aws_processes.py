@@ -10,11 +10,11 @@ import time
 import pytest
 
 from tests.conftest import AS_OF
-from tests.support.aws_runs import ROOT, SOON, require_clean
+from tests.support.aws_root import ROOT, SOON, require_clean
 
 pytestmark = pytest.mark.slow
 
-pytest_plugins = ["tests.support.aws_runs"]
+pytest_plugins = ["tests.support.aws_root"]
 QUICK_S = 15.0
 RAW, EXTRACT = '"raw_', "_extract_1_"
 ORCHESTRATE = ("orchestrate", "--engine", "athena", "--as-of", AS_OF, "--root", ROOT)

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tests.support.aws_runs import DATABASE, LATE, RAW, SOON, require_clean
+from tests.support.aws_root import DATABASE, LATE, RAW, SOON, require_clean
 
 pytestmark = pytest.mark.slow
 
-pytest_plugins = ["tests.support.aws_runs"]
+pytest_plugins = ["tests.support.aws_root"]
 NEXT_DAY = "2026-02-16"
 DATASETS = {"extract", "expiring", "state_counts"}
 
@@ -53,13 +53,13 @@ def test_parts_whose_answers_are_lost(place, monkeypatch):
     assert uploads == []
 
 
-def test_who_publishes_first_stays_live(place, performed):
+def test_who_publishes_first_stays_live(place, step_spy):
     place.engine = "duckdb"
     theirs = {"schema_version": 1, "generation": 1, "nonce": "theirs", "run_id": "theirs",
               "published_at": "2026-02-15T00:00:00+00:00", "as_of": "2026-02-15", "options": {},
               "files": []}  # fmt: skip
     pointer = json.dumps(theirs).encode()
-    performed.before["Publish"] = lambda: place.put("production/current.json", pointer)
+    step_spy.before["Publish"] = lambda: place.put("production/current.json", pointer)
     outcome = place.orchestrate()
 
     assert outcome.code == 6, outcome.err

@@ -5,11 +5,11 @@ import pytest
 from healthpipe.engines.athena import queries
 from healthpipe.workflow.steps import catalog
 from tests.conftest import AS_OF
-from tests.support.aws_runs import require_failed
+from tests.support.aws_root import require_failed
 
 pytestmark = pytest.mark.slow
 
-pytest_plugins = ["tests.support.aws_runs"]
+pytest_plugins = ["tests.support.aws_root"]
 SLOW_DOWN = (
     "HIVE_CURSOR_ERROR: Failed to read: Please reduce your request rate. (Service: Amazon S3; "
     "Status Code: 503; Error Code: SlowDown)"

@@ -126,6 +126,7 @@ def unprivileged(bench):
     shutil.rmtree(folder)
 
 
+@pytest.mark.pitfall(69)
 def test_production_that_may_not_be_written_fails_the_run(unprivileged, bench):
     site, run = unprivileged
     os.chown(site.root / "production", 0, 0)

@@ -12,6 +12,7 @@ from tests.faults.site import require_recovered, require_whole
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.pitfall(73)
 @pytest.mark.parametrize("manner", ["<&-", "| true", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full"])
 def test_a_run_without_home_or_terminal_publishes(bench, manner):
     site = bench.copy(bench.fresh)

@@ -18,7 +18,7 @@ from healthpipe.storage.lease import VALID_S
 from healthpipe.storage.s3.storage import S3Storage
 from tests.conftest import AS_OF
 
-pytest_plugins = ["tests.support.on_s3"]
+pytest_plugins = ["tests.support.s3_bucket"]
 
 # A run that tells when it has come to a step, and stays there.
 STAYING = """
@@ -164,11 +164,11 @@ def test_whoever_holds_the_lock_knows_that_other_runs_of_the_workflow_are_dead(o
     assert run.record.status == "failed"
 
 
-def test_a_lease_lost_midway_ends_the_run_before_it_publishes(on, root, performed, s3_bucket):
+def test_a_lease_lost_midway_ends_the_run_before_it_publishes(on, root, step_spy, s3_bucket):
     def take_it():
         s3_bucket.put("data/state/lock.json", json.dumps({"holder": SECOND, "valid_s": VALID_S}))
 
-    performed.before["Audit"] = take_it
+    step_spy.before["Audit"] = take_it
     outcome = on("orchestrate", "--as-of", AS_OF)
 
     assert outcome.code == 5, outcome.err

@@ -19,7 +19,7 @@ from healthpipe.stages.rules import Rules
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage
 from tests.conftest import AS_OF
-from tests.support.production import write
+from tests.support.published_runs import write
 
 SAME = Coverage(100, 10)
 
@@ -48,6 +48,7 @@ def test_a_sound_run_passes():
     found.require_passed()
 
 
+@pytest.mark.pitfall(58)
 @pytest.mark.parametrize(
     ("case", "gate"),
     [

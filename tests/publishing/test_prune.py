@@ -17,8 +17,8 @@ from healthpipe.publishing.publish import rollback
 from healthpipe.stages import segments
 from healthpipe.storage import local
 from healthpipe.storage.layout import open_root
-from tests.conftest import AS_OF, tree
-from tests.support.production import below, finished, publish_run, require_whole, run_id, write
+from tests.conftest import tree
+from tests.support.published_runs import below, finished, publish_run, require_whole, run_id, write
 
 TODAY = datetime.date(2026, 3, 31)
 DAYS = 30
@@ -157,9 +157,6 @@ def test_what_became_live_since_the_plan_stays(root):
     assert below(root.production) == [runs[0], runs[2], "current.json"]
     assert below(root.runs) == [runs[0], runs[2]]
     require_whole(root)
-
-
-# A segment is what the workflow leaves; whether one is used again is seen by how many there are.
 
 
 @pytest.fixture
@@ -392,44 +389,3 @@ def test_whatever_happened_what_is_needed_stays_and_the_rest_goes(
         assert plan(root, keep) == []
         for run in newest[1:]:
             assert rollback(root, run, f"back to {run}")["run_id"] == run
-
-
-def test_the_command_tells_first_and_removes_then(cli, examples):
-    for _ in range(3):
-        cli("orchestrate", "examples", "--as-of", AS_OF, "--force")
-    before = tree(Path("data"))
-
-    dry = cli("runs", "prune", "--keep", "1", "--dry-run")
-    assert tree(Path("data")) == before
-    document = cli("runs", "prune", "--keep", "1", "--dry-run", "--json").document
-    wet = cli("runs", "prune", "--keep", "1")
-
-    assert dry.out == wet.out
-    rows = [line.split("\t") for line in wet.out.splitlines()]
-    assert [row[0] for row in rows] == ["production"] * 2
-    assert not any(Path(row[2]).exists() for row in rows)
-    assert [list(map(str, removal.values())) for removal in document["removals"]] == [
-        [row[0], row[2], row[1], row[3]] for row in rows
-    ]
-    assert document["bytes"] == sum(int(row[1]) for row in rows)
-    assert (document["command"], document["dry_run"]) == ("runs prune", True)
-    assert "2 folders and fragments would be removed" in dry.err
-    assert "2 folders and fragments removed" in wet.err
-    assert cli("current").code == 0
-    assert cli("runs", "prune", "--keep", "1").out == ""
-
-
-def test_the_days_of_the_window_are_not_those_of_runs(cli, monkeypatch):
-    run = run_id("2000-01-01")
-    Path("data", "runs", run).mkdir(parents=True)
-    today = datetime.datetime.now(datetime.UTC).date()
-    monkeypatch.setenv("HEALTHPIPE_DAYS", "0")
-    write("healthpipe.toml", "days = 0\n[runs.prune]\ndays = 36500\n")
-
-    assert cli("runs", "prune").out == ""
-    write("healthpipe.toml", "days = 3660\n")
-    assert run in cli("runs", "prune", "--dry-run").out
-    monkeypatch.setenv("HEALTHPIPE_PRUNE_DAYS", str((today - datetime.date(2000, 1, 1)).days))
-    assert cli("runs", "prune").out == ""
-    assert run in cli("runs", "prune", "--days", "30").out
-    assert json.loads(cli("runs", "prune", "--json").out)["removals"] == []

@@ -11,7 +11,7 @@ from healthpipe.publishing.publish import publish
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage
-from tests.support.production import (
+from tests.support.published_runs import (
     NAMES,
     below,
     finished,

@@ -17,8 +17,7 @@ from healthpipe.publishing.publish import rollback
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage
-from tests.conftest import AS_OF
-from tests.support.production import publish_run, require_whole, run_id, write
+from tests.support.published_runs import publish_run, require_whole, run_id, write
 
 A, B, C = (run_id("2026-02-15", number) for number in (1, 2, 3))
 
@@ -145,24 +144,3 @@ def test_a_damaged_copy_of_the_pointer_is_passed_over(root):
     assert rollback(root, None, "n")["run_id"] == A
     with pytest.raises(RollbackRefused, match="never published"):
         rollback(root, B, "m")
-
-
-def test_the_command_prints_what_is_live_now(cli, examples, tmp_path):
-    first, second = (
-        cli("orchestrate", "examples", "--as-of", day, "--json").document["run_id"]
-        for day in (AS_OF, "2026-02-16")
-    )
-
-    outcome = cli("runs", "rollback")
-
-    assert outcome.code == 0
-    assert outcome.out == cli("current").out
-    assert f"data/production/{first}/extract.parquet" in outcome.out.splitlines()
-    assert (
-        f"run {first} as of {AS_OF} is live again as generation 3; run {second} was" in outcome.err
-    )
-    document = cli("runs", "rollback", second, "--json").document
-    assert (document["command"], document["status"]) == ("runs rollback", "succeeded")
-    assert document["run_id"] == second
-    assert document["production"] == cli("current", "--json").document
-    assert (cli("runs", "rollback", "--quiet").out, cli("runs", "rollback", first).code) == ("", 2)

@@ -12,10 +12,16 @@ from healthpipe.errors import GateFailed
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
 from healthpipe.workflow.orchestrate import orchestrate
-from tests.support.against_oracle import CASES, check_account, check_by_hand, lay_out, words
-from tests.support.dirty import many_records
+from tests.support.engine_rig import PART
 from tests.support.oracle import Options, Oracle
-from tests.support.rigs import PART
+from tests.support.oracle_comparison import (
+    CASES,
+    check_by_hand,
+    check_counts,
+    raw_options,
+    write_source,
+)
+from tests.support.seeded_records import many_records
 from tests.support.strategies import file_sets, options
 
 FUZZ = settings(
@@ -94,13 +100,13 @@ def check_workflow(rig, files, wanted):
     oracle = Oracle(files, wanted)
     with tempfile.TemporaryDirectory() as folder:
         root = rig.root_in(Path(folder))
-        source = lay_out(Path(folder, "in"), files)
+        source = write_source(Path(folder, "in"), files)
         request = RunRequest(
             root.uri,
             (source,),
             rig.engine,
             as_of=wanted.as_of.isoformat(),
-            words=words(wanted),
+            words=raw_options(wanted),
             gates={"max_rejects": "100%", "max_rejected_files": "100%"},
         )
         try:
@@ -118,4 +124,4 @@ def check_workflow(rig, files, wanted):
             case = CASES[stages[name]]
             found, expected = case.read(str(path)), case.expected(oracle)
             assert rig.in_order(found) == rig.in_order(expected), name
-        check_account(rig, result.to_json(), result.run.uri, oracle)
+        check_counts(rig, result.to_json(), result.run.uri, oracle)

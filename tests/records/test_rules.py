@@ -1,10 +1,11 @@
-"""Rules are moved by configuration and options, and say so in what is rejected and counted."""
+"""Rules and their severities, moved by configuration and options."""
 
 import json
 
+import duckdb
 import pytest
 
-from healthpipe.contract import RULES, Severity
+from healthpipe.contract import RULES, Reason, Severity
 from healthpipe.engines.base import IdPattern
 from healthpipe.stages.options import StageOptions, options_from_words
 from healthpipe.stages.rules import Rules
@@ -97,7 +98,6 @@ def test_what_cannot_be_moved_or_understood_is_refused(cli, tmp_path, arguments,
 
 
 def test_the_issues_of_a_run_carry_the_severity_that_counted(cli, tmp_path):
-    import duckdb
 
     (tmp_path / "in.jsonl").write_text(LINES)
     run = cli("extract", "in.jsonl", "--json", "--rule", "state_missing=reject").document["run_id"]
@@ -121,15 +121,6 @@ def test_the_issues_of_a_run_carry_the_severity_that_counted(cli, tmp_path):
     }
 
 
-def test_describe_lists_the_rules_with_what_to_do(cli):
-    rows = [line.split("\t") for line in cli("describe", "rules").out.splitlines()]
-    document = cli("describe", "rules", "--json").document
-
-    assert [row[0] for row in rows] == [rule.reason.value for rule in RULES]
-    assert [list(rule.values()) for rule in document["rules"]] == rows
-    assert all(len(row) == 5 and row[4] for row in rows)
-
-
 def test_options_with_rules_come_back_from_their_document():
     words = {"rule": ["state_missing=off"], "id_pattern": "[A-Z]+"}
     options = options_from_words("2026-01-05", words)
@@ -147,3 +138,20 @@ def test_a_strict_run_is_remembered_as_one():
 @pytest.mark.parametrize("text", ["[A-Z]{2}-[0-9]{4}", "a|b", r"\d+\.\d", "(AB|CD)-.*", "x y"])
 def test_a_pattern_of_the_closed_alphabet_is_anchored(text):
     assert IdPattern(text).whole == rf"^(?:{text})\z"
+
+
+REJECTS = {
+    "not_utf8", "not_json", "not_object", "too_large", "too_deep", "facility_id_missing",
+    "file_truncated", "file_unreadable", "file_not_json",
+}  # fmt: skip
+WARNS = {
+    "facility_name_missing", "employee_count_invalid", "services_invalid", "labs_invalid",
+    "accreditations_invalid", "accreditation_invalid", "accreditation_date_invalid",
+    "state_missing", "state_not_recognised", "snapshot_date_invalid", "facility_id_pattern",
+}  # fmt: skip
+
+
+def test_every_reason_has_exactly_one_rule_of_the_contracts_severity():
+    assert sorted(rule.reason for rule in RULES) == sorted(Reason)
+    for severity, reasons in {Severity.REJECT: REJECTS, Severity.WARN: WARNS}.items():
+        assert {rule.reason.value for rule in RULES if rule.severity is severity} <= reasons

@@ -12,7 +12,7 @@ from healthpipe.storage.base import StoredFile
 from healthpipe.storage.layout import Root, open_root
 from healthpipe.storage.s3.storage import S3Storage
 
-pytest_plugins = ["tests.support.on_s3"]
+pytest_plugins = ["tests.support.s3_bucket"]
 
 LARGE = b'{"facility_id": "L1", "x": "' + b"x" * 8_000_100 + b'"}\n'
 LINE = b'{"facility_id": "F1"}\n'

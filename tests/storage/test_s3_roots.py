@@ -14,7 +14,7 @@ from healthpipe.storage.s3.requests import PATIENCE
 from tests.conftest import AS_OF
 from tests.support.s3_server import REGION
 
-pytest_plugins = ["tests.support.on_s3"]
+pytest_plugins = ["tests.support.s3_bucket"]
 
 BROKEN, NAMELESS = b'{"facility_id": "F2", broken', b'{"facility_name": "x"}'
 
@@ -321,14 +321,14 @@ def test_a_run_that_another_holds_out_ends_with_5_and_names_it(orchestrated, pla
     assert orchestrated("--force").code == 0
 
 
-def test_somebody_else_who_publishes_first_ends_it_with_6(orchestrated, performed, place):
+def test_somebody_else_who_publishes_first_ends_it_with_6(orchestrated, step_spy, place):
     before = place.live
 
     def flip_elsewhere():
         other = {**place.live, "nonce": uuid.uuid4().hex, "generation": 2}
         place.put("production/current.json", json.dumps(other).encode())
 
-    performed.before["Publish"] = flip_elsewhere
+    step_spy.before["Publish"] = flip_elsewhere
     outcome = orchestrated("--force")
     assert outcome.code == 6, outcome.err
     assert place.live["files"] == before["files"]

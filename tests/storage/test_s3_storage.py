@@ -53,6 +53,7 @@ def test_a_listing_of_many_pages_is_complete_and_ordered(storage, bucket):
     assert {file.size for file in listed} == {1}
 
 
+@pytest.mark.pitfall(2)
 def test_a_listing_of_25000_keys_is_followed_to_its_end(storage, bucket, hook):
     """S3's answers are written here: moto sorts all keys again for each of the pages."""
     asked = []
@@ -479,6 +480,7 @@ def test_a_bucket_that_is_not_there_is_a_matter_of_configuration(storage):
         assert "s3://nobody" in str(failure.value)
 
 
+@pytest.mark.pitfall(41)
 def test_a_read_that_is_refused_names_the_permission_and_the_object(storage, bucket, s3, hook):
     def refuse(**_):
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")

@@ -1,6 +1,6 @@
-"""What the contract says of a file's shape, in plain Python, with the whole file in memory.
+"""The lines that a file comes to by the contract, in plain Python with the whole file in memory.
 
-The lines that a file comes to, or the reason why it is rejected whole.
+Or the reason why the file is rejected whole.
 """
 
 import json
@@ -17,12 +17,14 @@ SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def split_lines(content: bytes) -> list[bytes]:
+    """The lines of a newline-delimited file that are not blank."""
     content = content.removeprefix(b"\xef\xbb\xbf")
     lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return [line for line in lines if line.strip(b" \t")]
 
 
 def lines_of(content: bytes) -> list[bytes] | str:
+    """The lines of a file, or the reason why it is rejected whole."""
     lines = split_lines(content)
     if not lines or is_line_of_records(lines):
         return lines
@@ -44,6 +46,7 @@ def without_mark(content: bytes) -> bytes:
 
 
 def is_line_of_records(lines: list[bytes]) -> bool:
+    """Whether the first line says that the file is newline-delimited."""
     try:
         first = json.loads(lines[0].decode(), parse_constant=refuse)
     except (ValueError, RecursionError):
@@ -54,6 +57,7 @@ def is_line_of_records(lines: list[bytes]) -> bool:
 
 
 def wrapped_key(value: dict) -> str | None:
+    """The key of a wrapper that holds its records, None if the object is no wrapper."""
     found = [
         key
         for key, items in value.items()

@@ -18,9 +18,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.support.against_oracle import CASES, check_by_hand
+from tests.support.engine_rig import EngineRig
 from tests.support.oracle import File, Options
-from tests.support.rigs import Rig
+from tests.support.oracle_comparison import CASES, check_by_hand
 from tests.support.strategies import containers, contents, options
 
 BATCH = 400
@@ -31,7 +31,7 @@ LAST_OPTIONS = Options(datetime.date(2025, 8, 31))
 class Batches:
     """Collects cases and checks a batch whenever one is full."""
 
-    def __init__(self, rig: Rig, number: int) -> None:
+    def __init__(self, rig: EngineRig, number: int) -> None:
         self.rig = rig
         self.random = random.Random(number)
         self.cases: list[bytes] = []
@@ -54,18 +54,20 @@ class Batches:
         except AssertionError as error:
             # Not raised here: it would be called flaky when it is tried again in another batch.
             self.failed = error
-            leave_behind(self.rig, files, wanted, names)
+            keep_smallest_failure(self.rig, files, wanted, names)
         self.checked += len(self.cases)
         self.cases.clear()
 
 
 def spread(content: bytes, number: int) -> bytes:
-    """The facilities of a file as facilities of its own, so that not all are superseded."""
+    """Give the facilities of a file ids of their own, so that not all are superseded."""
     return content.replace(b'"F1"', b'"F1-%d"' % number).replace(b'"F2"', b'"F2-%d"' % number)
 
 
-def leave_behind(rig: Rig, files: list[File], wanted: Options, names: list[str]) -> None:
-    """Halve the files as long as a half fails, too, and keep what is left."""
+def keep_smallest_failure(
+    rig: EngineRig, files: list[File], wanted: Options, names: list[str]
+) -> None:
+    """Halve the set of files as long as a half still fails, and write the rest to a folder."""
     while len(files) > 1:
         half = len(files) // 2
         for part in (files[:half], files[half:]):
@@ -82,7 +84,7 @@ def leave_behind(rig: Rig, files: list[File], wanted: Options, names: list[str])
     print(f"failed: {names} with {dataclasses.asdict(wanted)}; see {folder}", file=sys.stderr)
 
 
-def run(rig: Rig, cases: int, number: int) -> int:
+def run(rig: EngineRig, cases: int, number: int) -> int:
     """Check so many cases; returns how many were."""
     batches = Batches(rig, number)
 
@@ -114,7 +116,7 @@ def main() -> None:
     wanted = parser.parse_args()
     began, checked, number = time.monotonic(), 0, wanted.seed
     with tempfile.TemporaryDirectory() as folder:
-        rig = Rig("duckdb", Path(folder))
+        rig = EngineRig("duckdb", Path(folder))
         while checked < wanted.cases:
             checked += run(rig, min(10_000, wanted.cases - checked), number)
             number += 1

@@ -6,9 +6,9 @@ import json
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from tests.support.odd_values import (
+from tests.support.edge_case_values import (
     BROKEN_LINES,
-    NEAR,
+    NEAR_DATES,
     NO_DATES,
     ODD_NESTED,
     ODD_SCALARS,
@@ -39,7 +39,7 @@ def mostly(usual, odd=ODD, parts: int = 6):
     return st.integers(0, parts).flatmap(lambda n: odd if n == 0 else usual)
 
 
-DATE = mostly(st.sampled_from(NEAR), st.one_of(st.sampled_from(NO_DATES), ODD))
+DATE = mostly(st.sampled_from(NEAR_DATES), st.one_of(st.sampled_from(NO_DATES), ODD))
 ACCREDITATION = mostly(
     st.fixed_dictionaries(
         {"valid_until": DATE},

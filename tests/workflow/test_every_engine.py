@@ -9,9 +9,9 @@ import pytest
 
 from healthpipe.errors import ServiceFailed
 from tests.conftest import AS_OF
-from tests.support.against_oracle import read_counts, read_parquet
-from tests.support.dirty import many_records
-from tests.support.rigs import Rig
+from tests.support.engine_rig import EngineRig
+from tests.support.oracle_comparison import read_counts, read_parquet
+from tests.support.seeded_records import many_records
 
 ELSEWHERE = ("athena", "trino")
 DIRTY_LINES = 51_000
@@ -22,7 +22,7 @@ FULL = ServiceFailed("the disk is full", "free space")
 @pytest.fixture
 def embedded(tmp_path):
     """DuckDB and a root on this machine."""
-    return Rig("duckdb", tmp_path / "embedded")
+    return EngineRig("duckdb", tmp_path / "embedded")
 
 
 def published(cli, rig, *arguments) -> dict:
@@ -132,16 +132,16 @@ def test_what_a_run_turned_away_is_listed_and_shown(cli, rig, tmp_path):
 
 @pytest.mark.every_engine
 @pytest.mark.parametrize("failed", ["Curate", "StateCounts", "Publish"])
-def test_a_retry_goes_on_after_what_was_done(cli, rig, orchestrate, performed, failed):
-    performed.failing[failed] = FULL
+def test_a_retry_goes_on_after_what_was_done(cli, rig, orchestrate, step_spy, failed):
+    step_spy.failing[failed] = FULL
     assert orchestrate().code == 4
     assert rig.pointer() is None
-    performed.failing.clear()
-    performed.names.clear()
+    step_spy.failing.clear()
+    step_spy.names.clear()
 
     outcome = cli("runs", "retry", "--json")
 
     assert outcome.code == 0, outcome.err
     assert rig.pointer()["run_id"] == outcome.document["run_id"]
-    assert "Ingest" not in performed.names
-    assert ("Curate" in performed.names) is (failed == "Curate")
+    assert "Ingest" not in step_spy.names
+    assert ("Curate" in step_spy.names) is (failed == "Curate")

@@ -118,6 +118,7 @@ def test_an_execution_that_finds_another_at_work_ends_well(execute, root):
     assert runs_of(root) == []
 
 
+@pytest.mark.pitfall(45)
 @pytest.mark.parametrize(
     ("step", "error", "tries"),
     [
@@ -127,14 +128,14 @@ def test_an_execution_that_finds_another_at_work_ends_well(execute, root):
     ],
 )
 def test_a_failing_execution_cleans_up_tells_and_fails(
-    execute, root, performed, sent, step, error, tries
+    execute, root, step_spy, sent, step, error, tries
 ):
-    performed.failing[step] = error
+    step_spy.failing[step] = error
 
     path = execute()
 
     assert path[-3:] == ["Cleanup", "NotifyFailure", "Failed"]
-    assert performed.names.count(step) == tries
+    assert step_spy.names.count(step) == tries
     record = the_run(root).record
     assert record.status == "failed"
     assert record.error["code"] == getattr(error, "code", "bug")
@@ -145,22 +146,22 @@ def test_a_failing_execution_cleans_up_tells_and_fails(
     assert RootLock.of(root).holder() is None
 
 
-def test_a_step_that_is_not_done_yet_is_called_again(execute, root, performed):
-    performed.pausing["Curate"] = 2
+def test_a_step_that_is_not_done_yet_is_called_again(execute, root, step_spy):
+    step_spy.pausing["Curate"] = 2
     path = execute()
     assert path.count("WaitForCurate") == 2
     assert the_run(root).record.status == "succeeded"
 
 
-def test_when_telling_fails_the_plain_message_is_sent(execute, performed):
-    performed.failing["Curate"] = GateFailed("x", "y")
-    performed.failing["NotifyFailure"] = KeyError("x")
+def test_when_telling_fails_the_plain_message_is_sent(execute, step_spy):
+    step_spy.failing["Curate"] = GateFailed("x", "y")
+    step_spy.failing["NotifyFailure"] = KeyError("x")
     assert execute()[-4:] == ["Cleanup", "NotifyFailure", "NotifyPlainly", "Failed"]
 
 
 @pytest.mark.parametrize("step", ["AlertExpiring", "NotifySuccess", "Finish"])
-def test_once_published_an_execution_succeeds(execute, root, performed, step):
-    performed.failing[step] = KeyError("x")
+def test_once_published_an_execution_succeeds(execute, root, step_spy, step):
+    step_spy.failing[step] = KeyError("x")
     assert execute()[-1] == "Done"
     assert read_live(root).generation == 1
     if step == "Finish":  # as for a process that died: the next run closes it

@@ -5,7 +5,7 @@ import pytest
 from healthpipe.asl import definition
 from healthpipe.asl.definition import machines
 from healthpipe.workflow.policy import policy_violations
-from tests.support.sound_pipeline import SERVICE_ERRORS, catch_to, sound_pipeline, step
+from tests.support.valid_pipeline import SERVICE_ERRORS, catch_to, step, valid_pipeline
 
 
 def found_in(workflow):
@@ -198,18 +198,18 @@ BROKEN = {
 
 
 def test_the_sound_pipeline_is_sound():
-    assert found_in(sound_pipeline()) == []
+    assert found_in(valid_pipeline()) == []
 
 
 @pytest.mark.parametrize(("change", "expected"), BROKEN.values(), ids=BROKEN)
 def test_what_breaks_a_rule_is_found(change, expected):
-    workflow = sound_pipeline()
+    workflow = valid_pipeline()
     change(workflow)
     assert found_in(workflow) == expected
 
 
 def test_a_failure_after_publish_is_found():
-    workflow = sound_pipeline()
+    workflow = valid_pipeline()
     choice = {"Variable": "$.step.status", "StringEquals": "BAD", "Next": "Failed"}
     workflow["States"]["Finish"]["Next"] = "Judge"
     workflow["States"]["Finish"]["Catch"] = catch_to("Judge")
@@ -218,7 +218,7 @@ def test_a_failure_after_publish_is_found():
 
 
 def test_a_workflow_without_a_parallel_state_is_found():
-    workflow = sound_pipeline()
+    workflow = valid_pipeline()
     stages = workflow["States"]["Stages"]
     workflow["States"]["Stages"] = {"Type": "Pass", "Next": stages["Next"]}
     assert found_in(workflow) == ["the workflow has no Parallel state"]

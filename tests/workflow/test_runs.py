@@ -22,7 +22,7 @@ from healthpipe.runs.run import Run, records_of, runs_of
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
 from healthpipe.workflow.notifications import failed_step
-from tests.support.production import finished, publish_run
+from tests.support.published_runs import finished, publish_run
 
 # Holds a root's lock and a run, tells so, and waits to be killed.
 HOLDER = """
@@ -198,6 +198,7 @@ def test_a_run_that_is_at_work_is_not_dead(root, begun, holder):
     run.let_go()
 
 
+@pytest.mark.pitfall(46)
 def test_a_dead_run_is_closed_and_its_leftovers_are_removed(root, holder, tmp_path):
     kill(holder())
     data = tmp_path / "data"
@@ -412,6 +413,7 @@ def test_a_damaged_record_stops_nobody_but_who_asks_for_it(root, begun):
         _ = Run(root, RUN).record
 
 
+@pytest.mark.pitfall(40)
 def test_of_runs_that_began_in_one_second_the_last_comes_first(root, begun):
     ids = [f"20260215T060000Z-{place:06x}" for place in (7, 1, 9, 3)]
     for run_id in ids:

@@ -16,7 +16,7 @@ from healthpipe.storage.layout import open_root
 from healthpipe.workflow import step_runner
 from healthpipe.workflow.lambda_handler import handler
 from tests.local_aws import local_aws
-from tests.support.aws_runs import hasten
+from tests.support.aws_root import shorten_pauses
 from tests.workflow.test_steps import EXECUTION, IN_ORDER, Context
 
 BUCKET = "called-again"
@@ -32,7 +32,7 @@ def server():
 def aws(server, monkeypatch):
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    hasten(monkeypatch)
+    shorten_pauses(monkeypatch)
     server.client("s3").create_bucket(Bucket=BUCKET)
     yield server
     server.reset()
@@ -90,6 +90,7 @@ def test_a_step_that_waits_for_queries_is_called_again_and_runs_each_of_them_onc
     ), "no table of an attempt stays"
 
 
+@pytest.mark.pitfall(33)
 def test_an_attempt_that_died_leaves_no_query_behind_for_the_next(aws, run, call):
     call("Ingest")
     aws.faults.hang_query()

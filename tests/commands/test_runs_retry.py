@@ -1,0 +1,128 @@
+"""`runs retry`: a run that failed is resumed at the step that failed, or refused."""
+
+import pytest
+
+from healthpipe.errors import ServiceFailed
+from healthpipe.runs import fingerprint
+from tests.support.published_runs import live
+
+STAGES = {"Extract", "FilterExpiring", "StateCounts"}
+FULL = ServiceFailed("the disk is full", "free space")
+
+
+@pytest.mark.parametrize(
+    ("failed", "again"),
+    [
+        ("Ingest", ["Ingest", "Curate"]),
+        ("Curate", ["Curate"]),
+        ("StateCounts", ["StateCounts"]),
+        ("Audit", ["Audit"]),
+        ("Publish", ["Audit", "Publish"]),
+    ],
+)
+def test_a_retry_does_only_what_is_missing(cli, orchestrate, step_spy, tmp_path, failed, again):
+    step_spy.failing[failed] = FULL
+    assert orchestrate().code == 4
+    assert live(tmp_path) is None
+    step_spy.failing.clear()
+    step_spy.names.clear()
+
+    outcome = cli("runs", "retry", "--json")
+
+    assert outcome.code == 0, outcome.err
+    document = outcome.document
+    assert live(tmp_path)["run_id"] == document["run_id"]
+    # A branch that fails stops the others, which then have to be done again, too.
+    not_again = [name for name in step_spy.names if name not in STAGES or name in again]
+    assert not_again[: len(again)] == again
+    if failed in ("Audit", "Publish"):
+        assert not set(step_spy.names) & STAGES
+    assert {step["status"] for step in document["steps"]} == {"succeeded"}
+    tries = {step["name"]: step["attempt"] for step in document["steps"]}
+    assert tries[failed] == 5, "one, three retries of the workflow, and this one"
+
+
+def test_a_retry_of_a_run_that_succeeded_says_so(cli, orchestrate, step_spy):
+    run = orchestrate("--json").document["run_id"]
+    step_spy.names.clear()
+    outcome = cli("runs", "retry", run)
+    assert (outcome.code, outcome.out, step_spy.names) == (0, "", [])
+    assert "has succeeded" in outcome.err
+
+
+@pytest.fixture
+def failed_run(orchestrate, step_spy):
+    step_spy.failing["Extract"] = FULL
+    run = orchestrate("--json")
+    assert run.code == 4
+    step_spy.failing.clear()
+
+
+def refused(outcome):
+    assert (outcome.code, outcome.out) == (2, "")
+    (line,) = outcome.err.splitlines()
+    assert "healthpipe orchestrate" in line
+    return line
+
+
+def test_a_retry_is_refused_when_an_input_changed(cli, failed_run, examples):
+    next(iter(sorted(examples.rglob("*.jsonl")))).write_text('{"facility_id": "X"}\n')
+    assert "changed since run" in refused(cli("runs", "retry"))
+
+
+def test_a_retry_is_refused_when_an_input_is_gone(cli, failed_run, examples):
+    next(iter(sorted(examples.rglob("*.jsonl")))).unlink()
+    assert "changed since run" in refused(cli("runs", "retry"))
+
+
+def test_files_that_arrived_since_belong_to_the_next_run(cli, failed_run, examples):
+    (examples / "more.jsonl").write_text('{"facility_id": "X"}\n')
+    assert cli("runs", "retry", "--json").document["records"]["lines"] == 73
+
+
+@pytest.mark.parametrize("what", ["sql", "version"])
+def test_a_retry_is_refused_when_the_code_changed(cli, failed_run, monkeypatch, what):
+    changed = {**fingerprint.code_fingerprint(), what: "another"}
+    monkeypatch.setattr("healthpipe.workflow.resume.code_fingerprint", lambda: changed)
+    assert f"the {what} changed since run" in refused(cli("runs", "retry"))
+
+
+def test_a_retry_is_refused_when_a_newer_run_is_live(cli, failed_run, orchestrate):
+    (failed,) = [each["run_id"] for each in cli("runs", "list", "--json").document["runs"]]
+    assert orchestrate().code == 0
+    assert "became live since" in refused(cli("runs", "retry", failed))
+
+
+def test_a_retry_of_a_stage_by_hand_is_refused(cli, examples):
+    run = cli("extract", "examples", "--json").document["run_id"]
+    outcome = cli("runs", "retry", run)
+    assert outcome.code == 2
+    assert "run that command again" in outcome.err
+
+
+@pytest.mark.parametrize("run", ["20260101T000000Z-abcdef", "nonsense", "../raw", None])
+def test_a_retry_of_a_run_that_is_not_there_is_refused(cli, run):
+    outcome = cli("runs", "retry", *([run] if run else []))
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_a_gate_that_failed_is_passed_by_a_retry_that_accepts_the_drop(
+    cli, orchestrate, examples, tmp_path
+):
+    assert orchestrate().code == 0
+    before = live(tmp_path)
+    for path in (examples / "2026-01-05").iterdir():
+        path.unlink()
+    assert orchestrate("--max-rejects", "50%").code == 3
+    assert live(tmp_path) == before
+    assert cli("runs", "retry").code == 3
+
+    outcome = cli("runs", "retry", "--accept-drop", "--json")
+
+    assert outcome.code == 0
+    assert live(tmp_path)["generation"] == 2
+    levels = {
+        finding["gate"]: finding["level"] for finding in outcome.document["audit"]["findings"]
+    }
+    assert levels["facilities"] == "accepted"

@@ -1,0 +1,101 @@
+"""`status`: what is live, what is wrong, and who is at work."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from healthpipe.runs.locks import RootLock
+from healthpipe.runs.record import Execution
+from healthpipe.storage.layout import Root
+from healthpipe.workflow import status
+from tests.conftest import AS_OF
+
+
+def test_status_tells_what_is_live_and_what_is_wrong(cli, failed):
+    told = dict(line.split("\t") for line in cli("status").out.splitlines())
+    assert told["live"].startswith(f"{failed} as of {AS_OF}, published ")
+    assert " failed at Curate, ended 2" in told["last run"]
+    assert told["last run"].endswith(": the disk is full")
+    assert told["last good run"].startswith(failed)
+    assert told["open failure"].startswith("service_failed at Curate, first ")
+
+    document = cli("status", "--json").document
+    assert document["live"]["run_id"] == document["last_good_run"]["run_id"] == failed
+    assert document["last_run"]["failed_step"] == "Curate"
+    assert 0 <= document["age_s"] < 600
+
+
+def test_status_of_a_root_that_is_new_is_no_failure(cli, tmp_path):
+    outcome = cli("status")
+    assert (outcome.code, outcome.out) == (0, "live\tnothing is published yet\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_tells_that_the_last_run_was_killed(cli, orchestrate):
+    run = orchestrate("--json").document["run_id"]
+    path = Path("data", "runs", run, "run.json")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "status": "running", "finished_at": None}))
+
+    assert f"last run\t{run} was killed, the next run clears up, since 2" in cli("status").out
+    assert cli("status", "--json").document["last_run_was_killed"]
+    RootLock.of(Root("data")).take(run)
+    assert f"last run\t{run} running, since 2" in cli("status").out
+    assert not cli("status", "--json").document["last_run_was_killed"]
+    RootLock.of(Root("data")).give_back(run)
+
+
+def test_status_names_who_is_at_work(cli, orchestrate):
+    orchestrate()
+    RootLock.of(Root("data")).take("20260215T050000Z-abcdef")
+    assert "at work\t20260215T050000Z-abcdef, since " in cli("status").out
+    RootLock.of(Root("data")).give_back("20260215T050000Z-abcdef")
+    assert "at work" not in cli("status").out
+
+
+@pytest.mark.pitfall(55)
+@pytest.mark.parametrize(
+    ("hours", "age", "code"),
+    [(25, "26h", 0), (27, "26h", 3), (27, "2d", 0), (2, "90m", 3), (1, "90m", 0)],
+)
+def test_status_fails_with_3_when_the_last_good_run_is_too_old(
+    cli, orchestrate, monkeypatch, hours, age, code
+):
+    orchestrate()
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, _):
+            return datetime.now(UTC) + timedelta(hours=hours)
+
+    monkeypatch.setattr(status.datetime, "datetime", Later)
+    outcome = cli("status", "--max-age", age, "--json")
+    assert outcome.code == code
+    if code:
+        assert outcome.document["error"]["code"] == "stale"
+        assert len(outcome.err.splitlines()) == 1
+        assert cli("status", "--max-age", age).out.startswith("live\t"), "and how it stands"
+        assert cli("status", "--max-age", age, "--quiet").out == ""
+
+
+def test_status_fails_with_3_when_no_run_ever_succeeded(cli):
+    assert cli("status", "--max-age", "26h").code == 3
+
+
+def test_a_run_with_nothing_to_do_is_a_good_one(cli, orchestrate, monkeypatch):
+    earlier = replace(Execution.now(), start=datetime.now(UTC) - timedelta(hours=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(Execution, "now", lambda: earlier)
+        orchestrate()
+    orchestrate()
+    document = cli("status", "--json").document
+    assert document["last_run"]["status"] == "unchanged"
+    assert document["last_good_run"] == document["last_run"]
+
+
+@pytest.mark.parametrize("age", ["26", "h", "-1h", "1.5h", "26 h", "1w", ""])
+def test_an_age_that_is_none_is_refused(cli, age):
+    assert cli("status", "--max-age", age).code == 2
