@@ -1,4 +1,4 @@
-"""Amazon States Language, JSONPath: definitions are checked when loaded, and run in this process.
+"""Amazon States Language (JSONPath): load, check, draw and run state machine definitions.
 
 The rules are those of the specification, https://states-language.net/spec.html; where it leaves
 something open, Step Functions' documentation decides. Known here: Task, Parallel, Choice, Wait,
