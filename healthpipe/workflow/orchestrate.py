@@ -186,7 +186,7 @@ def _failure_told(request: RunRequest, run: Run) -> Iterator[None]:
         raise
     except Exception as error:
         failure = failure_of(run, describe_error(error))
-        record_delivery(run, "failure", open_notifier(run.root, request).failed(failure))
+        record_delivery(run, "failure", open_notifier(run.root, request).notify_failure(failure))
         raise
 
 
