@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from healthpipe.errors import HealthpipeError, expected
+from healthpipe.errors import HealthpipeError, translate_os_error
 
 
 class Verdict(StrEnum):
@@ -63,7 +63,7 @@ def _run_check(check: Check) -> CheckResult:
     try:
         found = check.look()
     except (HealthpipeError, OSError) as error:
-        told = expected(error)
+        told = translate_os_error(error)
         message, hint = getattr(told, "message", str(told)), getattr(told, "hint", "")
         return CheckResult(check.what, Verdict.FAILED, message, hint)
     return CheckResult(check.what, Verdict.OK, found) if isinstance(found, str) else found
