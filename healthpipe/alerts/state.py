@@ -126,24 +126,24 @@ class AlertState:
 
     def record_failure(self, failure: FailureRecord) -> None:
         """Add a failure; while it is open, it keeps the time of its first occurrence."""
-        known = self.failures.get(failure.key)
-        first = known.first if known and known.open else failure.first
-        last_sent = known.last_sent if known else None
+        previous = self.failures.get(failure.key)
+        first = previous.first if previous and previous.open else failure.first
+        last_sent = previous.last_sent if previous else None
         self.failures[failure.key] = replace(failure, first=first, last_sent=last_sent)
 
     def close_failures(self, failures: Iterable[FailureRecord]) -> None:
         """Close failures because a run succeeded, but for those that occurred again meanwhile."""
         for failure in failures:
-            known = self.failures.get(failure.key)
-            if known and known.last == failure.last:
-                self.failures[failure.key] = replace(known, open=False)
+            previous = self.failures.get(failure.key)
+            if previous and previous.last == failure.last:
+                self.failures[failure.key] = replace(previous, open=False)
 
     def mark_sent(self, message: PendingMessage, at: str) -> None:
         """Note that a message was sent: neither it nor an earlier one of its failure is pending."""
         self.pending = self._pending_without(message)
-        known = self.failures.get(message.failure or "")
-        if known:
-            self.failures[known.key] = replace(known, last_sent=at)
+        previous = self.failures.get(message.failure or "")
+        if previous:
+            self.failures[previous.key] = replace(previous, last_sent=at)
 
     def add_pending(self, message: PendingMessage) -> None:
         """Keep a message to be sent later. It replaces an earlier one of its failure."""

@@ -94,11 +94,11 @@ def _check_bucket(root: Root) -> CheckResult | str:
     if access.bucket_owner:
         request["ExpectedBucketOwner"] = access.bucket_owner
     s3 = client("s3", access)
-    found = call_or_none("s3:ListBucket", f"s3://{bucket}", lambda: s3.head_bucket(**request))
-    if found is None:
+    answer = call_or_none("s3:ListBucket", f"s3://{bucket}", lambda: s3.head_bucket(**request))
+    if answer is None:
         finding = f"there is no bucket {bucket}"
         return CheckResult("bucket", Verdict.FAILED, finding, "create it, or mend --root")
-    region = found.get("BucketRegion", s3.meta.region_name)
+    region = answer.get("BucketRegion", s3.meta.region_name)
     if region != s3.meta.region_name:
         return CheckResult(
             "bucket",
@@ -111,10 +111,10 @@ def _check_bucket(root: Root) -> CheckResult | str:
 
 
 def _check_reading(root: Root) -> str:
-    found = next(iter(root.storage.list(root.raw)), None)
-    if found is None:
+    file = next(iter(root.storage.list(root.raw)), None)
+    if file is None:
         return f"nothing below {root.raw} yet"
-    with root.storage.open(found.uri) as reader:
+    with root.storage.open(file.uri) as reader:
         reader.read(1)
     return f"{root.raw} can be listed and read"
 
