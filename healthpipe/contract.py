@@ -1,4 +1,4 @@
-"""The record: its rules, its limits and their names. The one place that names them."""
+"""The contract of a record: its rules, limits, tiers and states, named in this one place."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,12 +7,13 @@ MAX_LINE_BYTES = 8_000_000
 MAX_DEPTH = 200
 UNKNOWN_STATE = "UNKNOWN"
 TEXT_SPACE = " \t\r\n"
-# What makes a spreadsheet run a cell, as OWASP lists it, the full-width forms with it.
+# The characters that make a spreadsheet evaluate a cell, as OWASP lists them (CSV injection),
+# with their full-width forms.
 FORMULA_STARTS = "=+@\t\r\n\uff1d\uff0b\uff20\uff0d-"
 
 
 class Tier(StrEnum):
-    """How soon an accreditation lapses."""
+    """How soon an accreditation expires."""
 
     EXPIRED = "expired"
     CRITICAL = "critical"
@@ -21,12 +22,12 @@ class Tier(StrEnum):
     LATER = "later"
 
 
-# The most days ahead of a tier; what has fewer than none is expired, what has more is later.
+# The most days until expiry of a tier; below 0 days is `expired`, above all is `later`.
 TIER_DAYS = {Tier.CRITICAL: 30, Tier.HIGH: 60, Tier.MEDIUM: 90}
 
 
 class Severity(StrEnum):
-    """What breaking a rule means for the record."""
+    """What becomes of a record that breaks a rule: rejected, kept with a warning, or kept."""
 
     REJECT = "reject"
     WARN = "warn"
@@ -34,7 +35,7 @@ class Severity(StrEnum):
 
 
 class Reason(StrEnum):
-    """The name of a broken rule, as it stands in issues, rejects and summaries."""
+    """The name of a broken rule in issues, rejects and summaries."""
 
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
@@ -58,14 +59,15 @@ class Reason(StrEnum):
     FACILITY_ID_PATTERN = "facility_id_pattern"
 
 
-# A file with one of these is rejected whole and counts as one line.
+# A file that breaks one of these is rejected whole and counts as one line.
 WHOLE_FILE = (Reason.FILE_TRUNCATED, Reason.FILE_UNREADABLE, Reason.FILE_NOT_JSON)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of the record: what breaks it, how much that matters, which field it is about, and
-    what to do about it. One that rejects cannot do less: without it there is no record.
+    """A rule of the record: its default severity, its field, what breaks it, and what to do then.
+
+    One that rejects by default cannot be moved to a lesser severity: there would be no record.
     """
 
     reason: Reason
@@ -80,7 +82,7 @@ RULES = (
     Rule(Reason.NOT_UTF8, REJECT, "", "the line is not UTF-8",
          "have the sender export UTF-8"),
     Rule(Reason.NOT_JSON, REJECT, "", "the line is not JSON by RFC 8259",
-         "mend the line, or have the sender write JSON by RFC 8259"),
+         "repair the line, or have the sender write JSON by RFC 8259"),
     Rule(Reason.NOT_OBJECT, REJECT, "", "the line is JSON, but not an object",
          "have the sender write one object for each facility"),
     Rule(Reason.TOO_LARGE, REJECT, "", f"the line has more than {MAX_LINE_BYTES:,} bytes",
@@ -90,7 +92,7 @@ RULES = (
     Rule(Reason.FILE_TRUNCATED, REJECT, "", "the gzip file breaks off or is damaged",
          "transfer the file again"),
     Rule(Reason.FILE_UNREADABLE, REJECT, "", "the file cannot be opened or read",
-         "mend its permissions, or transfer it again"),
+         "correct its permissions, or transfer it again"),
     Rule(Reason.FILE_NOT_JSON, REJECT, "", "the list or object that is the file breaks off",
          "transfer the file again"),
     Rule(Reason.FACILITY_ID_MISSING, REJECT, "facility_id", "absent, null, blank or no scalar",
@@ -116,7 +118,7 @@ RULES = (
     Rule(Reason.SNAPSHOT_DATE_INVALID, WARN, "snapshot_date", "not a day as YYYY-MM-DD",
          "write a day as YYYY-MM-DD, or leave it to the folder's name"),
     Rule(Reason.FACILITY_ID_PATTERN, WARN, "facility_id", "not as --id-pattern says",
-         "mend the id, or the pattern"),
+         "correct the id, or the pattern"),
 )  # fmt: skip
 
 STATES = {
@@ -138,14 +140,14 @@ STATE_ALIASES = {"U.S. Virgin Islands": "VI", "United States Virgin Islands": "V
 
 
 def state_spellings() -> list[tuple[str, str]]:
-    """Every accepted spelling in upper case with its code: the code itself and the full names."""
+    """List the accepted spellings of states in upper case, each with its code."""
     names = [(name, code) for code, name in STATES.items()] + list(STATE_ALIASES.items())
     return [(code, code) for code in STATES] + [(name.upper(), code) for name, code in names]
 
 
 Constant = str | int | list[str]
 
-# What the SQL compares with: patterns that mean the same to RE2 (DuckDB) and Java (Athena).
+# The constants of the SQL files; the patterns mean the same to RE2 (DuckDB) and Java (Athena).
 CONSTANTS: dict[str, Constant] = {
     "max_line_bytes": MAX_LINE_BYTES,
     "max_depth": MAX_DEPTH,

@@ -1,7 +1,8 @@
-"""Every failure the tool expects: its exit code, and whether trying again can help.
+"""The expected errors, with their code, exit code and name in the workflow's Retry and Catch.
 
-An expected failure is shown as one line that says what happened and what to do next.
-Anything that is not a `HealthpipeError` is a bug of ours.
+An expected error is shown as one line that says what happened and what to do next. Anything that is
+no `HealthpipeError` is a bug of ours. Each class also inherits the standard exception that a caller
+would expect. Codes and exit codes are part of the contract (section 3 of the design).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,15 @@ from typing import Any, ClassVar
 
 
 class HealthpipeError(Exception):
-    """Base of all expected failures: what happened, and in `hint` what to do next."""
+    """Base of all expected errors: `message` says what happened, `hint` what to do next.
+
+    `workflow_name` is the error's name in the workflow, of which Retry names only `Transient`.
+    `details` are further fields of the error's JSON document.
+    """
 
     code: ClassVar[str] = "bug"
     exit_code: ClassVar[int] = 1
-    retry_helps: ClassVar[bool] = False
     workflow_name: ClassVar[str] = "Bug"
-    # What else the document of the error tells.
     details: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -29,13 +32,16 @@ class HealthpipeError(Exception):
 
 
 class Imbalance(HealthpipeError, AssertionError):
-    """The counts of a run contradict each other: a record was lost or invented."""
+    """Raised when the counts of a run contradict each other: a record was lost or invented.
+
+    A bug of ours: the user reports it.
+    """
 
     code = "imbalance"
 
 
 class UsageError(HealthpipeError, ValueError):
-    """The command line, the environment or the configuration file asks for the impossible."""
+    """Raised for a wrong command line, environment or configuration; the user corrects it."""
 
     code = "usage"
     exit_code = 2
@@ -43,80 +49,101 @@ class UsageError(HealthpipeError, ValueError):
 
 
 class SourceNotFound(UsageError, FileNotFoundError):
-    """A SOURCE is not there, or holds no file that can be read."""
+    """Raised when a SOURCE does not exist or has no readable file; the user names another."""
 
     code = "source_not_found"
 
 
 class OutputRefused(UsageError, OSError):
-    """A place for the output that cannot or must not be written."""
+    """Raised when the output cannot or must not be written where asked; the user names another."""
 
     code = "output_refused"
 
 
 class NothingPublished(UsageError, LookupError):
-    """The root has no live run, or the live run lacks what was asked for."""
+    """Raised when the root has no live run, or that run has no such output.
+
+    The user runs `healthpipe orchestrate`, or asks for another stage.
+    """
 
     code = "nothing_published"
 
 
 class RunNotFound(UsageError, LookupError):
-    """The root has no run of that id, or the run kept nothing of what was asked for."""
+    """Raised when the root has no run of an id, or the run did not keep what is asked for.
+
+    The user chooses one of `healthpipe runs list`.
+    """
 
     code = "run_not_found"
 
 
 class ReplayRefused(UsageError):
-    """Mended lines that are still broken, or that do not tell which rejected lines they answer."""
+    """Raised for repaired lines that still break rules or match no rejected lines of the run.
+
+    The user repairs the file and replays it again.
+    """
 
     code = "replay_refused"
 
 
 class ServiceFailed(HealthpipeError, OSError):
-    """Something outside failed: a disk, a service, a deadline. A retry may help."""
+    """Raised when a disk, a service or the network fails, or a deadline passes.
+
+    The workflow retries it; the user looks at the cause and runs again.
+    """
 
     code = "service_failed"
     exit_code = 4
-    retry_helps = True
     workflow_name = "Transient"
 
 
 class InputChanged(ServiceFailed):
-    """The input files kept changing while they were read."""
+    """Raised when input files kept changing while they were read; the user runs again later."""
 
     code = "input_changed"
 
 
 class ObjectMissing(ServiceFailed, FileNotFoundError):
-    """What was to be read from a storage is not there, or not there any more."""
+    """Raised when a file or object to be read does not exist, or no longer."""
 
     code = "object_missing"
 
 
 class AlertNotSent(ServiceFailed):
-    """The channel of the alerts did not take a message."""
+    """Raised when the alert channel did not accept a message.
+
+    It never fails a run: the next one sends the message.
+    """
 
     code = "alert_not_sent"
 
 
 class DoctorFailed(UsageError):
-    """Something is missing that a run needs."""
+    """Raised when a check of `healthpipe doctor` failed; the user does what the hint says."""
 
     code = "doctor_failed"
 
-    def __init__(self, what: str, told: str, fix: str, checks: Sequence[Mapping[str, Any]]) -> None:
-        failed = sum(check["verdict"] == "failed" for check in checks)
+    def __init__(
+        self, check: str, finding: str, fix: str, checks: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Describe the first failed check; `checks` are the JSON documents of all."""
+        failed = sum(each["verdict"] == "failed" for each in checks)
         more = f" (and {failed - 1} more)" if failed > 1 else ""
-        super().__init__(f"{what}: {told}{more}", fix)
+        super().__init__(f"{check}: {finding}{more}", fix)
         self.details = {"checks": list(checks)}
 
 
 class ProbeFailed(UsageError):
-    """Athena does not do what the adapter rests on."""
+    """Raised when Athena differs from the facts that its engine depends on.
+
+    The user takes DuckDB and reports it.
+    """
 
     code = "probe_failed"
 
     def __init__(self, facts: Sequence[str], report: str, details: Mapping[str, Any]) -> None:
+        """Name the facts that do not hold; `report` is the URI of the report with all of them."""
         number = "1 fact does" if len(facts) == 1 else f"{len(facts)} facts do"
         super().__init__(
             f"{number} not hold here: {', '.join(facts)}",
@@ -126,7 +153,10 @@ class ProbeFailed(UsageError):
 
 
 class StreamBroken(ServiceFailed):
-    """Standard input or a pipe was read in part, and the rest alone would be wrong."""
+    """Raised when an earlier attempt has read part of standard input or a pipe.
+
+    The rest alone would give wrong results: the user runs again with the whole of it.
+    """
 
     code = "stream_broken"
     workflow_name = "Misconfigured"  # what was read is gone
@@ -139,7 +169,7 @@ class StreamBroken(ServiceFailed):
 
 
 class OutOfTime(HealthpipeError):
-    """A piece of work was cancelled, or has used up its time."""
+    """Raised inside work that was cancelled or has reached its deadline; the user runs again."""
 
     code = "out_of_time"
     exit_code = 4
@@ -150,13 +180,16 @@ class OutOfTime(HealthpipeError):
 
 
 class StillRunning(OutOfTime):
-    """What the work waits for goes on elsewhere: called again, it goes on waiting."""
+    """Raised when a step's query still runs on Athena; the workflow calls the step again."""
 
     code = "still_running"
 
 
 class GateFailed(HealthpipeError):
-    """The data of a run is not sound enough to be published."""
+    """Raised when the data of a run fails an audit gate, so that it is not published.
+
+    A retry does not help: the user corrects the data, or accepts it with an option.
+    """
 
     code = "gate_failed"
     exit_code = 3
@@ -164,13 +197,13 @@ class GateFailed(HealthpipeError):
 
 
 class Stale(GateFailed):
-    """No run has succeeded for too long."""
+    """Raised by `healthpipe status` when the last successful run is too old."""
 
     code = "stale"
 
 
 class LockHeld(HealthpipeError, BlockingIOError):
-    """Another run of the workflow is at work on the root."""
+    """Raised when another run has the lock of the root; the user waits for its end."""
 
     code = "lock_held"
     exit_code = 5
@@ -178,19 +211,22 @@ class LockHeld(HealthpipeError, BlockingIOError):
 
 
 class RetryRefused(UsageError):
-    """A run that cannot be gone on with."""
+    """Raised when a run cannot be resumed; the user runs `healthpipe orchestrate`."""
 
     code = "retry_refused"
 
 
 class RollbackRefused(UsageError):
-    """A run that cannot be made live again."""
+    """Raised when a run cannot be made live again; the user chooses another."""
 
     code = "rollback_refused"
 
 
 class PublishConflict(HealthpipeError, FileExistsError):
-    """Somebody else published since this run looked at the live one."""
+    """Raised when another run was published since this one was compared with the live one.
+
+    Production is untouched: the user looks at `healthpipe status`.
+    """
 
     code = "publish_conflict"
     exit_code = 6
@@ -198,7 +234,7 @@ class PublishConflict(HealthpipeError, FileExistsError):
 
 
 class Interrupted(HealthpipeError):
-    """The run was told to stop by a signal."""
+    """Raised in the main thread when SIGINT or SIGTERM comes; the user runs again."""
 
     code = "interrupted"
 
@@ -208,28 +244,28 @@ class Interrupted(HealthpipeError):
 
     @property
     def process_exit_code(self) -> int:
-        """What a shell expects of a process ended by this signal."""
+        """The exit code that a shell expects of a process ended by this signal."""
         return 128 + self.signal_number
 
 
-def expected(error: BaseException) -> BaseException:
-    """The error itself, or as a failure of the outside if it is the system's."""
+def translate_os_error(error: BaseException) -> BaseException:
+    """Translate an `OSError` of the system to `ServiceFailed`; return any other error as it is."""
     if isinstance(error, OSError) and not isinstance(error, HealthpipeError):
-        what = error.strerror or type(error).__name__
-        where = f" ({error.filename})" if error.filename else ""
-        return ServiceFailed(f"{what}{where}", "check the disk and permissions, then run again")
+        reason = error.strerror or type(error).__name__
+        file = f" ({error.filename})" if error.filename else ""
+        return ServiceFailed(f"{reason}{file}", "check the disk and permissions, then run again")
     return error
 
 
 def exit_code_of(error: BaseException) -> int:
-    """The exit code that the contract gives to `error`; 1 for whatever is not expected."""
-    error = expected(error)
+    """Return the exit code of an error; 1 for one that is not expected."""
+    error = translate_os_error(error)
     if isinstance(error, Interrupted):
         return error.process_exit_code
     return error.exit_code if isinstance(error, HealthpipeError) else 1
 
 
 def workflow_name_of(error: BaseException) -> str:
-    """The name that the workflow knows an error by."""
-    error = expected(error)
+    """Return the name of an error in the workflow; `Bug` for one that is not expected."""
+    error = translate_os_error(error)
     return error.workflow_name if isinstance(error, HealthpipeError) else "Bug"

@@ -1,18 +1,18 @@
-"""How a run tells whoever watches what it is doing."""
+"""Progress reports: the interface that long work calls, and one that does nothing."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told of each piece of work as it begins."""
+    """Reports each piece of work as it begins."""
 
     def step(self, what: str, fraction: Callable[[], float | None] | None = None) -> None:
-        """`what` begins; `fraction` says from 0 to 1 how far it is, where that is known."""
+        """Report that `what` begins; `fraction` returns how much is done, 0 to 1, if known."""
 
 
 class NoProgress:
-    """For those who do not watch."""
+    """A progress report that goes nowhere."""
 
     def step(self, what: str, fraction: Callable[[], float | None] | None = None) -> None:
-        """Nobody watches."""
+        """Do nothing."""

@@ -1,1 +1,1 @@
-"""Who is told what, once: messages about runs and about accreditations that lapse."""
+"""Alerts about runs and expiring accreditations: messages, channels, and what was sent."""

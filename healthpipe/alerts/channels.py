@@ -1,6 +1,6 @@
-"""Where alerts go: an SNS topic, or the console. boto3 is loaded when a message is sent.
+"""Alert channels: an Amazon SNS topic, or the console. boto3 is loaded when a message is sent.
 
-What stopped a message on its way to SNS, in words that say what to do.
+A failed send is an `AlertNotSent` whose message says why and whose hint says what to do.
 """
 
 import logging
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("healthpipe")
 
-# What SNS takes: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+# Limits of SNS: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 SNS_BYTES = 262_144
 SUBJECT_CHARACTERS = 99
 CUT = "\n..."
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
-# As much as a person reads, and a terminal still scrolls back to.
+# As much as one reads, and a terminal can still scroll back to.
 CONSOLE_BYTES = 8_000
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 5
 ATTEMPTS = 3
-# The attempts with their pauses fit in; looking up names and fetching credentials have no limits
-# of their own.
-PATIENCE_SECONDS = 20.0
+# Of all messages together. The attempts with their pauses fit in; DNS lookups and fetching
+# credentials have no timeouts of their own.
+TOTAL_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Message:
-    """One alert. The subject is one line of at most 99 ASCII characters, the body any text."""
+    """An alert: a subject of one line of at most 99 ASCII characters, and a body of any text."""
 
     subject: str
     body: str
@@ -50,30 +50,30 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Its bytes in UTF-8, all in all."""
+        """The bytes of subject and body in UTF-8."""
         return len(self.subject) + len(self.body.encode())
 
-    def within(self, limit: int) -> "Message":
-        """The message, the end of its body cut off where it has more bytes than `limit`."""
-        if self.size <= limit:
+    def truncated(self, max_bytes: int) -> "Message":
+        """Return the message with its body cut so that it has at most so many bytes."""
+        if self.size <= max_bytes:
             return self
-        kept = self.body.encode()[: limit - len(self.subject) - len(CUT)]
+        kept = self.body.encode()[: max_bytes - len(self.subject) - len(CUT)]
         return Message(self.subject, kept.decode(errors="ignore") + CUT)
 
 
 class Channel(Protocol):
-    """Takes messages of at most `limit` bytes; `where` says to a person where they go."""
+    """Sends messages of at most `limit` bytes; `where` names the destination to a person."""
 
     name: str
     limit: int
     where: str
 
     def send(self, message: Message) -> None:
-        """Hand a message over. Raises `AlertNotSent` if it was not taken."""
+        """Send a message. Raises `AlertNotSent` if it was not accepted."""
 
 
 class ConsoleChannel:
-    """Messages on standard error, as warnings: --quiet keeps them, --log-format applies."""
+    """Writes messages to standard error, as warnings: --quiet keeps them, --log-format applies."""
 
     name = "console"
     limit = CONSOLE_BYTES
@@ -81,10 +81,10 @@ class ConsoleChannel:
 
     def send(self, message: Message) -> None:
         """Write a message. Raises `AlertNotSent` where standard error is closed or full."""
-        text, fields = f"{message.subject}\n{message.body}", {"fields": {"alert": self.name}}
-        record = log.makeRecord(log.name, logging.WARNING, "", 0, text, (), None, extra=fields)
+        text, extra = f"{message.subject}\n{message.body}", {"fields": {"alert": self.name}}
+        record = log.makeRecord(log.name, logging.WARNING, "", 0, text, (), None, extra=extra)
         handlers = (each for each in log.handlers if isinstance(each, logging.StreamHandler))
-        # Not handed to the handler: it would swallow the errors of a full disk.
+        # Written here, not by the handler, which would swallow the errors of a full disk.
         handler = next(handlers, logging.StreamHandler())
         try:
             handler.stream.write(handler.format(record) + handler.terminator)
@@ -96,10 +96,10 @@ class ConsoleChannel:
 
 
 class SnsChannel:
-    """Messages to a topic of Amazon SNS, which hands them to its subscribers.
+    """Publishes messages to a topic of Amazon SNS.
 
-    It waits for SNS for at most `patience` seconds in all: a message that was not taken leaves the
-    next one that much less, so a dead SNS does not hold up a run again and again.
+    All failed sends together take at most `total_seconds`: each leaves the next one less time, so
+    that an SNS that does not answer does not delay a run again and again.
     """
 
     name = "sns"
@@ -110,20 +110,20 @@ class SnsChannel:
         topic_arn: str,
         region: str | None = None,
         profile: str | None = None,
-        patience: float = PATIENCE_SECONDS,
+        total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         self.where = topic_arn
         self._region = region or region_of(topic_arn)
         self._profile = profile
-        self._patience = patience
+        self._seconds_left = total_seconds
 
     def send(self, message: Message) -> None:
         """Publish a message. Raises `AlertNotSent`, whatever the reason."""
-        began = time.monotonic()
+        start = time.monotonic()
         try:
             self._publish_in_time(message)
         except AlertNotSent:
-            self._patience -= time.monotonic() - began
+            self._seconds_left -= time.monotonic() - start
             raise
 
     def _publish_in_time(self, message: Message) -> None:
@@ -132,22 +132,22 @@ class SnsChannel:
         def publish() -> None:
             try:
                 self._publish(message)
-            except Exception as error:  # told to whoever waits
+            except Exception as error:  # raised by the waiting thread
                 outcome.put(error)
             else:
                 outcome.put(None)
 
-        if self._patience > 0:
+        if self._seconds_left > 0:
             threading.Thread(target=publish, name="publish to SNS", daemon=True).start()
         try:
-            failure = outcome.get(timeout=max(self._patience, 0))
+            failure = outcome.get(timeout=max(self._seconds_left, 0))
         except queue.Empty:
             raise AlertNotSent(
                 "SNS did not take the alert: it did not answer in time",
                 "check the network and the proxy",
             ) from None
         if failure:
-            raise explain(failure, self.where, self._region) from failure
+            raise explain_failure(failure, self.where, self._region) from failure
 
     def _publish(self, message: Message) -> None:
         self._client().publish(TopicArn=self.where, Subject=message.subject, Message=message.body)
@@ -160,26 +160,26 @@ class SnsChannel:
 
 
 def region_of(topic_arn: str) -> str:
-    """The region of an SNS topic. Raises `UsageError` for what is no standard topic's ARN."""
-    found = TOPIC.fullmatch(topic_arn)
-    if not found:
+    """Return the region of a standard topic's ARN. Raises `UsageError` for anything else."""
+    match = TOPIC.fullmatch(topic_arn)
+    if not match:
         kind = "is a FIFO topic" if topic_arn.endswith(".fifo") else "is not the ARN of a topic"
         raise UsageError(
             f"--sns-topic {topic_arn!r} {kind}",
             "give a standard topic, like arn:aws:sns:us-east-1:123456789012:alerts",
         )
-    return found[1]
+    return match[1]
 
 
 def open_channel(
     topic: str | None, region: str | None = None, profile: str | None = None
 ) -> Channel:
-    """The topic's channel, else the console. Raises `UsageError` for a topic that is none."""
+    """Open the channel of a topic, or the console without one. Raises `UsageError`."""
     return ConsoleChannel() if topic is None else SnsChannel(topic, region, profile)
 
 
-# Where a topic and its messages call for other words than AWS at large.
-_OF_TOPICS = {
+# The message and hint of errors that are explained differently for SNS than for AWS at large.
+_SNS_EXPLANATIONS = {
     ErrorKind.THROTTLED: ("it takes no more messages for now", "try again later"),
     ErrorKind.NOT_FOUND: (
         "there is no topic {topic} in {region}",
@@ -200,14 +200,14 @@ _OF_TOPICS = {
 }
 
 
-def explain(failure: Exception, topic: str, region: str) -> AlertNotSent:
-    """The failure of a call as one line: what happened and what to do next."""
+def explain_failure(failure: Exception, topic: str, region: str) -> AlertNotSent:
+    """Translate what publishing raised: the reason and what to do next."""
     if isinstance(failure, HealthpipeError):
-        what, hint = failure.message, failure.hint
-    elif (kind := error_kind(failure)) in _OF_TOPICS:
+        reason, hint = failure.message, failure.hint
+    elif (kind := error_kind(failure)) in _SNS_EXPLANATIONS:
         facts = {"topic": topic, "region": region, "name": error_name(failure)}
-        what, hint = (text.format(**facts) for text in _OF_TOPICS[kind])
+        reason, hint = (text.format(**facts) for text in _SNS_EXPLANATIONS[kind])
     else:
-        found = explain_error(failure, "sns:Publish", topic)
-        what, hint = found.what, found.hint
-    return AlertNotSent(f"SNS did not take the alert: {what}", hint)
+        explanation = explain_error(failure, "sns:Publish", topic)
+        reason, hint = explanation.what, explanation.hint
+    return AlertNotSent(f"SNS did not take the alert: {reason}", hint)

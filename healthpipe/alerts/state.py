@@ -1,8 +1,7 @@
-"""What was told and what is still to be, as one document, and how each event changes it.
+"""The state of the alerts: announced accreditations, failures and pending messages.
 
-A change may be applied twice: the second time it changes nothing.
-
-The state of the alerts in the storage: read, and changed without losing others' changes.
+It is one JSON document in the root's storage, written conditionally. An update is applied again to
+a state that another process has written meanwhile, so each has to be idempotent.
 """
 
 import datetime
@@ -18,14 +17,14 @@ from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
 
 SCHEMA_VERSION = 1
-MOST_PENDING = 20
-DAYS_REMEMBERED = 90
+MAX_PENDING = 20
+RETENTION_DAYS = 90
 
 
 class Announcement(NamedTuple):
-    """In which tier an accreditation was announced last, and on which day (UTC) a run saw it.
+    """The tier an accreditation was announced in last, and the day (UTC) a run saw it last.
 
-    Without a tier it was seen, and its announcement is still due.
+    Without a tier its announcement is still due.
     """
 
     tier: Tier | None
@@ -34,9 +33,10 @@ class Announcement(NamedTuple):
 
 @dataclass(frozen=True)
 class FailureRecord:
-    """A kind of failure: a step and an error code. Times are ISO 8601 in UTC.
+    """A failure of runs: a step and an error code. Times are ISO 8601 in UTC.
 
-    `first` and `last` are those of the present series, which ends when a run succeeds.
+    `first` and `last` are its first and last occurrence since a run succeeded, `last_sent` is when
+    a message about it was sent, `open` whether no run has succeeded since.
     """
 
     run_id: str
@@ -56,13 +56,13 @@ class FailureRecord:
 
     @property
     def key(self) -> str:
-        """Its kind: the same step failing with the same code is the same failure."""
+        """The key of the failure in the state: the same step and code are the same failure."""
         return f"{self.step}/{self.code}"
 
 
 @dataclass(frozen=True)
 class PendingMessage:
-    """A message that no channel has taken yet, when it was written, and of which failure it is."""
+    """A message not sent yet, when it was written, and the key of the failure it is about."""
 
     subject: str
     body: str
@@ -76,7 +76,7 @@ class PendingMessage:
 
 @dataclass
 class AlertState:
-    """The document: accreditations by the key of their row, failures by step and code."""
+    """The document: announcements by `announcement_key`, failures by `FailureRecord.key`."""
 
     announced: dict[str, Announcement] = field(default_factory=dict)
     failures: dict[str, FailureRecord] = field(default_factory=dict)
@@ -84,10 +84,10 @@ class AlertState:
 
     @classmethod
     def parse(cls, content: bytes) -> "AlertState":
-        """The document that `to_bytes` made. Raises `ValueError` for anything else."""
+        """Parse what `to_bytes` returned. Raises `ValueError` for anything else."""
         try:
             document = json.loads(content)
-            version, announced = document["schema_version"], _announced(document["announced"])
+            version, announced = document["schema_version"], _parse_announced(document["announced"])
             failures = [FailureRecord(**one) for one in document["failures"].values()]
             pending = [PendingMessage(**one) for one in document["pending"]]
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -97,59 +97,59 @@ class AlertState:
         return cls(announced, {failure.key: failure for failure in failures}, pending)
 
     def to_bytes(self) -> bytes:
-        """The document as it is stored."""
+        """Serialize the document."""
         document: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
-            "announced": _grouped(self.announced),
+            "announced": _group_keys(self.announced),
             "failures": {key: asdict(failure) for key, failure in self.failures.items()},
             "pending": [asdict(pending) for pending in self.pending],
         }
         return json.dumps(document).encode()
 
-    def announce(self, tiers: Mapping[str, Tier], today: str) -> None:
-        """Accreditations were announced in these tiers."""
+    def mark_announced(self, tiers: Mapping[str, Tier], today: str) -> None:
+        """Note that accreditations were announced, each in its tier by key."""
         shared = {tier: Announcement(tier, today) for tier in Tier}
         self.announced.update((key, shared[tier]) for key, tier in tiers.items())
 
-    def see(self, keys: Iterable[str], today: str) -> None:
-        """Accreditations were seen, and not announced."""
+    def mark_seen(self, keys: Iterable[str], today: str) -> None:
+        """Note that a run saw accreditations, without announcing them."""
         shared = {tier: Announcement(tier, today) for tier in (None, *Tier)}
         for key in keys:
-            known = self.announced.get(key)
-            self.announced[key] = shared[known.tier if known else None]
+            announcement = self.announced.get(key)
+            self.announced[key] = shared[announcement.tier if announcement else None]
 
-    def forget(self, today: datetime.date) -> None:
+    def drop_unseen(self, today: datetime.date) -> None:
         """Drop the accreditations that no run has seen for 90 days."""
-        oldest = (today - datetime.timedelta(DAYS_REMEMBERED)).isoformat()
-        for key in [key for key, told in self.announced.items() if told.seen < oldest]:
+        oldest = (today - datetime.timedelta(RETENTION_DAYS)).isoformat()
+        for key in [key for key, each in self.announced.items() if each.seen < oldest]:
             del self.announced[key]
 
-    def note(self, failure: FailureRecord) -> None:
-        """A run failed: a series of failures begins, or goes on."""
-        known = self.failures.get(failure.key)
-        first = known.first if known and known.open else failure.first
-        last_sent = known.last_sent if known else None
+    def record_failure(self, failure: FailureRecord) -> None:
+        """Add a failure; while it is open, it keeps the time of its first occurrence."""
+        previous = self.failures.get(failure.key)
+        first = previous.first if previous and previous.open else failure.first
+        last_sent = previous.last_sent if previous else None
         self.failures[failure.key] = replace(failure, first=first, last_sent=last_sent)
 
-    def close(self, failures: Iterable[FailureRecord]) -> None:
-        """Failures are over, but for those that were met again meanwhile."""
+    def close_failures(self, failures: Iterable[FailureRecord]) -> None:
+        """Close failures because a run succeeded, but for those that occurred again meanwhile."""
         for failure in failures:
-            known = self.failures.get(failure.key)
-            if known and known.last == failure.last:
-                self.failures[failure.key] = replace(known, open=False)
+            previous = self.failures.get(failure.key)
+            if previous and previous.last == failure.last:
+                self.failures[failure.key] = replace(previous, open=False)
 
-    def sent(self, message: PendingMessage, at: str) -> None:
-        """A message was taken: it is to be sent no more, nor is an earlier one of its failure."""
-        self.pending = self._others(message)
-        known = self.failures.get(message.failure or "")
-        if known:
-            self.failures[known.key] = replace(known, last_sent=at)
+    def mark_sent(self, message: PendingMessage, at: str) -> None:
+        """Note that a message was sent: neither it nor an earlier one of its failure is pending."""
+        self.pending = self._pending_without(message)
+        previous = self.failures.get(message.failure or "")
+        if previous:
+            self.failures[previous.key] = replace(previous, last_sent=at)
 
-    def keep(self, message: PendingMessage) -> None:
-        """A message was not taken. It replaces an earlier one of its failure."""
-        self.pending = [*self._others(message), message][-MOST_PENDING:]
+    def add_pending(self, message: PendingMessage) -> None:
+        """Keep a message to be sent later. It replaces an earlier one of its failure."""
+        self.pending = [*self._pending_without(message), message][-MAX_PENDING:]
 
-    def _others(self, message: PendingMessage) -> list[PendingMessage]:
+    def _pending_without(self, message: PendingMessage) -> list[PendingMessage]:
         return [
             each
             for each in self.pending
@@ -157,31 +157,31 @@ class AlertState:
         ]
 
 
-def _grouped(announced: Mapping[str, Announcement]) -> list[dict[str, Any]]:
-    """The keys of each tier and day: hundreds of thousands share a few of them."""
+def _group_keys(announced: Mapping[str, Announcement]) -> list[dict[str, Any]]:
+    """Group keys by tier and day, as the document has them: hundreds of thousands share a few."""
     groups: dict[Announcement, list[str]] = {}
-    for key, told in announced.items():
-        groups.setdefault(told, []).append(key)
-    return [{"tier": told.tier, "seen": told.seen, "keys": keys} for told, keys in groups.items()]
+    for key, each in announced.items():
+        groups.setdefault(each, []).append(key)
+    return [{"tier": each.tier, "seen": each.seen, "keys": keys} for each, keys in groups.items()]
 
 
-def _announced(groups: list[dict[str, Any]]) -> dict[str, Announcement]:
+def _parse_announced(groups: list[dict[str, Any]]) -> dict[str, Announcement]:
     announced: dict[str, Announcement] = {}
     for group in groups:
         tier = None if group["tier"] is None else Tier(group["tier"])
-        told = Announcement(tier, datetime.date.fromisoformat(group["seen"]).isoformat())
-        announced.update(dict.fromkeys(group["keys"], told))
+        seen = datetime.date.fromisoformat(group["seen"]).isoformat()
+        announced.update(dict.fromkeys(group["keys"], Announcement(tier, seen)))
     return announced
 
 
-ATTEMPTS = 10
+MAX_ATTEMPTS = 10
 
 
 class StateStore:
-    """The state as it was read, and its changes, each stored at once.
+    """Reads the state of a root and stores each update at once.
 
-    `problems` says, each in one line, what is wrong with it; `is_usable` whether it can be read
-    and written. A state that is damaged is set aside, and a new one begun.
+    `state` is as last read or stored. No method raises because the storage fails: then `is_usable`
+    is False, and `problems` says so in one line each. A damaged state is moved aside and replaced.
     """
 
     def __init__(self, root: Root, now: datetime.datetime) -> None:
@@ -196,26 +196,26 @@ class StateStore:
         try:
             self._read()
         except (HealthpipeError, OSError) as error:
-            self._give_up(error)
+            self._disable(error)
 
-    def change(self, change: Callable[[AlertState], None]) -> bool:
-        """Apply a change and store the state; whether that succeeded.
+    def update(self, apply: Callable[[AlertState], None]) -> bool:
+        """Apply an update and store the state. Returns whether that succeeded.
 
-        Where somebody else stored one since, the change is applied to theirs.
+        Where another process has stored one since, the update is applied to that.
         """
         try:
             if self.is_usable:
-                self._store(change)
+                self._store(apply)
         except (HealthpipeError, OSError) as error:
-            self._give_up(error)
+            self._disable(error)
         return self.is_usable
 
-    def _store(self, change: Callable[[AlertState], None]) -> None:
-        for _ in range(ATTEMPTS):
+    def _store(self, apply: Callable[[AlertState], None]) -> None:
+        for _ in range(MAX_ATTEMPTS):
             if not self._is_current:
                 self._read()
-            change(self.state)
-            self.state.forget(self._now.date())
+            apply(self.state)
+            self.state.drop_unseen(self._now.date())
             content = self.state.to_bytes()
             if content == self._content:
                 return
@@ -231,34 +231,34 @@ class StateStore:
     def _read(self) -> None:
         content, self._etag = self._root.storage.read(self._root.alerts) or (None, None)
         self._is_current = True
-        if content is not None and content == self._content:  # nobody else has stored one
+        if content is not None and content == self._content:  # unchanged since
             return
         self._content = content
         try:
             self.state = AlertState() if content is None else AlertState.parse(content)
         except ValueError:
             self.state = AlertState()
-            self._set_aside(content or b"")
+            self._replace_damaged(content or b"")
 
-    def _set_aside(self, content: bytes) -> None:
-        beside = self._root.damaged_alerts(f"{self._now:%Y%m%dT%H%M%SZ}")
-        self._root.storage.write(beside, content)
+    def _replace_damaged(self, content: bytes) -> None:
+        moved_to = self._root.damaged_alerts(f"{self._now:%Y%m%dT%H%M%SZ}")
+        self._root.storage.write(moved_to, content)
         self.problems.append(
-            f"{self._root.alerts} was damaged and is kept as {beside}; what was announced before"
+            f"{self._root.alerts} was damaged and is kept as {moved_to}; what was announced before"
             " may be announced again"
         )
         self._store(lambda _: None)
 
-    def _give_up(self, error: Exception) -> None:
+    def _disable(self, error: Exception) -> None:
         self.is_usable = False
-        why = " ".join(str(error).split())
-        self.problems.append(f"{self._root.alerts} cannot be kept: {why}")
+        reason = " ".join(str(error).split())
+        self.problems.append(f"{self._root.alerts} cannot be kept: {reason}")
 
 
 def read_state(root: Root) -> AlertState:
-    """The state as it is, for a look at it; an empty one where it is damaged."""
-    found = root.storage.read(root.alerts)
+    """Read the state without changing it; an empty one where it is missing or damaged."""
+    stored = root.storage.read(root.alerts)
     try:
-        return AlertState.parse(found[0]) if found else AlertState()
+        return AlertState.parse(stored[0]) if stored else AlertState()
     except ValueError:
         return AlertState()

@@ -1,4 +1,4 @@
-"""The rules of Choice states: data tests, and And, Or, Not over them."""
+"""Choice Rules: data-test expressions, and the boolean And, Or, Not over them."""
 
 import operator
 import re
@@ -9,12 +9,12 @@ from typing import Any
 from healthpipe.asl import paths
 from healthpipe.asl.errors import InvalidDefinition
 from healthpipe.asl.expressions import EvaluationContext
-from healthpipe.asl.paths import is_number, timestamp
+from healthpipe.asl.paths import is_number, parse_timestamp
 
 Rule = Mapping[str, Any]
-Reader = Callable[[Any], Any]  # the value as the comparator's type; None for another type
+Reader = Callable[[Any], Any]  # the value if it has the operator's type, else None
 
-_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "Equals": operator.eq,
     "LessThan": operator.lt,
     "GreaterThan": operator.gt,
@@ -35,18 +35,18 @@ def _boolean(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-_READERS: dict[str, Reader] = {"String": _text, "Numeric": _number, "Timestamp": timestamp}
+_READERS: dict[str, Reader] = {"String": _text, "Numeric": _number, "Timestamp": parse_timestamp}
 _COMPARATORS: dict[str, tuple[Reader, Callable[[Any, Any], bool]]] = {
-    f"{kind}{order}": (reader, compare)
+    f"{kind}{comparison}": (reader, compare)
     for kind, reader in _READERS.items()
-    for order, compare in _ORDERS.items()
+    for comparison, compare in _COMPARISONS.items()
 } | {"BooleanEquals": (_boolean, operator.eq)}
 _TYPE_TESTS: dict[str, Callable[[Any], bool]] = {
     "IsNull": lambda value: value is None,
     "IsNumeric": is_number,
     "IsString": lambda value: isinstance(value, str),
     "IsBoolean": lambda value: isinstance(value, bool),
-    "IsTimestamp": lambda value: timestamp(value) is not None,
+    "IsTimestamp": lambda value: parse_timestamp(value) is not None,
 }
 _PRESENT = "IsPresent"
 _MATCHES = "StringMatches"
@@ -62,89 +62,92 @@ _DATA_TESTS = {
 _OPERATORS = _BOOLEAN_EXPRESSIONS | _DATA_TESTS
 
 
-def holds(rule: Rule, data: Any, view: EvaluationContext) -> bool:
-    """Whether a rule is true of the data. Raises `StateFailed` for a path that leads nowhere."""
+def rule_matches(rule: Rule, data: Any, evaluation: EvaluationContext) -> bool:
+    """Evaluate a Choice Rule. Raises `StateFailed` for a path without a value."""
     name = _operator(rule)
-    asked = rule[name]
+    operand = rule[name]
     match name:
         case "And":
-            return all(holds(each, data, view) for each in asked)
+            return all(rule_matches(each, data, evaluation) for each in operand)
         case "Or":
-            return any(holds(each, data, view) for each in asked)
+            return any(rule_matches(each, data, evaluation) for each in operand)
         case "Not":
-            return not holds(asked, data, view)
+            return not rule_matches(operand, data, evaluation)
         case "IsPresent":
-            return _is_present(rule["Variable"], data, view) is asked
-    value = view.select(rule["Variable"], data)
-    return _passes(name, value, view.select(asked, data) if name.endswith(_PATH) else asked)
+            return _is_present(rule["Variable"], data, evaluation) is operand
+    value = evaluation.select(rule["Variable"], data)
+    return _test_value(
+        name, value, evaluation.select(operand, data) if name.endswith(_PATH) else operand
+    )
 
 
-def _passes(name: str, value: Any, asked: Any) -> bool:
-    """Whether a value passes a data test; values of other types than the test's do not."""
+def _test_value(name: str, value: Any, operand: Any) -> bool:
+    """Apply a data test to a value; one of another type than the test's does not pass."""
     if name in _TYPE_TESTS:
-        return _TYPE_TESTS[name](value) is asked
+        return _TYPE_TESTS[name](value) is operand
     if name == _MATCHES:
-        return isinstance(value, str) and _pattern(asked).fullmatch(value) is not None
+        return isinstance(value, str) and _compile_pattern(operand).fullmatch(value) is not None
     read, compare = _COMPARATORS[name.removesuffix(_PATH)]
-    one, other = read(value), read(asked)
+    one, other = read(value), read(operand)
     return one is not None and other is not None and compare(one, other)
 
 
 def check_rule(rule: Any, *, nested: bool = False) -> None:
-    """Raise `InvalidDefinition` unless it is a rule, with a Next just where it is not nested."""
+    """Check a Choice Rule: one that is not nested needs a Next. Raises `InvalidDefinition`."""
     if not isinstance(rule, dict):
         raise InvalidDefinition(f"has a rule that is no object: {rule!r}")
     if nested == ("Next" in rule):
         wanted = "a nested rule with a Next" if nested else "a rule without Next"
         raise InvalidDefinition(f"has {wanted}")
     name = _operator(rule)
-    asked = rule[name]
+    operand = rule[name]
     known = {name, "Next", "Comment"} | (set() if name in _BOOLEAN_EXPRESSIONS else {"Variable"})
     if unknown := set(rule) - known:
         raise InvalidDefinition(f"has a rule with unknown fields: {', '.join(sorted(unknown))}")
     if name in ("And", "Or"):
-        if not isinstance(asked, list) or not asked:
+        if not isinstance(operand, list) or not operand:
             raise InvalidDefinition(f"has an {name} without rules")
-        for each in asked:
+        for each in operand:
             check_rule(each, nested=True)
     elif name == "Not":
-        check_rule(asked, nested=True)
+        check_rule(operand, nested=True)
     else:
         paths.parse(rule.get("Variable"))
-        _check_asked(name, asked)
+        _check_operand(name, operand)
 
 
-def _check_asked(name: str, asked: Any) -> None:
+def _check_operand(name: str, operand: Any) -> None:
     if name.endswith(_PATH):
-        paths.parse(asked)
+        paths.parse(operand)
     elif name == _MATCHES:
-        _pattern(asked if isinstance(asked, str) else "\\")
+        _compile_pattern(operand if isinstance(operand, str) else "\\")
     else:
         read = _COMPARATORS[name][0] if name in _COMPARATORS else _boolean
-        if read(asked) is None:
-            raise InvalidDefinition(f"compares {name} with {asked!r}")
+        if read(operand) is None:
+            raise InvalidDefinition(f"compares {name} with {operand!r}")
 
 
 def _operator(rule: Rule) -> str:
-    found = [name for name in rule if name in _OPERATORS]
-    if len(found) != 1:
-        raise InvalidDefinition(f"has a rule with {len(found)} comparison operators")
-    return found[0]
+    """Return the name of a rule's one comparison operator. Raises `InvalidDefinition`."""
+    names = [name for name in rule if name in _OPERATORS]
+    if len(names) != 1:
+        raise InvalidDefinition(f"has a rule with {len(names)} comparison operators")
+    return names[0]
 
 
-def _is_present(path: str, data: Any, view: EvaluationContext) -> bool:
+def _is_present(path: str, data: Any, evaluation: EvaluationContext) -> bool:
     try:
-        paths.parse(path).look_up(data, view.context)
+        paths.parse(path).look_up(data, evaluation.context_object)
     except paths.PathNotFound:
         return False
     return True
 
 
 @cache
-def _pattern(wildcards: str) -> re.Pattern[str]:
-    r"""The pattern of a text in which `*` is any text and `\` escapes `*` and itself."""
+def _compile_pattern(wildcards: str) -> re.Pattern[str]:
+    r"""Compile a StringMatches pattern: `*` is any text, and `\` escapes `*` and itself."""
     pieces = re.findall(r"\\[*\\]|[^\\]", wildcards)
     if "".join(pieces) != wildcards:
         raise InvalidDefinition(rf"has a pattern with a \ that escapes nothing: {wildcards!r}")
-    spelt = (".*" if piece == "*" else re.escape(piece[-1]) for piece in pieces)
-    return re.compile("".join(spelt), re.DOTALL)
+    regex = (".*" if piece == "*" else re.escape(piece[-1]) for piece in pieces)
+    return re.compile("".join(regex), re.DOTALL)

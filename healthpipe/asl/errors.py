@@ -1,6 +1,7 @@
-"""How states fail, by the error names of the language (specification, appendix A).
+"""Errors of states, and their handling by Retriers and Catchers.
 
-Retry and Catch: which errors they name, and how long a retry waits.
+Error names are those of the language (specification, appendix A). A Retry or Catch field is
+matched here against a failure, and the delay of a retry computed.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ TASK_FAILED = "States.TaskFailed"
 TIMEOUT = "States.Timeout"
 
 RESERVED = "States."
-HANDLED = {
+HANDLEABLE = {
     ALL,
     BRANCH_FAILED,
     INTRINSIC_FAILURE,
@@ -35,14 +36,14 @@ TERMINAL = {RUNTIME, DATA_LIMIT_EXCEEDED}
 
 
 class InvalidDefinition(ValueError):
-    """The workflow is not one that the interpreter can run as it is meant."""
+    """The definition is invalid, or uses what the interpreter does not implement."""
 
 
 class StateFailed(Exception):
     """A state failed with an error name and a cause.
 
-    `state` is the name of that state. `of_branch` is whether it lies in a branch of the Parallel
-    state that fails with it.
+    `state` is the name of that state. `is_from_branch` is set where it lies in a branch of the
+    Parallel state that fails with it.
     """
 
     def __init__(self, error: str, cause: str) -> None:
@@ -50,32 +51,32 @@ class StateFailed(Exception):
         self.error = error
         self.cause = cause
         self.state: str | None = None
-        self.of_branch = False
+        self.is_from_branch = False
 
-    def output(self) -> dict[str, str]:
-        """What a Catch hands on."""
+    def error_output(self) -> dict[str, str]:
+        """Return the error output that a Catcher passes on."""
         return {"Error": self.error, "Cause": self.cause}
 
 
 class ExecutionTimedOut(StateFailed):
-    """The machine's own TimeoutSeconds are over: no Retry and no Catch of a state sees this."""
+    """The machine's own TimeoutSeconds are over: no Retrier and no Catcher matches this."""
 
     def __init__(self) -> None:
         super().__init__(TIMEOUT, "the machine ran longer than its TimeoutSeconds")
 
 
 class Stopped(Exception):
-    """The branch was told to stop, because another one failed or the run is given up."""
+    """The branch was cancelled, because another one failed or the execution is interrupted."""
 
 
-MOST_ATTEMPTS = 3
-LONGEST_SECONDS = 99_999_999  # of Step Functions, in all fields that are seconds
-INTERVAL_SECONDS = 1
-BACKOFF_RATE = 2.0
+DEFAULT_MAX_ATTEMPTS = 3
+MAX_SECONDS = 99_999_999  # of Step Functions, in all fields that are seconds
+DEFAULT_INTERVAL_SECONDS = 1
+DEFAULT_BACKOFF_RATE = 2.0
 
 
 class Retries:
-    """The retries of one visit to a state: a state that is entered again starts anew."""
+    """Counts the retries of a state; a state that is entered again starts anew."""
 
     def __init__(self, state: Mapping[str, Any], random: Callable[[], float]) -> None:
         self._retriers = state.get("Retry", [])
@@ -84,44 +85,47 @@ class Retries:
 
     @property
     def count(self) -> int:
-        """How often the state was retried."""
+        """The number of retries so far, the context object's RetryCount."""
         return sum(self._used)
 
     def delay(self, failure: StateFailed) -> float | None:
-        """The seconds until the next try; None where there is to be none.
+        """Count a retry and return the seconds to wait before it; None for no retry.
 
-        The first Retrier that names the error decides, also when it is used up.
+        The first Retrier that matches the error decides, also when its attempts are used up.
         """
         for number, retrier in enumerate(self._retriers):
             if matches_error(retrier, failure):
-                if self._used[number] >= retrier.get("MaxAttempts", MOST_ATTEMPTS):
+                if self._used[number] >= retrier.get("MaxAttempts", DEFAULT_MAX_ATTEMPTS):
                     return None
-                seconds = self._interval(retrier, self._used[number])
+                seconds = self._backoff(retrier, self._used[number])
                 self._used[number] += 1
                 return seconds
         return None
 
-    def _interval(self, retrier: Mapping[str, Any], used: int) -> float:
-        first = float(retrier.get("IntervalSeconds", INTERVAL_SECONDS))
-        longest = float(retrier.get("MaxDelaySeconds", LONGEST_SECONDS))
+    def _backoff(self, retrier: Mapping[str, Any], used: int) -> float:
+        """Return the delay of a retrier's next retry, in seconds, with jitter where it is full."""
+        first = float(retrier.get("IntervalSeconds", DEFAULT_INTERVAL_SECONDS))
+        longest = float(retrier.get("MaxDelaySeconds", MAX_SECONDS))
         try:
-            seconds = min(first * float(retrier.get("BackoffRate", BACKOFF_RATE)) ** used, longest)
+            seconds = min(
+                first * float(retrier.get("BackoffRate", DEFAULT_BACKOFF_RATE)) ** used, longest
+            )
         except OverflowError:
             seconds = longest
         return self._random() * seconds if retrier.get("JitterStrategy") == "FULL" else seconds
 
 
 def matches_error(handler: Mapping[str, Any], failure: StateFailed) -> bool:
-    """Whether the ErrorEquals of a Retrier or a Catcher has the error in it."""
+    """Match an error with the ErrorEquals of a Retrier or a Catcher."""
     if isinstance(failure, ExecutionTimedOut) or failure.error in TERMINAL:
         return False
-    named = handler["ErrorEquals"]
-    if failure.error in named or (failure.of_branch and BRANCH_FAILED in named):
+    names = handler["ErrorEquals"]
+    if failure.error in names or (failure.is_from_branch and BRANCH_FAILED in names):
         return True
-    return ALL in named or (TASK_FAILED in named and failure.error != TIMEOUT)
+    return ALL in names or (TASK_FAILED in names and failure.error != TIMEOUT)
 
 
 def find_catcher(state: Mapping[str, Any], failure: StateFailed) -> Mapping[str, Any] | None:
-    """The Catcher of a state that takes the error, if there is one."""
+    """Find the first Catcher of a state that matches a failure; None if none does."""
     catchers: list[Mapping[str, Any]] = state.get("Catch", [])
     return next((each for each in catchers if matches_error(each, failure)), None)

@@ -13,8 +13,8 @@ from typing import Any
 
 from healthpipe.asl.paths import are_equal, is_integer
 
-MOST_ITEMS = 1000
-MOST_CHARACTERS = 10_000
+MAX_ITEMS = 1000
+MAX_CHARACTERS = 10_000
 _ALGORITHMS = {
     "MD5": "md5",
     "SHA-1": "sha1",
@@ -22,28 +22,33 @@ _ALGORITHMS = {
     "SHA-384": "sha384",
     "SHA-512": "sha512",
 }
-_PIECE = re.compile(r"\\(?P<escaped>['{}\\])|(?P<place>\{\})|(?P<plain>[^\\{}])", re.DOTALL)
+_PIECE = re.compile(r"\\(?P<escaped>['{}\\])|(?P<placeholder>\{\})|(?P<plain>[^\\{}])", re.DOTALL)
 
 
 class ArgumentError(ValueError):
-    """The arguments are not those that a function takes."""
+    """The arguments of an intrinsic function have the wrong type or value."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """What a function computes, of how many arguments; without `most` of any number."""
+    """An intrinsic function, which gets the source of random numbers before its arguments.
 
-    body: Callable[..., Any]
-    least: int
-    most: int | None
+    `max_arguments` is None where it takes any number of them.
+    """
 
-    def takes(self, number: int) -> bool:
-        """Whether it can be called with so many arguments."""
-        return self.least <= number and (self.most is None or number <= self.most)
+    implementation: Callable[..., Any]
+    min_arguments: int
+    max_arguments: int | None
+
+    def accepts(self, count: int) -> bool:
+        """Tell whether it can be called with so many arguments."""
+        return self.min_arguments <= count and (
+            self.max_arguments is None or count <= self.max_arguments
+        )
 
 
 def split_template(template: str) -> list[str]:
-    r"""The texts between the places `{}` of a template, where `\` escapes ' { } and itself.
+    r"""Split a template at its placeholders `{}`, where `\` escapes ' { } and itself.
 
     Raises `ArgumentError` for an escape that stays open and for a brace that is not escaped.
     """
@@ -52,7 +57,7 @@ def split_template(template: str) -> list[str]:
         piece = _PIECE.match(template, position)
         if not piece:
             raise ArgumentError(r"needs \ before each of ' { } \ that stands for itself")
-        if piece["place"]:
+        if piece["placeholder"]:
             texts.append("")
         else:
             texts[-1] += piece["escaped"] or piece["plain"]
@@ -64,8 +69,8 @@ def _format(template: Any, *values: Any) -> str:
     texts = split_template(_text(template))
     _require(len(texts) - 1 == len(values), "needs as many values as places {}")
     _require(not any(isinstance(value, list | dict) for value in values), "takes no list or object")
-    filled = [value if isinstance(value, str) else json.dumps(value) for value in values]
-    return "".join(map("".join, zip(texts, [*filled, ""], strict=True)))
+    texts_of_values = [value if isinstance(value, str) else json.dumps(value) for value in values]
+    return "".join(map("".join, zip(texts, [*texts_of_values, ""], strict=True)))
 
 
 def _string_to_json(text: Any) -> Any:
@@ -91,7 +96,7 @@ def _array_get_item(items: Any, index: Any) -> Any:
 def _array_range(first: Any, last: Any, step: Any) -> list[int]:
     _require(_integer(step) != 0, "needs a step that is not 0")
     numbers = range(_integer(first), _integer(last) + (1 if step > 0 else -1), step)
-    _require(len(numbers) <= MOST_ITEMS, f"makes at most {MOST_ITEMS} items")
+    _require(len(numbers) <= MAX_ITEMS, f"makes at most {MAX_ITEMS} items")
     return list(numbers)
 
 
@@ -109,19 +114,19 @@ def _array_unique(items: Any) -> list[Any]:
 
 
 def _base64_encode(text: Any) -> str:
-    return base64.b64encode(_short(text).encode()).decode()
+    return base64.b64encode(_bounded_text(text).encode()).decode()
 
 
 def _base64_decode(text: Any) -> str:
     try:
-        return base64.b64decode(_short(text), validate=True).decode()
+        return base64.b64decode(_bounded_text(text), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise ArgumentError("got no Base64 of a text") from None
 
 
 def _hash(text: Any, algorithm: Any) -> str:
     _require(algorithm in _ALGORITHMS, f"knows {', '.join(_ALGORITHMS)}")
-    return hashlib.new(_ALGORITHMS[algorithm], _short(text).encode()).hexdigest()
+    return hashlib.new(_ALGORITHMS[algorithm], _bounded_text(text).encode()).hexdigest()
 
 
 def _json_merge(one: Any, other: Any, deep: Any) -> dict[str, Any]:
@@ -137,42 +142,47 @@ def _math_random(random: Callable[[], float], start: Any, end: Any, seed: Any = 
 
 
 def _string_split(text: Any, delimiters: Any) -> list[str]:
-    """Each character is a delimiter, and between two that touch there is nothing."""
+    """Split at each of the characters; empty parts are left out."""
     _require(_text(delimiters) != "", "needs a delimiter")
     return [part for part in re.split(f"[{re.escape(delimiters)}]", _text(text)) if part]
 
 
-def _plain(body: Callable[..., Any], least: int, most: int | None = -1) -> Function:
-    """A function that needs no random number, of `least` arguments if no more are said."""
-    return Function(lambda _, *values: body(*values), least, least if most == -1 else most)
+def _fixed(implementation: Callable[..., Any], arguments: int) -> Function:
+    """Create a function without random numbers, of so many arguments."""
+    return Function(lambda _, *values: implementation(*values), arguments, arguments)
+
+
+def _variadic(implementation: Callable[..., Any], min_arguments: int) -> Function:
+    """Create a function without random numbers, of any number of arguments from a minimum on."""
+    return Function(lambda _, *values: implementation(*values), min_arguments, None)
 
 
 FORMAT = "States.Format"
 FUNCTIONS = {
-    FORMAT: _plain(_format, 1, None),
-    "States.StringToJson": _plain(_string_to_json, 1),
-    "States.JsonToString": _plain(_json_to_string, 1),
-    "States.Array": _plain(lambda *values: list(values), 0, None),
-    "States.ArrayContains": _plain(_array_contains, 2),
-    "States.ArrayGetItem": _plain(_array_get_item, 2),
-    "States.ArrayLength": _plain(lambda items: len(_list(items)), 1),
-    "States.ArrayPartition": _plain(_array_partition, 2),
-    "States.ArrayRange": _plain(_array_range, 3),
-    "States.ArrayUnique": _plain(_array_unique, 1),
-    "States.Base64Decode": _plain(_base64_decode, 1),
-    "States.Base64Encode": _plain(_base64_encode, 1),
-    "States.Hash": _plain(_hash, 2),
-    "States.JsonMerge": _plain(_json_merge, 3),
-    "States.MathAdd": _plain(lambda one, other: _integer(one) + _integer(other), 2),
+    FORMAT: _variadic(_format, 1),
+    "States.StringToJson": _fixed(_string_to_json, 1),
+    "States.JsonToString": _fixed(_json_to_string, 1),
+    "States.Array": _variadic(lambda *values: list(values), 0),
+    "States.ArrayContains": _fixed(_array_contains, 2),
+    "States.ArrayGetItem": _fixed(_array_get_item, 2),
+    "States.ArrayLength": _fixed(lambda items: len(_list(items)), 1),
+    "States.ArrayPartition": _fixed(_array_partition, 2),
+    "States.ArrayRange": _fixed(_array_range, 3),
+    "States.ArrayUnique": _fixed(_array_unique, 1),
+    "States.Base64Decode": _fixed(_base64_decode, 1),
+    "States.Base64Encode": _fixed(_base64_encode, 1),
+    "States.Hash": _fixed(_hash, 2),
+    "States.JsonMerge": _fixed(_json_merge, 3),
+    "States.MathAdd": _fixed(lambda one, other: _integer(one) + _integer(other), 2),
     "States.MathRandom": Function(_math_random, 2, 3),
-    "States.StringSplit": _plain(_string_split, 2),
-    "States.UUID": _plain(lambda: str(uuid.uuid4()), 0),
+    "States.StringSplit": _fixed(_string_split, 2),
+    "States.UUID": _fixed(lambda: str(uuid.uuid4()), 0),
 }
 
 
-def _require(condition: bool, what: str) -> None:
+def _require(condition: bool, message: str) -> None:
     if not condition:
-        raise ArgumentError(what)
+        raise ArgumentError(message)
 
 
 def _text(value: Any) -> str:
@@ -180,8 +190,8 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _short(value: Any) -> str:
-    _require(len(_text(value)) <= MOST_CHARACTERS, f"takes {MOST_CHARACTERS:,} characters at most")
+def _bounded_text(value: Any) -> str:
+    _require(len(_text(value)) <= MAX_CHARACTERS, f"takes {MAX_CHARACTERS:,} characters at most")
     return str(value)
 
 

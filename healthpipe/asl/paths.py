@@ -1,8 +1,8 @@
-"""Reference paths: `$`, `.name`, `['name']` and `[index]`, and `$$` for the context object.
+"""Reference paths, and the types of JSON values.
 
-Whatever can select more than one value (wildcards, filters, slices, `..`) is refused.
-
-What a JSON value is, where Python would see it differently.
+A path is `$`, `.name`, `['name']` and `[index]`, and `$$` for the context object; whatever can
+select more than one value (wildcards, filters, slices, `..`) is refused. The functions on values
+keep JSON's types apart where Python mixes them: a boolean is no number.
 """
 
 import re
@@ -19,30 +19,30 @@ _STEP = re.compile(r"\.(?P<name>[\w-]+)|\['(?P<quoted>[^'\\]+)'\]|\[(?P<index>\d
 
 
 class PathNotFound(LookupError):
-    """A path has nothing at its end, or no place there for a value."""
+    """No value is at a path, or a value cannot be put there."""
 
 
 @dataclass(frozen=True)
 class Path:
-    """The steps to one value of the data, or of the context object."""
+    """A parsed reference path into the data, or (`is_context`) into the context object."""
 
     text: str
     steps: tuple[Step, ...]
-    of_context: bool = False
+    is_context: bool = False
 
-    def look_up(self, data: Any, context: Mapping[str, Any]) -> Any:
-        """The value at the path. Raises `PathNotFound`."""
-        found: Any = context if self.of_context else data
+    def look_up(self, data: Any, context_object: Mapping[str, Any]) -> Any:
+        """Return the value at the path. Raises `PathNotFound`."""
+        value: Any = context_object if self.is_context else data
         for step in self.steps:
-            if not _has(found, step):
+            if not _has(value, step):
                 raise PathNotFound(f"{self.text} leads nowhere")
-            found = found[step]
-        return found
+            value = value[step]
+        return value
 
     def put(self, data: Any, value: Any) -> Any:
-        """The data with a value at the path, and objects made on the way there where none are.
+        """Return a copy of the data with a value at the path; missing objects on it are created.
 
-        The data itself stays as it is. Raises `PathNotFound`.
+        Raises `PathNotFound`.
         """
         return self._put(data, self.steps, value)
 
@@ -58,7 +58,7 @@ class Path:
 
 
 def parse(text: Any) -> Path:
-    """The path that a definition spells. Raises `InvalidDefinition`."""
+    """Parse a reference path. Raises `InvalidDefinition`."""
     if not isinstance(text, str) or not text.startswith("$"):
         raise InvalidDefinition(f"has no path, but {text!r}")
     return _parse(text)
@@ -66,8 +66,8 @@ def parse(text: Any) -> Path:
 
 @cache
 def _parse(text: str) -> Path:
-    of_context = text.startswith("$$")
-    position = 2 if of_context else 1
+    is_context = text.startswith("$$")
+    position = 2 if is_context else 1
     steps: list[Step] = []
     while position < len(text):
         step = _STEP.match(text, position)
@@ -76,7 +76,7 @@ def _parse(text: str) -> Path:
         index = step["index"]
         steps.append(step["name"] or step["quoted"] if index is None else int(index))
         position = step.end()
-    return Path(text, tuple(steps), of_context)
+    return Path(text, tuple(steps), is_context)
 
 
 def _has(data: Any, step: Step) -> bool:
@@ -89,17 +89,17 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number; a boolean is none."""
+    """Tell whether a value is a number; a boolean is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_integer(value: Any) -> bool:
-    """Whether it is a whole number; a boolean is none."""
+    """Tell whether a value is a whole number; a boolean is none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def timestamp(value: Any) -> datetime | None:
-    """The moment that an RFC 3339 text with a capital T and Z tells; None for all else."""
+def parse_timestamp(value: Any) -> datetime | None:
+    """Parse an RFC 3339 timestamp with a capital T and Z; None for any other value."""
     if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
         return None
     try:
@@ -109,7 +109,7 @@ def timestamp(value: Any) -> datetime | None:
 
 
 def are_equal(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same; true is not 1."""
+    """Tell whether two JSON values are equal; true is not 1."""
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(are_equal, one, other))
     if isinstance(one, dict) and isinstance(other, dict):

@@ -52,7 +52,7 @@ class DoctorTarget:
         if is_on_s3 or self.topic or is_on_athena:
             from healthpipe.doctor.environment import identity_checks
 
-            yield from identity_checks(self.root.access, is_bound=is_on_athena)
+            yield from identity_checks(self.root.access, needs_region=is_on_athena)
         if is_on_s3:
             from healthpipe.doctor.environment import storage_checks
 
@@ -92,7 +92,7 @@ def _checked(patient: DoctorTarget, manner: OutputSettings) -> list[dict[str, An
         print_table(("check", "verdict", "what was found"), [_row(each) for each in findings])
     for first in findings:
         if first.verdict is Verdict.FAILED:
-            raise DoctorFailed(first.what, first.told, first.fix, checks)
+            raise DoctorFailed(first.check, first.finding, first.fix, checks)
     return checks
 
 
@@ -120,12 +120,12 @@ def _probed(
 
 def _row(finding: CheckResult) -> tuple[str, str, str]:
     fix = f"; {finding.fix}" if finding.fix else ""
-    return finding.what, finding.verdict.value, f"{finding.told}{fix}"
+    return finding.check, finding.verdict.value, f"{finding.finding}{fix}"
 
 
 def _fact_row(observation: "Observation") -> tuple[str, str, str]:
     expected, seen = (_compact(each) for each in (observation.expected, observation.seen))
-    told = f"{observation.told}: expected {expected}, seen {seen}"
+    told = f"{observation.statement}: expected {expected}, seen {seen}"
     return observation.fact, observation.verdict.value, told
 
 

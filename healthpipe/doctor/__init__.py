@@ -1,1 +1,1 @@
-"""Whether everything is there that a run needs, looked at before the first one."""
+"""Check the environment of runs before the first one, and probe what Athena does."""

@@ -1,15 +1,15 @@
-"""What a check is, and how it is carried out."""
+"""Checks of the environment, and running them in order."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from healthpipe.errors import HealthpipeError, expected
+from healthpipe.errors import HealthpipeError, translate_os_error
 
 
 class Verdict(StrEnum):
-    """How a check ended."""
+    """The verdict of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -19,51 +19,57 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found out of `what`, and what to do about it."""
+    """The result of a check, by the check's name: what was found, and how to fix it."""
 
-    what: str
+    check: str
     verdict: Verdict
-    told: str
+    finding: str
     fix: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in documents."""
-        return asdict(self)
+        """Return the result as documents have it."""
+        return {
+            "what": self.check,
+            "verdict": self.verdict,
+            "told": self.finding,
+            "fix": self.fix,
+        }
 
 
 @dataclass(frozen=True)
 class Check:
-    """Something to look at. `needs` names checks that it makes no sense without."""
+    """A check: `run` returns its result, or the finding of one that is ok.
 
-    what: str
-    look: Callable[[], CheckResult | str]
+    It is skipped if a check that it `needs` has failed; what `run` raises is a failure.
+    """
+
+    name: str
+    run: Callable[[], CheckResult | str]
     needs: tuple[str, ...] = ()
 
 
 def run_checks(
-    checks: Iterable[Check], begins: Callable[[str], None] = lambda _: None
+    checks: Iterable[Check], on_start: Callable[[str], None] = lambda _: None
 ) -> Iterator[CheckResult]:
-    """Carry out checks in their order, each as it is asked for; `begins` is told of each."""
+    """Run checks in order, lazily; `on_start` is called with the name of each before it."""
     failed: set[str] = set()
     for check in checks:
-        begins(check.what)
+        on_start(check.name)
         missing = [need for need in check.needs if need in failed]
         if missing:
-            finding = CheckResult(
-                check.what, Verdict.SKIPPED, f"not looked at without {missing[0]}"
-            )
+            result = CheckResult(check.name, Verdict.SKIPPED, f"not looked at without {missing[0]}")
         else:
-            finding = _run_check(check)
-        if finding.verdict in (Verdict.FAILED, Verdict.SKIPPED):
-            failed.add(check.what)
-        yield finding
+            result = _run_check(check)
+        if result.verdict in (Verdict.FAILED, Verdict.SKIPPED):
+            failed.add(check.name)
+        yield result
 
 
 def _run_check(check: Check) -> CheckResult:
     try:
-        found = check.look()
+        result = check.run()
     except (HealthpipeError, OSError) as error:
-        told = expected(error)
-        message, hint = getattr(told, "message", str(told)), getattr(told, "hint", "")
-        return CheckResult(check.what, Verdict.FAILED, message, hint)
-    return CheckResult(check.what, Verdict.OK, found) if isinstance(found, str) else found
+        expected = translate_os_error(error)
+        message = getattr(expected, "message", str(expected))
+        return CheckResult(check.name, Verdict.FAILED, message, getattr(expected, "hint", ""))
+    return CheckResult(check.name, Verdict.OK, result) if isinstance(result, str) else result

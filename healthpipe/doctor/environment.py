@@ -1,12 +1,10 @@
-"""Asking AWS for what may not be there, or may not be looked at.
+"""The checks of a run's environment.
 
-What a root on S3 needs: an identity, a bucket that is ours, and the writes that runs rest on.
-
-What the Athena engine needs: a workgroup, a database, and the grants of Lake Formation.
-
-What a root on this machine needs.
-
-What alerts by SNS need: a topic that somebody listens to.
+- a local root: a folder that can be written, free space, DuckDB
+- AWS: a region and credentials
+- a root on S3: a bucket of the expected owner, conditional writes
+- the Athena engine: a workgroup, a database, the grants of Lake Formation
+- alerts by SNS: a topic with subscribers
 """
 
 import contextlib
@@ -37,10 +35,11 @@ Answer = TypeVar("Answer")
 
 
 def call_or_none(
-    action: str, resource: str, call: Callable[[], Answer], unless: Container[ErrorKind] = MISSING
+    action: str, resource: str, call: Callable[[], Answer], ignored: Container[ErrorKind] = MISSING
 ) -> Answer | None:
-    """What a call answers; None where it fails as `unless` says. Other failures are raised as
-    `translated_errors` does.
+    """Call AWS and return its answer; None for an ignored kind of error.
+
+    Raises other errors as `translated_errors` does.
     """
     from botocore.exceptions import ClientError
 
@@ -48,13 +47,13 @@ def call_or_none(
         try:
             return call()
         except ClientError as error:
-            if error_kind(error) not in unless:
+            if error_kind(error) not in ignored:
                 raise
             return None
 
 
 IDENTITY = ("region", "credentials")
-UNCONDITIONAL = CheckResult(
+NO_CONDITIONAL_WRITES = CheckResult(
     "writing",
     Verdict.FAILED,
     "the storage does not honour conditional writes",
@@ -62,44 +61,44 @@ UNCONDITIONAL = CheckResult(
 )
 
 
-def identity_checks(access: AwsAccess, *, is_bound: bool) -> list[Check]:
-    """Whether AWS is reached at all; `is_bound` to a region, for what has no address without."""
+def identity_checks(access: AwsAccess, *, needs_region: bool) -> list[Check]:
+    """Return the checks of region and credentials; Athena `needs_region`, S3 works without."""
     return [
-        Check("region", lambda: _region(access, is_bound=is_bound)),
-        Check("credentials", lambda: _credentials(access), needs=("region",)),
+        Check("region", lambda: _check_region(access, needs_region=needs_region)),
+        Check("credentials", lambda: _check_credentials(access), needs=("region",)),
     ]
 
 
 def storage_checks(root: Root) -> list[Check]:
-    """Whether the root's bucket is there, ours, and can be read and written as runs do."""
+    """Return the checks of the root's bucket: its owner, reading, conditional writes."""
     return [
-        Check("bucket", lambda: _bucket(root), needs=IDENTITY),
-        Check("reading", lambda: _reading(root), needs=("bucket",)),
-        Check("writing", lambda: _writing(root), needs=("bucket",)),
+        Check("bucket", lambda: _check_bucket(root), needs=IDENTITY),
+        Check("reading", lambda: _check_reading(root), needs=("bucket",)),
+        Check("writing", lambda: _check_writing(root), needs=("bucket",)),
     ]
 
 
-def _region(access: AwsAccess, *, is_bound: bool) -> str:
-    service = client("athena", access) if is_bound else client("s3", access)
+def _check_region(access: AwsAccess, *, needs_region: bool) -> str:
+    service = client("athena", access) if needs_region else client("s3", access)
     return service.meta.region_name
 
 
-def _credentials(access: AwsAccess) -> str:
+def _check_credentials(access: AwsAccess) -> str:
     with translated_errors("sts:GetCallerIdentity", "the identity"):
         return client("sts", access).get_caller_identity()["Arn"]
 
 
-def _bucket(root: Root) -> CheckResult | str:
+def _check_bucket(root: Root) -> CheckResult | str:
     bucket, access = root.uri.removeprefix("s3://").partition("/")[0], root.access
     request: HeadBucketRequestTypeDef = {"Bucket": bucket}
     if access.bucket_owner:
         request["ExpectedBucketOwner"] = access.bucket_owner
     s3 = client("s3", access)
-    found = call_or_none("s3:ListBucket", f"s3://{bucket}", lambda: s3.head_bucket(**request))
-    if found is None:
-        told = f"there is no bucket {bucket}"
-        return CheckResult("bucket", Verdict.FAILED, told, "create it, or mend --root")
-    region = found.get("BucketRegion", s3.meta.region_name)
+    answer = call_or_none("s3:ListBucket", f"s3://{bucket}", lambda: s3.head_bucket(**request))
+    if answer is None:
+        finding = f"there is no bucket {bucket}"
+        return CheckResult("bucket", Verdict.FAILED, finding, "create it, or mend --root")
+    region = answer.get("BucketRegion", s3.meta.region_name)
     if region != s3.meta.region_name:
         return CheckResult(
             "bucket",
@@ -111,17 +110,17 @@ def _bucket(root: Root) -> CheckResult | str:
     return f"s3://{bucket} in {region}{owner}"
 
 
-def _reading(root: Root) -> str:
-    found = next(iter(root.storage.list(root.raw)), None)
-    if found is None:
+def _check_reading(root: Root) -> str:
+    file = next(iter(root.storage.list(root.raw)), None)
+    if file is None:
         return f"nothing below {root.raw} yet"
-    with root.storage.open(found.uri) as reader:
+    with root.storage.open(file.uri) as reader:
         reader.read(1)
     return f"{root.raw} can be listed and read"
 
 
-def _writing(root: Root) -> CheckResult | str:
-    """Write an object as the pointer is written, and remove it."""
+def _check_writing(root: Root) -> CheckResult | str:
+    """Check conditional writes with an object that is removed again."""
     uri = f"{root.state}/doctor-{uuid.uuid4().hex}"
     storage = root.storage
     try:
@@ -129,29 +128,29 @@ def _writing(root: Root) -> CheckResult | str:
         storage.put_if(uri, b"2", etag)
         with contextlib.suppress(PreconditionFailed):
             storage.put_if(uri, b"3", etag)
-            return UNCONDITIONAL
+            return NO_CONDITIONAL_WRITES
     except PreconditionFailed:
-        return UNCONDITIONAL
+        return NO_CONDITIONAL_WRITES
     finally:
         with contextlib.suppress(ServiceFailed):
             storage.delete(uri)
     return f"{root.uri} takes conditional writes"
 
 
-# The principal that stands for whoever IAM allows: with it Lake Formation adds no grants.
+# The principal of everyone whom IAM allows: with it Lake Formation adds no grants.
 EVERYBODY = "IAM_ALLOWED_PRINCIPALS"
 
 
 def athena_checks(settings: AthenaSettings) -> list[Check]:
-    """The checks of the settings of Athena."""
+    """Return the checks of Athena's workgroup and database."""
     return [
-        Check("workgroup", lambda: _workgroup(settings), needs=IDENTITY),
-        Check("database", lambda: _database(settings), needs=IDENTITY),
-        Check("grants", lambda: _grants(settings), needs=("database",)),
+        Check("workgroup", lambda: _check_workgroup(settings), needs=IDENTITY),
+        Check("database", lambda: _check_database(settings), needs=IDENTITY),
+        Check("grants", lambda: _check_grants(settings), needs=("database",)),
     ]
 
 
-def _workgroup(settings: AthenaSettings) -> CheckResult | str:
+def _check_workgroup(settings: AthenaSettings) -> CheckResult | str:
     from healthpipe.engines.athena.api import (
         has_managed_results,
         is_enforced,
@@ -159,40 +158,40 @@ def _workgroup(settings: AthenaSettings) -> CheckResult | str:
         workgroup,
     )
 
-    name, known = settings.workgroup, workgroup(settings)
-    own = output_location(known)
-    is_other = (own or "").rstrip("/") != settings.output
-    overrides = has_managed_results(known) or (is_enforced(known) and is_other)
+    name, group = settings.workgroup, workgroup(settings)
+    own_output = output_location(group)
+    is_other = (own_output or "").rstrip("/") != settings.output
+    overrides = has_managed_results(group) or (is_enforced(group) and is_other)
     if settings.output and overrides:
-        told = f"{name} decides itself where results lie: --athena-output has no effect"
-        return CheckResult("workgroup", Verdict.WARNING, told, "drop --athena-output")
-    where = "managed by Athena" if has_managed_results(known) else settings.output or own
+        finding = f"{name} decides itself where results lie: --athena-output has no effect"
+        return CheckResult("workgroup", Verdict.WARNING, finding, "drop --athena-output")
+    where = "managed by Athena" if has_managed_results(group) else settings.output or own_output
     return f"{name}; results are {where or 'below each run'}"
 
 
-def _database(settings: AthenaSettings) -> CheckResult | str:
+def _check_database(settings: AthenaSettings) -> CheckResult | str:
     glue, name = client("glue", settings.access), settings.database
     where = f"database {name}"
     if call_or_none("glue:GetDatabase", where, lambda: glue.get_database(Name=name)) is None:
-        told = f"{name} is not there yet; the first run makes it"
+        finding = f"{name} is not there yet; the first run makes it"
         fix = "allow glue:CreateDatabase, or create it"
-        return CheckResult("database", Verdict.WARNING, told, fix)
+        return CheckResult("database", Verdict.WARNING, finding, fix)
     with translated_errors("glue:GetTables", where):
         glue.get_tables(DatabaseName=name, MaxResults=1)
     return f"{name} can be read"
 
 
-def _grants(settings: AthenaSettings) -> CheckResult | str:
-    """Where Lake Formation guards the database, whether it grants anything on it."""
+def _check_grants(settings: AthenaSettings) -> CheckResult | str:
+    """Check whether Lake Formation grants anything on the database, where it controls it."""
     name = settings.database
     where = f"database {name}"
     principals = call_or_none(
         "lakeformation:ListPermissions", where, lambda: _principals(settings), DENIED | MISSING
     )
     if principals is None:
-        told = "Lake Formation does not say who may use the database"
+        finding = "Lake Formation does not say who may use the database"
         fix = "allow lakeformation:ListPermissions and GetDataLakeSettings to look, if you use it"
-        return CheckResult("grants", Verdict.WARNING, told, fix)
+        return CheckResult("grants", Verdict.WARNING, finding, fix)
     if EVERYBODY in principals:
         return "Lake Formation leaves it to IAM"
     if principals:
@@ -206,78 +205,82 @@ def _grants(settings: AthenaSettings) -> CheckResult | str:
 
 
 def _principals(settings: AthenaSettings) -> set[str]:
-    """Who was granted anything on the database, or is on new tables."""
-    lake = client("lakeformation", settings.access)
+    """List the principals with grants on the database, or by default on new tables."""
+    lake_formation = client("lakeformation", settings.access)
     resource: Any = {"Database": {"Name": settings.database}}
-    granted = lake.list_permissions(ResourceType="DATABASE", Resource=resource)
-    defaults = lake.get_data_lake_settings()["DataLakeSettings"]
-    on_new = defaults.get("CreateTableDefaultPermissions", [])
-    both = (*granted["PrincipalResourcePermissions"], *on_new)
-    return {each["Principal"]["DataLakePrincipalIdentifier"] for each in both}
+    granted = lake_formation.list_permissions(ResourceType="DATABASE", Resource=resource)
+    defaults = lake_formation.get_data_lake_settings()["DataLakeSettings"]
+    on_new_tables = defaults.get("CreateTableDefaultPermissions", [])
+    permissions = (*granted["PrincipalResourcePermissions"], *on_new_tables)
+    return {each["Principal"]["DataLakePrincipalIdentifier"] for each in permissions}
 
 
-LITTLE_ROOM = 1_000_000_000
+LOW_SPACE_BYTES = 1_000_000_000
 
 
 def local_checks(root: Root, engine: EngineName) -> list[Check]:
-    """The checks of a root in a local folder, for an engine."""
+    """Return the checks of a root in a local folder: writing, free space, the engine."""
     return [
-        Check("root", lambda: _root(root, engine)),
-        Check("room", lambda: _room(root), needs=("root",)),
-        Check("engine", _engine),
+        Check("root", lambda: _check_root(root, engine)),
+        Check("room", lambda: _check_room(root), needs=("root",)),
+        Check("engine", _check_engine),
     ]
 
 
-def _root(root: Root, engine: EngineName) -> CheckResult | str:
+def _check_root(root: Root, engine: EngineName) -> CheckResult | str:
     require_reachable_root(engine, root.uri)
     folder = Path(root.uri)
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    existing = _existing_folder(folder)
     try:
-        with tempfile.TemporaryFile(dir=there):  # the permission bits do not tell everything
+        with tempfile.TemporaryFile(dir=existing):  # permission bits are not everything
             pass
     except OSError as error:
-        told = f"{there} cannot be written: {error.strerror}"
+        finding = f"{existing} cannot be written: {error.strerror}"
         return CheckResult(
-            "root", Verdict.FAILED, told, "mend permissions, or choose another --root"
+            "root", Verdict.FAILED, finding, "mend permissions, or choose another --root"
         )
     return f"{root.place} can be written" if folder.exists() else f"{root.place} will be made"
 
 
-def _room(root: Root) -> CheckResult | str:
-    folder = Path(root.uri).absolute()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    told = f"{free / 1e9:.1f} GB free"
-    if free < LITTLE_ROOM:
+def _check_room(root: Root) -> CheckResult | str:
+    free = shutil.disk_usage(_existing_folder(Path(root.uri))).free
+    finding = f"{free / 1e9:.1f} GB free"
+    if free < LOW_SPACE_BYTES:
         return CheckResult(
-            "room", Verdict.WARNING, told, "free space: results and copies need some"
+            "room", Verdict.WARNING, finding, "free space: results and copies need some"
         )
-    return told
+    return finding
 
 
-def _engine() -> str:
+def _existing_folder(folder: Path) -> Path:
+    """Return a folder, or its nearest parent that exists."""
+    absolute = folder.absolute()
+    return next(path for path in (absolute, *absolute.parents) if path.exists())
+
+
+def _check_engine() -> str:
     import duckdb
 
     return f"DuckDB {duckdb.__version__}"
 
 
 def topic_checks(topic: str, access: AwsAccess) -> list[Check]:
-    """The check of the topic that alerts go to; that it takes one is for `alert --test` to see."""
-    return [Check("topic", lambda: _topic(topic, access), needs=IDENTITY)]
+    """Return the check of the alerts' topic; only `alert --test` shows whether messages arrive."""
+    return [Check("topic", lambda: _check_topic(topic, access), needs=IDENTITY)]
 
 
-def _topic(topic: str, access: AwsAccess) -> CheckResult | str:
-    there = AwsAccess(access.region or region_of(topic), access.profile)
-    sns = client("sns", there)
+def _check_topic(topic: str, access: AwsAccess) -> CheckResult | str:
+    topic_access = AwsAccess(access.region or region_of(topic), access.profile)
+    sns = client("sns", topic_access)
     answer = call_or_none(
         "sns:GetTopicAttributes", topic, lambda: sns.get_topic_attributes(TopicArn=topic)
     )
     if answer is None:
-        told = f"there is no topic {topic}"
-        return CheckResult("topic", Verdict.FAILED, told, "create it, or mend --sns-topic")
-    listening = int(answer["Attributes"].get("SubscriptionsConfirmed", 0))
-    if not listening:
+        finding = f"there is no topic {topic}"
+        return CheckResult("topic", Verdict.FAILED, finding, "create it, or mend --sns-topic")
+    subscribers = int(answer["Attributes"].get("SubscriptionsConfirmed", 0))
+    if not subscribers:
         fix = "subscribe somebody, and have the subscription confirmed"
         return CheckResult("topic", Verdict.WARNING, f"{topic} has no subscribers", fix)
-    many = "1 subscriber" if listening == 1 else f"{listening} subscribers"
-    return f"{topic} has {many}; `healthpipe alert --test` sends a message"
+    count = "1 subscriber" if subscribers == 1 else f"{subscribers} subscribers"
+    return f"{topic} has {count}; `healthpipe alert --test` sends a message"

@@ -1,6 +1,6 @@
-"""Facts about `sql/athena`, which takes raw lines apart, and about the stages over it.
+"""Facts about the adapter in `sql/athena`, the stages over it, and SQL functions.
 
-Facts about the functions that the queries of `sql/` rest on, each tried out without a file.
+The adapter parses raw lines; the functions are those that the queries of `sql/` depend on.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 from healthpipe.choices import EngineName
 from healthpipe.contract import MAX_DEPTH
-from healthpipe.doctor.harness import Fact, Harness, listed
+from healthpipe.doctor.harness import Fact, Harness, sorted_rows
 from healthpipe.engines import open_engine
 from healthpipe.engines.athena.schema import Types
 from healthpipe.engines.base import LineFile, Query
@@ -16,7 +16,7 @@ from healthpipe.stages.curate import Projection, judge_lines, keep_records
 from healthpipe.stages.options import options_from_words
 
 LANDED = "landed"
-# By the name of its file: a line, and what the contract says it is.
+# By file name: a line, and its kind by the contract.
 KINDS = {
     "object": (b'{"a": [1, 2.5, "\\ud83c\\udfe5"]}', "object"),
     "array": (b"[1]", "array"),
@@ -32,7 +32,7 @@ KINDS = {
     "unclosed": (b"[" * 5000, "not_json"),
     LANDED: (b"bm9uZQ==\x01not_json", "not_json"),
 }
-# JSON values, and what each is as text.
+# JSON values, and their text by the contract.
 TEXTS = {
     '"a"': "a",
     "12": "12",
@@ -54,30 +54,32 @@ no json
 DAY = "2026-02-15"
 
 
-def _kinds(bench: Harness) -> dict[str, str]:
+def _read_kinds(harness: Harness) -> dict[str, str]:
     files = {name: line + b"\n" for name, (line, _) in KINDS.items()}
-    text = bench.lines(files, landed=[LANDED]).statement("select source, kind from source")
-    return dict(sorted(bench.rows(text, {"source": "VARCHAR", "kind": "VARCHAR"})))
+    text = harness.read_files(files, landed=[LANDED]).statement("select source, kind from source")
+    return dict(sorted(harness.rows(text, {"source": "VARCHAR", "kind": "VARCHAR"})))
 
 
-def _texts(bench: Harness) -> dict[str, str | None]:
+def _read_texts(harness: Harness) -> dict[str, str | None]:
     files = {str(n): f'{{"facility_id": {value}}}'.encode() for n, value in enumerate(TEXTS)}
-    text = bench.lines(files).statement("select source, facility_id from source")
-    found: dict[str, str] = dict(bench.rows(text, {"source": "VARCHAR", "facility_id": "VARCHAR"}))
-    return {value: found[str(n)] for n, value in enumerate(TEXTS)}
+    text = harness.read_files(files).statement("select source, facility_id from source")
+    texts: dict[str, str] = dict(
+        harness.rows(text, {"source": "VARCHAR", "facility_id": "VARCHAR"})
+    )
+    return {value: texts[str(n)] for n, value in enumerate(TEXTS)}
 
 
-def _bytes(bench: Harness) -> list[Any]:
-    relations = bench.lines({"lines.txt": b"\xff\xc3\xbca\n"})
+def _read_bytes(harness: Harness) -> list[Any]:
+    relations = harness.read_files({"lines.txt": b"\xff\xc3\xbca\n"})
     text = relations.statement("select to_hex(to_utf8(line)) as bytes from raw_lines")
-    return listed(bench.rows(text, {"bytes": "VARCHAR"}))
+    return sorted_rows(harness.rows(text, {"bytes": "VARCHAR"}))
 
 
-def _stages(bench: Harness) -> dict[str, Any]:
-    """The engine itself, from raw lines to small results."""
-    uri = bench.put("records.jsonl", RECORDS)
+def _run_stages(harness: Harness) -> dict[str, Any]:
+    """Run curate and a stage with the engine itself."""
+    uri = harness.write("records.jsonl", RECORDS)
     options = options_from_words(DAY, {"months": 1})
-    with open_engine(EngineName.ATHENA, bench.workplace, bench.settings) as engine:
+    with open_engine(EngineName.ATHENA, harness.workplace, harness.settings) as engine:
         judge_lines(engine, [LineFile(uri, "records.jsonl", None, landed=False, size=len(RECORDS))])
         keep_records(engine, options, {Projection.EXPIRING_ACCREDITATIONS})
         counts = engine.rows(Query("state_counts", options.values()))
@@ -90,10 +92,10 @@ ADAPTER_FACTS = [
         "kinds",
         "each line is what the contract says it is",
         {name: kind for name, (_, kind) in sorted(KINDS.items())},
-        _kinds,
+        _read_kinds,
     ),
-    Fact("texts", "each JSON value is the text that the contract says", TEXTS, _texts),
-    Fact("bytes", "bytes that are not UTF-8 pass as they are", ["FFC3BC61"], _bytes),
+    Fact("texts", "each JSON value is the text that the contract says", TEXTS, _read_texts),
+    Fact("bytes", "bytes that are not UTF-8 pass as they are", ["FFC3BC61"], _read_bytes),
     Fact(
         "stages",
         "the statements of curate and of a stage give the rows that the contract says",
@@ -104,7 +106,7 @@ ADAPTER_FACTS = [
             ],
             "balance": [4, 3, 1, 2, 1],
         },
-        _stages,
+        _run_stages,
     ),
 ]
 
@@ -113,25 +115,28 @@ TEXT, NUMBER, FLAG = "VARCHAR", "BIGINT", "BOOLEAN"
 LARGE = 999_999_999_999_999_999
 
 
-def _found(query: str, types: Types) -> Callable[[Harness], list[Any]]:
-    """A look at the rows of a query, of which decimals are told as texts."""
+def _row_reader(query: str, types: Types) -> Callable[[Harness], list[Any]]:
+    """Create a function that runs a query and returns its rows as JSON."""
 
-    def look(bench: Harness) -> list[Any]:
-        return listed([tuple(map(_document, row)) for row in bench.rows(query, types)])
+    def read(harness: Harness) -> list[Any]:
+        return sorted_rows([tuple(map(_json_value, row)) for row in harness.rows(query, types)])
 
-    return look
+    return read
 
 
-def _document(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
+    """Convert a value of a row to JSON: decimals and dates become texts."""
     return value if value is None or isinstance(value, (str, int)) else str(value)
 
 
-def _fact(name: str, told: str, query: str, found: Mapping[str, str], expected: Any) -> Fact:
-    return Fact(name, told, expected, _found(" ".join(query.split()), found))
+def _query_fact(
+    name: str, statement: str, query: str, types: Mapping[str, str], expected: Any
+) -> Fact:
+    return Fact(name, statement, expected, _row_reader(" ".join(query.split()), types))
 
 
 SQL_FACTS = [
-    _fact(
+    _query_fact(
         "json-parse",
         "try(json_parse()) is NULL for what is not JSON, and nothing else",
         """
@@ -141,7 +146,7 @@ SQL_FACTS = [
         {"given": TEXT, "refused": FLAG},
         [["null", False], ['{"a": 1', True], ['{"a": 1} x', True], ['{"a": [{}]}', False]],
     ),
-    _fact(
+    _query_fact(
         "unnest",
         "UNNEST WITH ORDINALITY counts the items of a list from 1",
         """
@@ -151,7 +156,7 @@ SQL_FACTS = [
         {"item": NUMBER, "word": TEXT},
         [[1, "b"], [2, "a"]],
     ),
-    _fact(
+    _query_fact(
         "sums",
         "sums of DECIMAL(38,0) are exact",
         f"""
@@ -161,7 +166,7 @@ SQL_FACTS = [
         {"total": "DECIMAL(38,0)"},
         [str(3 * LARGE)],
     ),
-    _fact(
+    _query_fact(
         "maps",
         "element_at of a map and of a list is NULL where there is nothing",
         """
@@ -172,7 +177,7 @@ SQL_FACTS = [
         {"found": TEXT, "missing": TEXT, "beyond": TEXT},
         [["b", None, None]],
     ),
-    _fact(
+    _query_fact(
         "rows-as-json",
         "a ROW becomes a JSON object with the names of its fields",
         """
@@ -184,7 +189,7 @@ SQL_FACTS = [
         {"document": TEXT},
         ['[{"item":1,"word":null},{"item":2,"word":null}]'],
     ),
-    _fact(
+    _query_fact(
         "patterns",
         r"\z is the end of a text, not a line end before it",
         r"""
@@ -193,7 +198,7 @@ SQL_FACTS = [
         {"whole": FLAG, "more": FLAG},
         [[True, False]],
     ),
-    _fact(
+    _query_fact(
         "dates",
         "try_cast tells days of the calendar from others",
         """

@@ -1,17 +1,15 @@
-"""Facts about tables over listed files: which files are read, and what becomes of their bytes.
+"""Facts about tables over listed files (which are read, and how), and about queries.
 
-Facts about queries: how they are started and stopped, and how their results come back.
+The latter are about how queries are started and stopped, and how their results are returned.
 """
 
 import gzip
 import uuid
 from typing import Any
 
-import duckdb
-
 from healthpipe.cancellation import signals_deferred
 from healthpipe.choices import Format
-from healthpipe.doctor.harness import Fact, Harness, listed, shown
+from healthpipe.doctor.harness import Fact, Harness, bytes_as_text, sorted_rows
 from healthpipe.engines.athena.errors import BrokenQuery, FilesUnreadable
 from healthpipe.engines.athena.glue import LINES, RAW, Catalog, Table, table_name
 from healthpipe.engines.athena.queries import TRIES, client_request_token, stop_and_wait
@@ -23,55 +21,59 @@ TEXT = "VARCHAR"
 ODD_NAME = "a b/100% +\u00fc&=.txt"
 
 
-def _lines(bench: Harness, content: bytes, name: str = "lines.txt") -> list[Any]:
-    text = bench.lines({name: content}).statement("select line from raw_lines")
-    return listed(bench.rows(text, {"line": TEXT}))
+def _read_lines(harness: Harness, content: bytes, name: str = "lines.txt") -> list[Any]:
+    text = harness.read_files({name: content}).statement("select line from raw_lines")
+    return sorted_rows(harness.rows(text, {"line": TEXT}))
 
 
-def _fields(bench: Harness, content: bytes) -> list[Any]:
-    relations = bench.lines({"lines.txt": content})
-    return listed(bench.rows(relations.statement("select line, rest from raw_lines"), LINE_TYPES))
+def _read_line_and_rest(harness: Harness, content: bytes) -> list[Any]:
+    relations = harness.read_files({"lines.txt": content})
+    return sorted_rows(
+        harness.rows(relations.statement("select line, rest from raw_lines"), LINE_TYPES)
+    )
 
 
-def _listed_files(bench: Harness) -> list[Any]:
-    bench.put("raw/beside.txt", b"beside\n")
-    relations = bench.lines({"raw/one.txt": b"one\n", "raw/two.txt": b"two\n"})
-    return listed(bench.rows(relations.statement("select line from raw_lines"), {"line": TEXT}))
+def _read_listed_files(harness: Harness) -> list[Any]:
+    harness.write("raw/beside.txt", b"beside\n")
+    relations = harness.read_files({"raw/one.txt": b"one\n", "raw/two.txt": b"two\n"})
+    return sorted_rows(
+        harness.rows(relations.statement("select line from raw_lines"), {"line": TEXT})
+    )
 
 
-def _paths(bench: Harness) -> list[Any]:
-    relations = bench.lines({"plain.txt": b"1\n", ODD_NAME: b"2\n"})
+def _read_paths(harness: Harness) -> list[Any]:
+    relations = harness.read_files({"plain.txt": b"1\n", ODD_NAME: b"2\n"})
     text = relations.statement('select "$path" as path from raw_lines')
-    return sorted(bench.name_of(path) for (path,) in bench.rows(text, {"path": TEXT}))
+    return sorted(harness.name_of(path) for (path,) in harness.rows(text, {"path": TEXT}))
 
 
-def _file_facts(bench: Harness) -> list[Any]:
-    relations = bench.lines({ODD_NAME: b"1\n", "b.txt": b"2\n"}, landed=["b.txt"])
+def _read_parquet_table(harness: Harness) -> list[Any]:
+    relations = harness.read_files({ODD_NAME: b"1\n", "b.txt": b"2\n"}, landed=["b.txt"])
     text = relations.statement("select path, source, folder_date, landed from raw_files")
-    rows = bench.rows(text, FILE_TYPES)
-    return listed([(bench.name_of(path), *rest) for path, *rest in rows])
+    rows = harness.rows(text, FILE_TYPES)
+    return sorted_rows([(harness.name_of(path), *rest) for path, *rest in rows])
 
 
-def _unreadable_file(bench: Harness) -> str:
-    uri = f"{bench.workplace.uri}/plain.txt.gz"
+def _read_broken_gzip(harness: Harness) -> str:
+    uri = f"{harness.workplace.uri}/plain.txt.gz"
     try:
-        found = _lines(bench, b"not zipped\n", "plain.txt.gz")
+        lines = _read_lines(harness, b"not zipped\n", "plain.txt.gz")
     except FilesUnreadable as error:
         return "refused, and named" if uri in error.uris else "refused"
-    return f"{len(found)} lines"
+    return f"{len(lines)} lines"
 
 
-def _replaced_manifest(bench: Harness) -> list[Any]:
-    catalog = Catalog.of(bench.settings)
+def _read_after_new_manifest(harness: Harness) -> list[Any]:
+    catalog = Catalog.of(harness.settings)
     catalog.ensure_database()
     columns = {name: glue_type(kind) for name, kind in LINE_TYPES.items()}
-    table = Table(table_name(RAW, bench.workplace.token, 1, "followed"), columns, LINES)
+    table = Table(table_name(RAW, harness.workplace.token, 1, "followed"), columns, LINES)
     for name in ("old", "new"):
-        uri = bench.put(f"{name}.txt", f"{name}\n".encode())
-        folder = f"{bench.workplace.uri}/manifests/{name}"
-        catalog.put(table, [uri], bench.workplace.storage, folder)
+        uri = harness.write(f"{name}.txt", f"{name}\n".encode())
+        folder = f"{harness.workplace.uri}/manifests/{name}"
+        catalog.put(table, [uri], harness.workplace.storage, folder)
     text = f"select line from {catalog.identifier(table.name)}"
-    return listed(bench.rows(text, {"line": TEXT}))
+    return sorted_rows(harness.rows(text, {"line": TEXT}))
 
 
 FILE_FACTS = [
@@ -79,67 +81,67 @@ FILE_FACTS = [
         "listed-files",
         "a table reads the files of its manifest, and no file beside them",
         ["one", "two"],
-        _listed_files,
+        _read_listed_files,
     ),
     Fact(
         "paths",
         '"$path" is the file\'s URI as it was listed, whatever characters it has',
         [ODD_NAME, "plain.txt"],
-        _paths,
+        _read_paths,
     ),
     Fact(
         "columns",
         "U+0001 ends the column `line`, and `rest` takes all that follows",
         [["a", None], ["b", "c\x01d"]],
-        lambda bench: _fields(bench, b"a\nb\x01c\x01d\n"),
+        lambda harness: _read_line_and_rest(harness, b"a\nb\x01c\x01d\n"),
     ),
     Fact(
         "null",
         "no text is taken for NULL",
         [["", None], ["NULL", None], ["\\N", None]],
-        lambda bench: _fields(bench, b"\\N\n\nNULL\n"),
+        lambda harness: _read_line_and_rest(harness, b"\\N\n\nNULL\n"),
     ),
     Fact(
         "line-ends",
         "LF, CR LF and a lone CR end a line",
         ["a", "b", "c", "d"],
-        lambda bench: _lines(bench, b"a\rb\r\nc\nd"),
+        lambda harness: _read_lines(harness, b"a\rb\r\nc\nd"),
     ),
     Fact(
         "empty-lines",
         "an empty line is a row",
         ["", "", "a"],
-        lambda bench: _lines(bench, b"\n\na\n"),
+        lambda harness: _read_lines(harness, b"\n\na\n"),
     ),
     Fact(
         "gzip",
         "a file named .gz is unpacked",
         ["zipped"],
-        lambda bench: _lines(bench, gzip.compress(b"zipped\n"), "lines.txt.gz"),
+        lambda harness: _read_lines(harness, gzip.compress(b"zipped\n"), "lines.txt.gz"),
     ),
     Fact(
         "unreadable-file",
         "a file named .gz that is none fails the query, whose reason names it",
         "refused, and named",
-        _unreadable_file,
+        _read_broken_gzip,
     ),
     Fact(
         "parquet",
         "a table of listed files reads Parquet as well",
         [[ODD_NAME, ODD_NAME, None, False], ["b.txt", "b.txt", None, True]],
-        _file_facts,
+        _read_parquet_table,
     ),
     Fact(
         "new-manifest",
         "a table that is given another manifest reads the files of that",
         ["new"],
-        _replaced_manifest,
+        _read_after_new_manifest,
     ),
 ]
 
 
-ONE, NOTHING = "select 'a' as line", "select 'a' as line where false"
-# What formats of text like to escape.
+ONE_ROW, NO_ROWS = "select 'a' as line", "select 'a' as line where false"
+# Characters that text formats escape.
 RECORD = b' {"a":\t"b,\\tc\\\\ \'\\N\'", "d": "\xc3\xbc\xf0\x9f\x8f\xa5"} \n'
 # The first row of a result names its columns, and a page has 1000 rows.
 PAGED = 1001
@@ -153,7 +155,7 @@ AS_TEXT = (
     "select cast(number as varchar) as number, cast(day as varchar) as day,"
     " element_at(items, 1).kind as kind, cast(cardinality(items) as varchar) as items from written"
 )
-# A million million rows, and not a byte to scan.
+# 10^12 rows and no byte to scan.
 ENDLESS = (
     "select count(*) as found from unnest(sequence(1, 10000)) as a (x)"
     " cross join unnest(sequence(1, 10000)) as b (y) cross join unnest(sequence(1, 10000)) as c (z)"
@@ -161,59 +163,61 @@ ENDLESS = (
 )
 
 
-def _unloaded_text(bench: Harness) -> str:
-    text = bench.lines({"lines.txt": RECORD}).statement("select line from raw_lines")
-    return shown(bench.content(bench.unload(text, "unloaded", Format.NDJSON)))
+def _unload_text(harness: Harness) -> str:
+    text = harness.read_files({"lines.txt": RECORD}).statement("select line from raw_lines")
+    return bytes_as_text(harness.content(harness.unload(text, "unloaded", Format.NDJSON)))
 
 
-def _unloaded_parquet(bench: Harness) -> list[Any]:
-    """The values as Athena reads them again, and as the embedded engine does."""
-    files = bench.unload(cast_to(TYPED, TYPES), "unloaded", Format.PARQUET)
-    relations = bench.relations()
+def _unload_parquet(harness: Harness) -> list[Any]:
+    """Unload typed values, and read the files with Athena and with DuckDB."""
+    import duckdb
+
+    files = harness.unload(cast_to(TYPED, TYPES), "unloaded", Format.PARQUET)
+    relations = harness.relations()
     relations.read_parquet("written", TYPES, files)
     types = dict.fromkeys(("number", "day", "kind", "items"), "VARCHAR")
-    there = bench.rows(relations.statement(AS_TEXT), types)
-    paths = [str(path) for path in bench.workplace.storage.local_copies(files)]
+    by_athena = harness.rows(relations.statement(AS_TEXT), types)
+    paths = [str(path) for path in harness.workplace.storage.local_copies(files)]
     with duckdb.connect() as connection:
-        here = connection.read_parquet(paths).fetchall()
-    read = [[str(n), str(day), items[0]["kind"], str(len(items))] for n, day, items in here]
-    return [*map(list, there), *read]
+        by_duckdb = connection.read_parquet(paths).fetchall()
+    read = [[str(n), str(day), items[0]["kind"], str(len(items))] for n, day, items in by_duckdb]
+    return [*map(list, by_athena), *read]
 
 
-def _unloaded_nothing(bench: Harness) -> list[str]:
-    return [bench.name_of(uri) for uri in bench.unload(NOTHING, "unloaded", Format.PARQUET)]
+def _unload_no_rows(harness: Harness) -> list[str]:
+    return [harness.name_of(uri) for uri in harness.unload(NO_ROWS, "unloaded", Format.PARQUET)]
 
 
-def _occupied_place(bench: Harness) -> str:
+def _unload_to_used_folder(harness: Harness) -> str:
     for number in range(1, TRIES + 1):
-        bench.put(f"unloaded/{number}/already-there", b"1")
+        harness.write(f"unloaded/{number}/already-there", b"1")
     try:
-        bench.unload(ONE, "unloaded", Format.NDJSON)
+        harness.unload(ONE_ROW, "unloaded", Format.NDJSON)
     except (BrokenQuery, FilesUnreadable):
         return "refused"
     return "written"
 
 
-def _same_token(bench: Harness) -> int:
-    before = len(bench.account.ids)
+def _count_queries_of_one_token(harness: Harness) -> int:
+    before = len(harness.query_log.ids)
     for _ in range(2):
-        bench.run(ONE)
-    return len(bench.account.ids) - before
+        harness.run(ONE_ROW)
+    return len(harness.query_log.ids) - before
 
 
-def _pages(bench: Harness) -> list[int]:
+def _read_pages(harness: Harness) -> list[int]:
     text = f"select n from unnest(sequence(1, {PAGED})) as numbers (n) order by n"
-    numbers = [number for (number,) in bench.rows(text, {"n": "BIGINT"})]
+    numbers = [number for (number,) in harness.rows(text, {"n": "BIGINT"})]
     return [len(numbers), numbers[0], numbers[-1]]
 
 
-def _stopped(bench: Harness) -> str:
-    token = client_request_token(bench.workplace.token, 1, uuid.uuid4().hex)
+def _stop_query(harness: Harness) -> str:
+    token = client_request_token(harness.workplace.token, 1, uuid.uuid4().hex)
     with signals_deferred():
-        query_id = bench.calls.start(ENDLESS, token)
-        bench.account.started(query_id, token)
-    (ended,) = stop_and_wait(bench.calls, [query_id])
-    bench.account.ended(query_id, ended.state, ended.bytes_scanned)
+        query_id = harness.athena.start(ENDLESS, token)
+        harness.query_log.started(query_id, token)
+    (ended,) = stop_and_wait(harness.athena, [query_id])
+    harness.query_log.ended(query_id, ended.state, ended.bytes_scanned)
     return ended.state
 
 
@@ -221,28 +225,30 @@ QUERY_FACTS = [
     Fact(
         "unload-text",
         "UNLOAD as TEXTFILE without compression writes a column of text byte for byte",
-        shown(RECORD),
-        _unloaded_text,
+        bytes_as_text(RECORD),
+        _unload_text,
     ),
     Fact(
         "unload-parquet",
         "UNLOAD as Parquet keeps values and types, for Athena and for DuckDB",
         [[WIDE, DAY, "lab", "2"]] * 2,
-        _unloaded_parquet,
+        _unload_parquet,
     ),
-    Fact("unload-nothing", "UNLOAD of no rows writes no file", [], _unloaded_nothing),
+    Fact("unload-nothing", "UNLOAD of no rows writes no file", [], _unload_no_rows),
     Fact(
         "unload-occupied",
         "UNLOAD to a place that has files is refused",
         "refused",
-        _occupied_place,
+        _unload_to_used_folder,
     ),
-    Fact("token", "a query started twice with one token is one query", 1, _same_token),
+    Fact(
+        "token", "a query started twice with one token is one query", 1, _count_queries_of_one_token
+    ),
     Fact(
         "pages",
         "a result of several pages comes whole, with the names of its columns once",
         [PAGED, 1, PAGED],
-        _pages,
+        _read_pages,
     ),
-    Fact("stop", "StopQueryExecution ends a query", "CANCELLED", _stopped),
+    Fact("stop", "StopQueryExecution ends a query", "CANCELLED", _stop_query),
 ]

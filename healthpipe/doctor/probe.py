@@ -1,14 +1,11 @@
-"""What the Athena adapter rests on: facts that are written down, and here tried out.
-
-Trying out on Athena, in a throw-away place, each fact that the adapter rests on.
-"""
+"""The probe: tests on Athena, in a temporary folder, each fact that the engine depends on."""
 
 import json
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +27,7 @@ from healthpipe.storage.layout import Root
 
 
 def all_facts() -> list[Fact]:
-    """The facts, the simplest first."""
+    """Return all facts, the simplest first."""
     groups = (
         facts_tables.FILE_FACTS,
         facts_tables.QUERY_FACTS,
@@ -44,8 +41,8 @@ SCHEMA_VERSION = 1
 PROBES = "probes"
 
 
-class Verdict(StrEnum):
-    """What became of a fact; failed is one that could not be tried out to its end."""
+class FactVerdict(StrEnum):
+    """The verdict of a fact; failed is one whose test could not run to its end."""
 
     OK = "ok"
     DIFFERS = "differs"
@@ -54,22 +51,32 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """A fact, what was expected and what was seen; of one that failed, why."""
+    """The result of testing a fact: what was expected and seen, or why it failed."""
 
     fact: str
-    told: str
-    verdict: Verdict
+    statement: str
+    verdict: FactVerdict
     expected: Any
     seen: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the observation as documents have it."""
+        return {
+            "fact": self.fact,
+            "told": self.statement,
+            "verdict": self.verdict,
+            "expected": self.expected,
+            "seen": self.seen,
+        }
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a probe found, and what it cost. `uri` is where it is kept."""
+    """The result of a probe. `uri` is where it is stored; `scanned` are bytes by query id."""
 
     uri: str
     started_at: str
-    place: Mapping[str, str]
+    environment: Mapping[str, str]
     observations: Sequence[Observation]
     scanned: dict[str, int]
 
@@ -80,22 +87,22 @@ class Report:
 
     @property
     def estimated_usd(self) -> float:
-        """What the queries cost, without discounts."""
+        """The list price of the queries."""
         return estimated_usd(self.scanned.values())
 
     @property
     def unexpected(self) -> list[str]:
-        """The names of the facts that do not hold, or could not be tried out."""
-        return [each.fact for each in self.observations if each.verdict is not Verdict.OK]
+        """The names of the facts that do not hold or could not be tested."""
+        return [each.fact for each in self.observations if each.verdict is not FactVerdict.OK]
 
     def to_json(self) -> dict[str, Any]:
-        """As it is kept and printed."""
+        """Return the report as it is stored and printed."""
         return {
             "schema_version": SCHEMA_VERSION,
             "version": __version__,
             "started_at": self.started_at,
-            **self.place,
-            "facts": [asdict(each) for each in self.observations],
+            **self.environment,
+            "facts": [each.to_json() for each in self.observations],
             "queries": [{"id": each, "bytes_scanned": n} for each, n in self.scanned.items()],
             "bytes_scanned": self.bytes_scanned,
             "estimated_usd": self.estimated_usd,
@@ -103,76 +110,84 @@ class Report:
         }
 
 
-def probe(root: Root, settings: AthenaSettings, facts: Sequence[Fact], step: Progress) -> Report:
-    """Try out facts below a root on S3, and keep the report there.
+def probe(
+    root: Root, settings: AthenaSettings, facts: Sequence[Fact], progress: Progress
+) -> Report:
+    """Test facts below a root on S3, and store the report there.
 
-    Raises `UsageError`, `ServiceFailed`, `Interrupted` and `OutOfTime` for what tells nothing of a
-    fact; nothing but the report is left in any case, and no query runs on.
+    Raises `UsageError`, `ServiceFailed`, `Interrupted` and `OutOfTime` for errors that say nothing
+    about a fact. In any case only the report is left, and no query runs on.
     """
     started = datetime.now(UTC)
-    account = ProbeQueryLog()
-    with _benches(root, settings, account) as bench_of:
+    query_log = ProbeQueryLog()
+    with _open_harnesses(root, settings, query_log) as create_harness:
         observations = []
         for fact in facts:
-            step.step(f"probing {fact.name}")
-            observations.append(observed(fact, bench_of(fact)))
-    place = {
+            progress.step(f"probing {fact.name}")
+            observations.append(observe_fact(fact, create_harness(fact)))
+    environment = {
         "root": root.uri,
         "region": client("athena", settings.access).meta.region_name,
         "database": settings.database,
         "workgroup": settings.workgroup,
     }
     uri = f"{root.state}/{PROBES}/{started:%Y%m%dT%H%M%SZ}.json"
-    report = Report(uri, started.isoformat(), place, observations, account.scanned_by_query())
+    scanned = query_log.scanned_by_query()
+    report = Report(uri, started.isoformat(), environment, observations, scanned)
     root.storage.write(uri, json.dumps(report.to_json(), indent=1).encode())
     return report
 
 
-def observed(fact: Fact, bench: Harness) -> Observation:
-    """Try out a fact. One that Athena refuses to run has failed; `probe` tells what is raised."""
+def observe_fact(fact: Fact, harness: Harness) -> Observation:
+    """Test a fact. It failed if Athena refuses its query, or answers what cannot be read.
+
+    Raises other errors as `probe` does.
+    """
     import duckdb
 
     try:
-        seen = fact.look(bench)
+        seen = fact.observe(harness)
     except (BrokenQuery, FilesUnreadable) as error:
-        return Observation(fact.name, fact.told, Verdict.FAILED, fact.expected, error.message)
+        return Observation(
+            fact.name, fact.statement, FactVerdict.FAILED, fact.expected, error.message
+        )
     except HealthpipeError:
         raise
     except (ValueError, LookupError, TypeError, duckdb.Error) as error:
-        # An answer that the adapter cannot read.
-        told = f"{type(error).__name__}: {error}"
-        return Observation(fact.name, fact.told, Verdict.FAILED, fact.expected, told)
-    verdict = Verdict.OK if seen == fact.expected else Verdict.DIFFERS
-    return Observation(fact.name, fact.told, verdict, fact.expected, seen)
+        # An answer that the engine cannot read.
+        reason = f"{type(error).__name__}: {error}"
+        return Observation(fact.name, fact.statement, FactVerdict.FAILED, fact.expected, reason)
+    verdict = FactVerdict.OK if seen == fact.expected else FactVerdict.DIFFERS
+    return Observation(fact.name, fact.statement, verdict, fact.expected, seen)
 
 
 class _Harnesses:
-    """Gives each fact its bench in one throw-away place."""
+    """Creates the harness of each fact, in one temporary folder below the root."""
 
     def __init__(
-        self, root: Root, settings: AthenaSettings, account: ProbeQueryLog, scratch: Path
+        self, root: Root, settings: AthenaSettings, query_log: ProbeQueryLog, scratch: Path
     ) -> None:
         self.name = f"probe-{uuid.uuid4().hex[:12]}"
         self.uri = f"{root.state}/{self.name}"
         self.clock = Clock()
-        self._root, self._settings, self._account = root, settings, account
+        self._root, self._settings, self._query_log = root, settings, query_log
         self._scratch = scratch
-        place = result_configuration(settings, f"{self.uri}/results")
-        self._calls = AthenaApi.to(settings, self.clock, place)
+        results = result_configuration(settings, f"{self.uri}/results")
+        self._athena = AthenaApi.to(settings, self.clock, results)
 
-    def bench(self, fact: Fact) -> Harness:
-        """A bench that no other fact uses."""
+    def create(self, fact: Fact) -> Harness:
+        """Create the harness of a fact, which no other fact uses."""
         scratch = self._scratch / fact.name
         scratch.mkdir()
         token = f"{self.name}/{fact.name}"
         uri = f"{self.uri}/{fact.name}"
-        workplace = EngineContext(scratch, uri, self._root.storage, token, self._account)
-        return Harness(workplace, self._settings, self._calls, self._account)
+        workplace = EngineContext(scratch, uri, self._root.storage, token, self._query_log)
+        return Harness(workplace, self._settings, self._athena, self._query_log)
 
     def clear(self) -> None:
-        """End the queries, and remove tables and files; what fails here hides no other failure."""
+        """Stop the queries, and remove tables and files; errors are ignored."""
         with suppress(HealthpipeError):
-            stop_queries(self._settings, self._account.left())
+            stop_queries(self._settings, self._query_log.unfinished())
         with suppress(HealthpipeError):
             drop_run_tables(self._settings, self.name)
         with suppress(HealthpipeError):
@@ -180,14 +195,15 @@ class _Harnesses:
 
 
 @contextmanager
-def _benches(
-    root: Root, settings: AthenaSettings, account: ProbeQueryLog
+def _open_harnesses(
+    root: Root, settings: AthenaSettings, query_log: ProbeQueryLog
 ) -> Iterator[Callable[[Fact], Harness]]:
+    """Give the function that creates a fact's harness; clean up when the block ends."""
     with tempfile.TemporaryDirectory(prefix="healthpipe-probe-") as scratch:
-        benches = _Harnesses(root, settings, account, Path(scratch))
+        harnesses = _Harnesses(root, settings, query_log, Path(scratch))
         try:
-            with cancel_on_stop(benches.clock.cancel):
-                yield benches.bench
+            with cancel_on_stop(harnesses.clock.cancel):
+                yield harnesses.create
         finally:
             with shielded():
-                benches.clear()
+                harnesses.clear()

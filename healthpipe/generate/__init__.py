@@ -1,1 +1,1 @@
-"""Synthetic facility records: the same options give the same bytes, on every day and machine."""
+"""Generate synthetic facility records: the same options give the same bytes everywhere."""

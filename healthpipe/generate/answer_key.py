@@ -1,6 +1,6 @@
-"""The answer key: what every command has to find in the generated files.
+"""The answer key: the results that every command has to give for the generated files.
 
-It is counted from what was planted, never by reading the files back.
+It is computed from what was planted, never by reading the files back.
 """
 
 import datetime
@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from healthpipe.generate.drafts import MONTHS_AHEAD, Facility, Line, last_day_ahead
+from healthpipe.generate.drafts import MONTHS_AHEAD, Facility, Line, last_expiring_day
 from healthpipe.generate.planting import Batch, PlantedFile, planted_batches
 from healthpipe.generate.records import Plan, record_writer
 from healthpipe.progress import Progress
@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 
 @dataclass
 class StateCount:
-    """A state's row of state-counts."""
+    """The row of a state in state-counts, and its number of valid accreditations."""
 
     accredited_facilities: int = 0
     facilities: int = 0
@@ -29,7 +29,7 @@ class StateCount:
 
 @dataclass
 class AnswerKey:
-    """Counts what is planted. Its day is the snapshot, its window six calendar months."""
+    """Counts generated records. The as-of date is the snapshot, the window six calendar months."""
 
     snapshot: datetime.date
     lines: int = 0
@@ -45,18 +45,18 @@ class AnswerKey:
 
     def __post_init__(self) -> None:
         self._first_day = self.snapshot.isoformat()
-        self._last_day = last_day_ahead(self.snapshot).isoformat()
+        self._last_day = last_expiring_day(self.snapshot).isoformat()
 
-    def count_clean(self, content: str) -> None:
+    def count_clean(self, line: str) -> None:
         """Count a clean record."""
         self.lines += 1
-        record = json.loads(content)
-        days = tuple(item["valid_until"] for item in record["accreditations"])
-        facility = Facility(record["location"]["state"], record["employee_count"], days)
+        record = json.loads(line)
+        dates = tuple(item["valid_until"] for item in record["accreditations"])
+        facility = Facility(record["location"]["state"], record["employee_count"], dates)
         self._count_facility(facility)
 
     def count_batch(self, batch: Batch, folder: str) -> None:
-        """Count what is planted in the files of a batch; they are named below `folder`."""
+        """Count the planted lines of a batch; its files are named relative to `folder`'s parent."""
         self.defects.update(kind.name for kind in batch.kinds)
         for file in batch.files:
             self.files[f"{folder}/{file.name}"] = _summary(file)
@@ -64,8 +64,8 @@ class AnswerKey:
                 self._count_line(line)
 
     def to_json(self) -> dict[str, Any]:
-        """The document, without the options that it belongs to."""
-        ordered = sorted(
+        """Return the document, without the options it belongs to."""
+        states = sorted(
             self.states.items(), key=lambda item: (-item[1].accredited_facilities, item[0])
         )
         return {
@@ -83,7 +83,7 @@ class AnswerKey:
                 "facilities": self.expiring_facilities,
                 "accreditations": self.expiring_accreditations,
             },
-            "states": {state: vars(counts) for state, counts in ordered},
+            "states": {state: vars(counts) for state, counts in states},
             "defects": dict(self.defects),
             "files": dict(sorted(self.files.items())),
         }
@@ -98,10 +98,11 @@ class AnswerKey:
 
     def _count_facility(self, facility: Facility) -> None:
         self.facilities += 1
-        expiring = sum(self._first_day <= day <= self._last_day for day in facility.days)
+        dates = facility.expiry_dates
+        expiring = sum(self._first_day <= date <= self._last_day for date in dates)
         self.expiring_facilities += expiring > 0
         self.expiring_accreditations += expiring
-        valid = sum(day >= self._first_day for day in facility.days)
+        valid = sum(date >= self._first_day for date in dates)
         counts = self.states.setdefault(facility.state, StateCount())
         counts.accredited_facilities += valid > 0
         counts.facilities += 1
@@ -114,13 +115,13 @@ def _summary(file: PlantedFile) -> dict[str, Any]:
     return {"shape": file.shape, "lines": len(file.lines), "rejected": rejected}
 
 
-def answers_of(plan: Plan, progress: Progress) -> bytes:
-    """The answer key of a plan, a JSON document."""
+def answer_key_bytes(plan: Plan, progress: Progress) -> bytes:
+    """Compute the answer key of a plan, as a JSON document."""
     key = AnswerKey(plan.snapshot)
-    line = record_writer(plan.seed, plan.snapshot)
+    create_line = record_writer(plan.seed, plan.snapshot)
     progress.step("counting the answers", lambda: key.lines / plan.records)
     for index in plan.indexes:
-        key.count_clean(line(index))
+        key.count_clean(create_line(index))
     for batch in planted_batches(plan):
         key.count_batch(batch, plan.folder.name)
     options = {

@@ -1,6 +1,6 @@
-"""Records that are planted beside the clean ones, with what the answer key counts of them.
+"""Drafts of planted records, and the changes that make them defective.
 
-Changes of a record, each with what it changes in the results.
+Each draft keeps, beside the record, what the answer key counts of it; a change changes both.
 """
 
 import datetime
@@ -20,20 +20,21 @@ REJECTING = frozenset(rule.reason for rule in RULES if rule.severity is Severity
 
 @dataclass(frozen=True)
 class Facility:
-    """What a facility adds to the results: its state, its employees, and the last days of its
-    accreditations as YYYY-MM-DD, those that are no day left out.
+    """What the results show of a facility.
+
+    `expiry_dates` are those of its accreditations as YYYY-MM-DD, invalid ones left out.
     """
 
     state: str
     employees: int
-    days: tuple[str, ...]
+    expiry_dates: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line as it is planted, without its ending.
+    """A planted line, without its ending.
 
-    `reasons` names each rule that it breaks as often as it breaks it; `facility` is None for a
+    `reasons` has the rules it breaks, each as often as it is broken; `facility` is None for a
     record that no result shows.
     """
 
@@ -43,28 +44,28 @@ class Line:
 
     @property
     def is_rejected(self) -> bool:
-        """Whether the record stays out of all results by itself."""
+        """Whether the record is rejected."""
         return not REJECTING.isdisjoint(self.reasons)
 
     @property
     def is_superseded(self) -> bool:
-        """Whether the record stays out only because another one of its facility wins."""
+        """Whether the record is left out because another one of its facility wins."""
         return self.facility is None and not self.is_rejected
 
 
 @dataclass
 class Draft:
-    """A record that is being planted: a change of it also changes what it counts for."""
+    """A record before it is planted, with the `Facility` that the results are to show of it."""
 
     record: dict[str, Any]
     state: str
     employees: int
-    days: list[str]
+    expiry_dates: list[str]
 
     @property
     def facility(self) -> Facility:
-        """What the record, if it stays, adds to the results."""
-        return Facility(self.state, self.employees, tuple(self.days))
+        """What the results show of the record, unless it is rejected."""
+        return Facility(self.state, self.employees, tuple(self.expiry_dates))
 
     @property
     def content(self) -> bytes:
@@ -75,52 +76,53 @@ class Draft:
 Change = Callable[[Draft], None]
 
 
-def unchanged(_: Draft) -> None:
-    """No change: the record as it is."""
+def no_change(_: Draft) -> None:
+    """Leave the record as it is."""
 
 
-def last_day_ahead(snapshot: datetime.date) -> datetime.date:
-    """The last day on which an accreditation counts as expiring, seen from the snapshot."""
+def last_expiring_day(snapshot: datetime.date) -> datetime.date:
+    """Return the last day of the window of expiring accreditations, six months after."""
     return snapshot + relativedelta(months=MONTHS_AHEAD)
 
 
 class Drafter:
-    """Drafts of whole records: each has labs and accreditations to spoil.
+    """Creates drafts of valid records, each with labs and accreditations.
 
-    The accreditations end on both sides of what decides: the snapshot, and six months later.
+    Their accreditations expire on both sides of the window's bounds: the snapshot, and six months
+    later.
     """
 
     def __init__(self, seed: int, snapshot: datetime.date) -> None:
-        self._line = record_writer(seed, snapshot)
-        end = last_day_ahead(snapshot)
-        one, year = datetime.timedelta(days=1), datetime.timedelta(days=365)
-        ends = (
+        self._create_line = record_writer(seed, snapshot)
+        end = last_expiring_day(snapshot)
+        day, year = datetime.timedelta(days=1), datetime.timedelta(days=365)
+        expiry_dates = (
             (snapshot, snapshot + year),
-            (snapshot - one, snapshot + 2 * year),
-            (end, snapshot - one),
-            (end + one,),
-            (snapshot + one, end),
-            (snapshot - one,),
-            (end + year, end - one, snapshot),
+            (snapshot - day, snapshot + 2 * year),
+            (end, snapshot - day),
+            (end + day,),
+            (snapshot + day, end),
+            (snapshot - day,),
+            (end + year, end - day, snapshot),
         )
-        self._ends = [[day.isoformat() for day in days] for days in ends]
+        self._expiry_dates = [[each.isoformat() for each in dates] for dates in expiry_dates]
 
     def draft(self, prefix: str, number: int) -> Draft:
-        """A record of its own facility, whose id is the prefix and the number."""
-        record = json.loads(self._line(number))
+        """Create the draft of a facility of its own, whose id is the prefix and the number."""
+        record = json.loads(self._create_line(number))
         record["facility_id"] = f"{prefix}{number:07}"
         record["labs"] = [{"lab_name": "Core Laboratory", "certifications": ["CLIA"]}]
-        days = self._ends[number % len(self._ends)]
+        dates = self._expiry_dates[number % len(self._expiry_dates)]
         record["accreditations"] = [
             {"accreditation_body": "NCQA", "accreditation_id": f"NC-{number}-{place}"}
-            | {"valid_until": day}
-            for place, day in enumerate(days)
+            | {"valid_until": date}
+            for place, date in enumerate(dates)
         ]
-        return Draft(record, record["location"]["state"], record["employee_count"], list(days))
+        return Draft(record, record["location"]["state"], record["employee_count"], list(dates))
 
 
-def field(name: str, value: Any) -> Change:
-    """Another value where the results show none of the field, or the same."""
+def set_field(name: str, value: Any) -> Change:
+    """Set a field whose value does not change what the results show."""
 
     def change(draft: Draft) -> None:
         draft.record[name] = value
@@ -128,8 +130,8 @@ def field(name: str, value: Any) -> Change:
     return change
 
 
-def without(name: str) -> Change:
-    """The record without a field that the results need not show."""
+def remove_field(name: str) -> Change:
+    """Remove a field whose absence does not change what the results show."""
 
     def change(draft: Draft) -> None:
         del draft.record[name]
@@ -137,8 +139,8 @@ def without(name: str) -> Change:
     return change
 
 
-def employees(value: Any, counted: int = 0) -> Change:
-    """Another number of employees, which counts as `counted`."""
+def set_employees(value: Any, counted: int = 0) -> Change:
+    """Set the number of employees, which the results show as `counted`."""
 
     def change(draft: Draft) -> None:
         draft.record["employee_count"] = value
@@ -147,8 +149,8 @@ def employees(value: Any, counted: int = 0) -> Change:
     return change
 
 
-def state(value: Any, counted: str = UNKNOWN_STATE) -> Change:
-    """Another state, which counts as `counted`."""
+def set_state(value: Any, counted: str = UNKNOWN_STATE) -> Change:
+    """Set the state, which the results show as `counted`."""
 
     def change(draft: Draft) -> None:
         draft.record["location"]["state"] = value
@@ -157,8 +159,8 @@ def state(value: Any, counted: str = UNKNOWN_STATE) -> Change:
     return change
 
 
-def location(value: Any) -> Change:
-    """No object where the location belongs."""
+def set_location(value: Any) -> Change:
+    """Set the location to what is no object."""
 
     def change(draft: Draft) -> None:
         draft.record["location"] = value
@@ -167,24 +169,24 @@ def location(value: Any) -> Change:
     return change
 
 
-def stateless(draft: Draft) -> None:
-    """A location that does not tell the state."""
+def remove_state(draft: Draft) -> None:
+    """Remove the state from the location."""
     del draft.record["location"]["state"]
     draft.state = UNKNOWN_STATE
 
 
-def accreditations(value: Any) -> Change:
-    """No list where the accreditations belong, or an empty one."""
+def set_accreditations(value: Any) -> Change:
+    """Set the accreditations to an empty list, or to what is no list."""
 
     def change(draft: Draft) -> None:
         draft.record["accreditations"] = value
-        draft.days = []
+        draft.expiry_dates = []
 
     return change
 
 
-def first_accreditations(*items: Any) -> Change:
-    """Items without a valid date, before the accreditations that there are."""
+def prepend_accreditations(*items: Any) -> Change:
+    """Insert items without a valid date before the accreditations."""
 
     def change(draft: Draft) -> None:
         draft.record["accreditations"][:0] = items
@@ -192,16 +194,16 @@ def first_accreditations(*items: Any) -> Change:
     return change
 
 
-def ends(value: Any) -> dict[str, Any]:
-    """An accreditation that ends on what is no day."""
+def accreditation_until(value: Any) -> dict[str, Any]:
+    """Create an accreditation whose `valid_until` is no date."""
     return {"accreditation_body": "URAC", "accreditation_id": "UR-1", "valid_until": value}
 
 
-def changes(*several: Change) -> Change:
-    """One change after the other."""
+def combine(*changes: Change) -> Change:
+    """Apply changes one after the other."""
 
     def change(draft: Draft) -> None:
-        for one in several:
-            one(draft)
+        for each in changes:
+            each(draft)
 
     return change

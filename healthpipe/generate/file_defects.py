@@ -1,7 +1,4 @@
-"""Files that are rejected whole, and files that hold nothing.
-
-Records that lose against another one of their facility: every way to be superseded.
-"""
+"""The kinds of files that are rejected whole or empty, and of records that are superseded."""
 
 import datetime
 from collections.abc import Callable, Sequence
@@ -25,7 +22,7 @@ _TRAILER_BYTES = 8
 
 @dataclass(frozen=True)
 class BrokenFile:
-    """A kind of file that is rejected whole; one of it is enough."""
+    """A kind of file that is rejected whole. One of it is enough."""
 
     name: str
     suffix: str
@@ -71,7 +68,7 @@ BROKEN_FILES = (
     BrokenFile("wrapper-unclosed", ".json", Reason.FILE_NOT_JSON, _unclosed(WRAPPER.write)),
 )
 
-# By name, with the suffix: files without any line.
+# Files without any line: the suffix and the content by name.
 EMPTY_FILES = {
     "empty": (".json", b""),
     "empty-gzip": (".jsonl.gz", stored_gzip(b"")),
@@ -84,21 +81,22 @@ _AGE = datetime.timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Rivalry:
-    """A kind of superseded record: the loser, and the record that wins unless a clean one does.
+class SupersededRecord:
+    """A kind of superseded record. `create_lines` gives it, after the record that supersedes it.
 
-    `needs_lines` where both have to be lines of one newline-delimited file.
+    With `is_over_clean` a clean record supersedes it instead. `needs_lines` is set where both have
+    to be lines of one newline-delimited file.
     """
 
     name: str
-    lines: Callable[[Draft], list[Line]]
+    create_lines: Callable[[Draft], list[Line]]
     needs_lines: bool = False
     is_over_clean: bool = False
     is_rare: ClassVar[bool] = False
 
 
-def _loser(draft: Draft) -> bytes:
-    """The draft with other figures than the winner's: a wrong choice shows in the results."""
+def _superseded_content(draft: Draft) -> bytes:
+    """Change a draft's figures, so that choosing it by mistake shows in the results."""
     draft.record["employee_count"] += 100_000
     draft.record["location"]["state"] = "GU"
     return draft.content
@@ -108,12 +106,12 @@ def _older(draft: Draft) -> list[Line]:
     winner = Line(draft.content, facility=draft.facility)
     day = datetime.date.fromisoformat(draft.record["snapshot_date"])
     draft.record["snapshot_date"] = (day - _AGE).isoformat()
-    return [winner, Line(_loser(draft))]
+    return [winner, Line(_superseded_content(draft))]
 
 
 def _lesser_line(draft: Draft) -> list[Line]:
     winner = Line(draft.content, facility=draft.facility)
-    return [winner, Line(b" " + _loser(draft))]
+    return [winner, Line(b" " + _superseded_content(draft))]
 
 
 def _repeated_line(draft: Draft) -> list[Line]:
@@ -121,12 +119,12 @@ def _repeated_line(draft: Draft) -> list[Line]:
 
 
 def _lesser_source(draft: Draft) -> list[Line]:
-    return [Line(_loser(draft))]
+    return [Line(_superseded_content(draft))]
 
 
-RIVALRIES = (
-    Rivalry("older_snapshot", _older),
-    Rivalry("lesser_source", _lesser_source, is_over_clean=True),
-    Rivalry("lesser_line", _lesser_line, needs_lines=True),
-    Rivalry("repeated_line", _repeated_line, needs_lines=True),
+SUPERSEDED_RECORDS = (
+    SupersededRecord("older_snapshot", _older),
+    SupersededRecord("lesser_source", _lesser_source, is_over_clean=True),
+    SupersededRecord("lesser_line", _lesser_line, needs_lines=True),
+    SupersededRecord("repeated_line", _repeated_line, needs_lines=True),
 )

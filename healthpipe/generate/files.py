@@ -1,4 +1,4 @@
-"""Synthetic records in files, each whole under its name or not there."""
+"""Write generated files, each atomically, and never over one with other content."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from healthpipe.errors import OutputRefused, ServiceFailed
-from healthpipe.generate.answer_key import answers_of
+from healthpipe.generate.answer_key import answer_key_bytes
 from healthpipe.generate.planting import planted_batches
 from healthpipe.generate.records import Plan, record_writer
 from healthpipe.progress import Progress
@@ -15,13 +15,13 @@ from healthpipe.progress import Progress
 
 @dataclass(frozen=True)
 class Output:
-    """A file to write; its bytes are made when they are asked for."""
+    """A file to write, with a function that creates its bytes."""
 
     path: Path
     content: Callable[[], bytes]
 
     def is_missing(self) -> bool:
-        """Whether it has to be written. Raises `OutputRefused` over a file with other content."""
+        """Tell whether it has to be written. Raises `OutputRefused` if its content differs."""
         if not self.path.exists():
             return True
         if not self.path.is_file() or self.path.read_bytes() != self.content():
@@ -32,7 +32,7 @@ class Output:
         return False
 
     def write(self) -> None:
-        """Put the file in its place at once. Raises `ServiceFailed`."""
+        """Write the file under a temporary name, and rename it. Raises `ServiceFailed`."""
         temporary = self.path.with_name(f".{self.path.name}.tmp")
         try:
             temporary.write_bytes(self.content())
@@ -46,19 +46,18 @@ class Output:
 
 @dataclass(frozen=True)
 class Generated:
-    """How many files hold the records, and how many of them had to be written."""
+    """The number of files with the records, and of those that had to be written."""
 
     files: int
     written: int
 
 
 def generate_files(plan: Plan, answers: Path | None, progress: Progress) -> Generated:
-    """Write the files that are not there yet, and the answer key to `answers`.
+    """Write the files that do not exist yet, and the answer key to `answers`.
 
-    Raises `OutputRefused`, before anything is written, when a file of that name with other
-    content is there.
+    Raises `OutputRefused`, before anything is written, if a file exists with other content.
     """
-    key = Output(answers, partial(answers_of, plan, progress)) if answers else None
+    key = Output(answers, partial(answer_key_bytes, plan, progress)) if answers else None
     is_key_missing = key is not None and key.is_missing()
     missing = set()
     files = 0
@@ -66,23 +65,24 @@ def generate_files(plan: Plan, answers: Path | None, progress: Progress) -> Gene
         files += 1
         if output.is_missing():
             missing.add(output.path)
-    done = 0
-    progress.step(f"generating {plan.records:,} records", lambda: done / max(len(missing), 1))
+    written = 0
+    progress.step(f"generating {plan.records:,} records", lambda: written / max(len(missing), 1))
     _make_folder(plan.folder)
     for output in _record_files(plan) if missing else ():
         if output.path in missing:
             output.write()
-            done += 1
+            written += 1
     if key and is_key_missing:
         key.write()
     return Generated(files, len(missing))
 
 
 def _record_files(plan: Plan) -> Iterator[Output]:
-    line = record_writer(plan.seed, plan.snapshot)
+    """Yield the files of clean records, then those with planted ones."""
+    create_line = record_writer(plan.seed, plan.snapshot)
 
     def content(indexes: range) -> bytes:
-        return ("\n".join(map(line, indexes)) + "\n").encode()
+        return ("\n".join(map(create_line, indexes)) + "\n").encode()
 
     for path, indexes in plan.chunks():
         yield Output(path, partial(content, indexes))

@@ -1,9 +1,7 @@
-"""One synthetic facility record as a line of JSON.
+"""Synthetic facility records as lines of JSON, and the plan of which go into which file.
 
-Everything random about a record comes from a BLAKE2b digest of seed and index, so that a record
-is the same in whatever file it lands, and no library's random numbers can change it.
-
-What is to be generated.
+All randomness of a record comes from a BLAKE2b digest of seed and index, so that a record is the
+same in whatever file it is, and no change of a library's random numbers can change it.
 """
 
 import datetime
@@ -48,10 +46,10 @@ _LABS = (
     {"lab_name": "Microbiology", "certifications": ["CLIA"]},
 )
 _BODIES = ("Joint Commission", "NCQA", "URAC", "AAAHC", "DNV")
-_NUMBERS = Struct("<16H")
+_DIGEST_NUMBERS = Struct("<16H")
 
-# Lists as JSON, so that a record is put together from a few texts: a run of services from each
-# place in the list, and of labs.
+# Lists as JSON, so that a record is joined from a few strings: the services from each position in
+# the list on, and the labs.
 _SERVICE_LISTS = [
     json.dumps((_SERVICES * 2)[start : start + length])
     for start in range(len(_SERVICES))
@@ -63,7 +61,7 @@ _LAB_LISTS = [
 
 
 def record_writer(seed: int, snapshot: datetime.date) -> Callable[[int], str]:
-    """A function from a record's index to its line, without a line ending.
+    """Create the function from a record's index to its line, without a line ending.
 
     Dates of expiry lie 200 days before to 1299 days after the snapshot; one facility in
     sixteen has no accreditation.
@@ -83,7 +81,7 @@ def record_writer(seed: int, snapshot: datetime.date) -> Callable[[int], str]:
 
     def line(index: int) -> str:
         digest = blake2b((prefix + str(index)).encode(), digest_size=32).digest()
-        a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q = _NUMBERS.unpack(digest)
+        a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q = _DIGEST_NUMBERS.unpack(digest)
         city, state, zip_prefix = _PLACES[a % len(_PLACES)]
         count = (b & 15) and 1 + (b >> 4) % 3
         pairs = ((c, d), (e, f), (g, h))[:count]
@@ -103,9 +101,9 @@ def record_writer(seed: int, snapshot: datetime.date) -> Callable[[int], str]:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which records go into which files: `<outdir>/<snapshot>/facilities-<first index>.jsonl`.
+    """What to generate: `<outdir>/<snapshot>/facilities-<first index>.jsonl` of `chunk` records.
 
-    With `defects`, so many bad records come beside them, in files `defects-...`.
+    `defects` is the number of defective records, in further files `defects-...`.
     """
 
     records: int
@@ -128,7 +126,7 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """Where the files go."""
+        """The folder of the files."""
         return self.outdir / self.snapshot.isoformat()
 
     @property
@@ -137,7 +135,7 @@ class Plan:
         return range(self.start_index, self.start_index + self.records)
 
     def chunks(self) -> Iterator[tuple[Path, range]]:
-        """Each file with the indexes of its records."""
+        """Yield the path of each file with the indexes of its records."""
         for start in range(0, self.records, self.chunk):
             indexes = self.indexes[start : start + self.chunk]
             yield self.folder / f"facilities-{indexes.start}.jsonl", indexes

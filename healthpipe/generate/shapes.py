@@ -1,7 +1,4 @@
-"""Gzip files whose bytes depend on nothing but their content.
-
-The shapes that files arrive in.
-"""
+"""The shapes of files: lines, arrays, wrappers and single objects, plain and gzip."""
 
 import json
 import struct
@@ -15,7 +12,7 @@ _BLOCK_BYTES = 0xFFFF
 
 
 def stored_gzip(content: bytes) -> bytes:
-    """The content in a gzip file, stored as it is.
+    """Create a gzip file with the content stored uncompressed.
 
     Compressed bytes would differ between versions of zlib; stored ones cannot.
     """
@@ -33,13 +30,13 @@ def _block(content: bytes, start: int) -> bytes:
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-# From the records of a file, each a line of JSON without its ending, to the file's bytes.
+# Creates a file's bytes from its records, each a line of JSON without its ending.
 Writer = Callable[[Sequence[bytes]], bytes]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A way to write records into a file; `is_single` where the file is one record."""
+    """A shape of files, with the function that writes it; `is_single` if it has one record."""
 
     name: str
     suffix: str
@@ -47,15 +44,15 @@ class Shape:
     is_single: bool = False
 
 
-def _packed(write: Writer) -> Writer:
+def _gzipped(write: Writer) -> Writer:
     return lambda records: stored_gzip(write(records))
 
 
-def _marked(write: Writer) -> Writer:
+def _with_byte_order_mark(write: Writer) -> Writer:
     return lambda records: _BYTE_ORDER_MARK + write(records)
 
 
-def _ended_by(*endings: bytes) -> Writer:
+def _line_writer(*endings: bytes) -> Writer:
     def write(records: Sequence[bytes]) -> bytes:
         return b"".join(
             record + ending for record, ending in zip(records, cycle(endings), strict=False)
@@ -64,7 +61,7 @@ def _ended_by(*endings: bytes) -> Writer:
     return write
 
 
-def _among_blank_lines(records: Sequence[bytes]) -> bytes:
+def _lines_and_blank_lines(records: Sequence[bytes]) -> bytes:
     return b"\n \t\n" + b"\r\n\n \n".join(records)
 
 
@@ -100,44 +97,44 @@ def _pretty_wrapper(records: Sequence[bytes]) -> bytes:
     return _pretty(_wrapper(records))
 
 
-LINES = Shape("lines-lf", ".jsonl", _ended_by(b"\n"))
+LINES = Shape("lines-lf", ".jsonl", _line_writer(b"\n"))
 ARRAY = Shape("array-compact", ".json", _array)
 PRETTY_ARRAY = Shape("array-pretty", ".json", _pretty_array)
 PRETTY_OBJECTS = Shape("objects-pretty", ".json", _pretty_objects)
 WRAPPER = Shape("wrapper-compact", ".json", _wrapper)
 
-# Newline-delimited: a line that is no JSON object spoils no other.
+# Newline-delimited: a line that is no JSON object does not affect the others.
 LINE_SHAPES = (
     LINES,
-    Shape("lines-lf-gzip", ".jsonl.gz", _packed(LINES.write)),
-    Shape("lines-crlf", ".ndjson", _ended_by(b"\r\n")),
-    Shape("lines-crlf-gzip", ".ndjson.gz", _packed(_ended_by(b"\r\n"))),
-    Shape("lines-cr", ".txt", _ended_by(b"\r")),
-    Shape("lines-mixed-gzip", ".txt.gz", _packed(_ended_by(b"\n", b"\r\n", b"\r"))),
-    Shape("lines-marked", ".json", _marked(LINES.write)),
-    Shape("lines-blank", ".ndjson", _among_blank_lines),
-    Shape("lines-gzip-unnamed", ".jsonl", _packed(LINES.write)),
+    Shape("lines-lf-gzip", ".jsonl.gz", _gzipped(LINES.write)),
+    Shape("lines-crlf", ".ndjson", _line_writer(b"\r\n")),
+    Shape("lines-crlf-gzip", ".ndjson.gz", _gzipped(_line_writer(b"\r\n"))),
+    Shape("lines-cr", ".txt", _line_writer(b"\r")),
+    Shape("lines-mixed-gzip", ".txt.gz", _gzipped(_line_writer(b"\n", b"\r\n", b"\r"))),
+    Shape("lines-marked", ".json", _with_byte_order_mark(LINES.write)),
+    Shape("lines-blank", ".ndjson", _lines_and_blank_lines),
+    Shape("lines-gzip-unnamed", ".jsonl", _gzipped(LINES.write)),
     Shape("lines-plain-misnamed", ".jsonl.gz", LINES.write),
 )
 
-# What holds whole records only.
+# Shapes that can hold valid records only.
 RECORD_SHAPES = (
     ARRAY,
-    Shape("array-compact-gzip", ".json.gz", _packed(_array)),
+    Shape("array-compact-gzip", ".json.gz", _gzipped(_array)),
     Shape("array-lines", ".json", _array_of_lines),
     PRETTY_ARRAY,
-    Shape("array-pretty-gzip", ".json.gz", _packed(_pretty_array)),
-    Shape("array-pretty-marked", ".json", _marked(_pretty_array)),
+    Shape("array-pretty-gzip", ".json.gz", _gzipped(_pretty_array)),
+    Shape("array-pretty-marked", ".json", _with_byte_order_mark(_pretty_array)),
     Shape("objects-compact", ".json", _objects),
-    Shape("objects-compact-gzip", ".json.gz", _packed(_objects)),
+    Shape("objects-compact-gzip", ".json.gz", _gzipped(_objects)),
     PRETTY_OBJECTS,
-    Shape("objects-pretty-gzip", ".json.gz", _packed(_pretty_objects)),
+    Shape("objects-pretty-gzip", ".json.gz", _gzipped(_pretty_objects)),
     WRAPPER,
-    Shape("wrapper-compact-gzip", ".json.gz", _packed(_wrapper)),
+    Shape("wrapper-compact-gzip", ".json.gz", _gzipped(_wrapper)),
     Shape("wrapper-pretty", ".json", _pretty_wrapper),
-    Shape("wrapper-pretty-gzip", ".json.gz", _packed(_pretty_wrapper)),
+    Shape("wrapper-pretty-gzip", ".json.gz", _gzipped(_pretty_wrapper)),
     Shape("object-compact", ".json", _objects, is_single=True),
-    Shape("object-compact-gzip", ".json.gz", _packed(_objects), is_single=True),
+    Shape("object-compact-gzip", ".json.gz", _gzipped(_objects), is_single=True),
     Shape("object-pretty", ".json", _pretty_objects, is_single=True),
-    Shape("object-pretty-gzip", ".json.gz", _packed(_pretty_objects), is_single=True),
+    Shape("object-pretty-gzip", ".json.gz", _gzipped(_pretty_objects), is_single=True),
 )

@@ -15,7 +15,7 @@ from typing import Any
 
 import healthpipe
 from healthpipe.engines.athena.queries import estimated_usd
-from healthpipe.errors import HealthpipeError, expected
+from healthpipe.errors import HealthpipeError, translate_os_error
 
 QUERIES = "queries"
 STARTED = "STARTED"  # until it is known how a query ended
@@ -177,7 +177,7 @@ _NAMED = (
 
 def describe_error(error: BaseException) -> dict[str, str]:
     """An error as documents show it; of an unexpected one only its kind, for it may quote data."""
-    error = expected(error)
+    error = translate_os_error(error)
     if isinstance(error, HealthpipeError):
         return {"code": error.code, "message": error.message, "hint": error.hint}
     hint = "run again with --debug to see where it happened, and report it"

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.alerts.channels import Channel, Message
-from healthpipe.asl.concurrency import Clock
 from healthpipe.asl.definition import load
 from healthpipe.asl.errors import StateFailed
 from healthpipe.asl.interpreter import Interpreter
+from healthpipe.asl.timing import Clock
 from healthpipe.cancellation import Deadline, shielded
 from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
 from healthpipe.progress import NoProgress, Progress
@@ -186,7 +186,7 @@ def _failure_told(request: RunRequest, run: Run) -> Iterator[None]:
         raise
     except Exception as error:
         failure = failure_of(run, describe_error(error))
-        record_delivery(run, "failure", open_notifier(run.root, request).failed(failure))
+        record_delivery(run, "failure", open_notifier(run.root, request).notify_failure(failure))
         raise
 
 

@@ -8,10 +8,10 @@ from healthpipe.asl.definition import (
     Machine,
     State,
     all_states,
-    endless,
     is_end,
-    reached,
-    unreachable,
+    reachable_states,
+    states_without_end,
+    unreachable_states,
 )
 from healthpipe.asl.errors import ALL, TASK_FAILED
 
@@ -49,9 +49,9 @@ def policy_violations(machine: Machine) -> list[PolicyViolation]:
 
 
 def _hangs_together(machine: Machine) -> Iterator[PolicyViolation]:
-    for name in unreachable(machine):
+    for name in unreachable_states(machine):
         yield PolicyViolation(name, "is never reached")
-    for name in endless(machine):
+    for name in states_without_end(machine):
         yield PolicyViolation(name, "never comes to an end")
 
 
@@ -135,7 +135,9 @@ def _published_runs_succeed(machine: Machine) -> Iterator[PolicyViolation]:
     for name in AFTER_PUBLISH:
         if name not in states:
             yield PolicyViolation(None, f"the workflow has no state {name}")
-    after = {each for name in AFTER_PUBLISH if name in states for each in reached(machine, name)}
+    after = {
+        each for name in AFTER_PUBLISH if name in states for each in reachable_states(machine, name)
+    }
     for name, state in states.items():
         if name not in after:
             continue
@@ -178,5 +180,5 @@ def _catches_all(state: State, target: str | None) -> bool:
 
 def _ends(machine: Machine, start: str, without: str | None = None) -> list[str]:
     """The ends that come after a state, on ways that do not lead over another."""
-    found = reached(machine, start, without)
+    found = reachable_states(machine, start, without)
     return [name for name in machine["States"] if name in found and is_end(machine["States"][name])]

@@ -2,7 +2,7 @@
 
 import datetime
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from healthpipe.alerts.notifier import open_failure
@@ -90,7 +90,8 @@ def root_status(root: Root) -> RootStatus:
     live = read_live(root).document
     now = datetime.datetime.now(datetime.UTC)
     holder, failure = RootLock.of(root).holder(), open_failure(root)
-    return RootStatus(live, last, last_good, holder, failure, _lagging(root, live, last_good), now)
+    failed = asdict(failure) if failure else None
+    return RootStatus(live, last, last_good, holder, failed, _lagging(root, live, last_good), now)
 
 
 def _lagging(root: Root, live: dict[str, Any], last_good: RunRecord | None) -> list[str]:

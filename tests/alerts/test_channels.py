@@ -103,7 +103,7 @@ def test_sns_that_is_down_is_said(closed_port):
 def test_sns_that_does_not_answer_costs_the_patience_and_then_nothing(monkeypatch):
     release = threading.Event()
     calls = publish_does(monkeypatch, lambda: release.wait(30))
-    channel = SnsChannel(TOPIC, patience=0.3)
+    channel = SnsChannel(TOPIC, total_seconds=0.3)
 
     began = time.monotonic()
     failures = [failure_of(channel) for _ in range(3)]

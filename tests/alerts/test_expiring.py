@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthpipe.alerts.expiry import DueAnnouncements
-from healthpipe.alerts.messages import Digest, message_parts
+from healthpipe.alerts.expiry import DueAnnouncements, MessageHead, announcement_messages
 from healthpipe.alerts.notifier import ExpiringRow, Notifier
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
@@ -45,7 +44,7 @@ def row(days, facility="F1", today=TODAY, number="A-1", name="Clinic", until=Non
 
 def announce(root, channel, rows, today=TODAY, **options):
     now = datetime.datetime.combine(today, datetime.time(6), datetime.UTC)
-    return Notifier(root, channel, now).expiring("run-1", today, rows, **options)
+    return Notifier(root, channel, now).announce_expiring("run-1", today, rows, **options)
 
 
 def lines_of(*messages):
@@ -233,9 +232,11 @@ NASTY = st.text(
 @given(name=NASTY, body=NASTY)
 def test_no_name_breaks_a_line_or_steers_a_terminal(name, body):
     nasty = row(10, name=name)._replace(accreditation_body=body)
-    due = DueAnnouncements.of([nasty], {}, include_expired=False, most=1)
+    due = DueAnnouncements.of([nasty], {}, include_expired=False, max_rows=1)
 
-    shown = message_parts(due, Digest("/root", "run-1", TODAY), 8000, 1)[0].message.body
+    shown = announcement_messages(due, MessageHead("/root", "run-1", TODAY), 8000, 1)[
+        0
+    ].message.body
 
     assert len(shown.splitlines()) == 8
     assert not re.search(r"[^\n -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\U0010ffff]", shown)
@@ -377,9 +378,9 @@ def test_the_documented_message_is_what_is_sent():
         ExpiringRow(*facts, TODAY + datetime.timedelta(days), days, tier_of(days))
         for *facts, days in given_rows
     ]
-    due = DueAnnouncements.of(rows, {}, include_expired=False, most=10)
-    digest = Digest("/srv/health", "20260215T060000Z-3fdbe2", TODAY)
+    due = DueAnnouncements.of(rows, {}, include_expired=False, max_rows=10)
+    digest = MessageHead("/srv/health", "20260215T060000Z-3fdbe2", TODAY)
 
-    (part,) = message_parts(due, digest, 8000, 1)
+    (part,) = announcement_messages(due, digest, 8000, 1)
 
     assert f"Subject: {part.message.subject}\n\n{part.message.body}```" in DOCUMENT

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from healthpipe.alerts.channels import Message
 from healthpipe.alerts.messages import failure_message, subject
-from healthpipe.alerts.notifier import Failure, Notifier, open_failure
+from healthpipe.alerts.notifier import Failure, Notifier, RunSummary, open_failure
 from healthpipe.errors import ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
@@ -25,7 +26,7 @@ def root(tmp_path):
     return Root(str(tmp_path / "root"))
 
 
-def desk(root, channel, hours=0.0):
+def notifier(root, channel, hours=0.0):
     return Notifier(root, channel, START + datetime.timedelta(hours=hours))
 
 
@@ -35,13 +36,12 @@ def failure(step="Curate", code="disk_full", run_id="run-1"):
 
 
 def fail(root, channel, hours=0.0, **what):
-    return desk(root, channel, hours).failed(failure(**what))
+    return notifier(root, channel, hours).notify_failure(failure(**what))
 
 
 def succeed(root, channel, hours=0.0, *, wants_success=False):
-    facts = {"as_of": "2026-02-15", "records": {"lines": 1234, "rejected": 5}}
-    at_desk = desk(root, channel, hours)
-    return at_desk.recovered_and_succeeded("run-9", facts, wants_success=wants_success)
+    summary = RunSummary("run-9", START.date(), {"lines": 1234, "rejected": 5})
+    return notifier(root, channel, hours).notify_success(summary, wants_success=wants_success)
 
 
 def facts_of(message):
@@ -126,7 +126,7 @@ def test_a_failure_after_its_end_is_a_new_series_and_still_not_sent_within_24_ho
     succeed(root, channel, 1)
 
     assert fail(root, channel, 2).suppressed == 1
-    assert open_failure(root)["first"] == "2026-02-15T08:00:00+00:00"
+    assert open_failure(root).first == "2026-02-15T08:00:00+00:00"
     assert fail(root, channel, 25).sent == 1
 
 
@@ -139,7 +139,13 @@ def test_success_is_told_only_when_wanted(root, wanted):
     assert delivery.sent == len(channel.taken) == int(wanted)
     if wanted:
         assert channel.subjects == ["healthpipe: run succeeded"]
-        assert facts_of(channel.taken[0])["records"] == "lines 1,234, rejected 5"
+        assert facts_of(channel.taken[0]) == {
+            "root": root.place,
+            "run": "run-9",
+            "as_of": "2026-02-15",
+            "lines": "1,234",
+            "rejected": "5",
+        }
 
 
 def test_the_open_failure_is_the_one_met_last(root):
@@ -148,7 +154,7 @@ def test_the_open_failure_is_the_one_met_last(root):
     fail(root, RecordingChannel(), 0, step="Publish")
     fail(root, dead(), 1, run_id="run-2")
 
-    assert open_failure(root) == {
+    assert asdict(open_failure(root)) == {
         "run_id": "run-2",
         "step": "Curate",
         "code": "disk_full",
@@ -186,7 +192,7 @@ def test_every_kind_of_call_sends_what_is_pending(root, call):
     if call == "succeed":
         succeed(root, channel, 1)
     else:
-        desk(root, channel, 1).expiring("run-2", START.date(), [])
+        notifier(root, channel, 1).announce_expiring("run-2", START.date(), [])
 
     assert channel.subjects[0] == "healthpipe: run failed at Curate (disk full)"
     assert channel.subjects[1:] == (
@@ -234,7 +240,7 @@ def test_the_twenty_newest_are_kept(root):
         fail(root, dead(), number, step=f"step-{number}")
     channel = RecordingChannel()
 
-    desk(root, channel, 26).expiring("run-2", START.date(), [])
+    notifier(root, channel, 26).announce_expiring("run-2", START.date(), [])
 
     steps = [facts_of(message)["step"] for message in channel.taken]
     assert steps == [f"step-{number}" for number in range(5, 25)]
@@ -244,7 +250,7 @@ def test_a_long_message_is_cut_to_what_the_channel_takes(root):
     channel = RecordingChannel(limit=500)
 
     failing = Failure("run-1", "Curate", "disk_full", "é" * 5000, "free space", "retry")
-    desk(root, channel).failed(failing)
+    notifier(root, channel).notify_failure(failing)
 
     assert channel.taken[0].size <= 500
     assert channel.taken[0].body.endswith("...")
@@ -254,7 +260,7 @@ def test_line_breaks_and_control_characters_stay_on_their_line(root):
     channel = RecordingChannel()
     failing = Failure("run-1", "Curate\n", "x", "a\r\nfake: line\x1b[2J", "", "retry")
 
-    desk(root, channel).failed(failing)
+    notifier(root, channel).notify_failure(failing)
 
     assert "fake" not in facts_of(channel.taken[0])
     assert "\x1b" not in channel.taken[0].body
@@ -281,8 +287,8 @@ def test_a_message_that_sns_would_refuse_cannot_be_made(bad):
 def test_a_test_message_leaves_nothing_behind(root, tmp_path):
     channel = RecordingChannel()
 
-    assert desk(root, channel).test().sent == 1
-    assert desk(root, dead()).test().problem == "the line is dead; wait"
+    assert notifier(root, channel).test().sent == 1
+    assert notifier(root, dead()).test().problem == "the line is dead; wait"
 
     assert str(tmp_path / "root") in channel.taken[0].body
     assert not (tmp_path / "root").exists()
@@ -349,7 +355,7 @@ def test_a_state_that_is_damaged_is_set_aside_once(root, tmp_path):
 
 
 def test_a_lost_race_loses_neither_change(root):
-    """While one desk sends, another notes a failure of its own."""
+    """While one notifier sends, another records a failure of its own."""
     channel = RecordingChannel()
 
     class Meanwhile(RecordingChannel):
@@ -374,7 +380,7 @@ def test_a_failure_met_while_another_run_tells_of_its_end_stays_open(root):
 
     assert succeed(root, Meanwhile(), 1).sent == 1
 
-    assert open_failure(root)["run_id"] == "run-3"
+    assert open_failure(root).run_id == "run-3"
 
 
 def test_a_race_that_is_always_lost_ends_and_is_said(root, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from healthpipe.asl import definition
 from healthpipe.asl.definition import all_states
 from healthpipe.asl.errors import InvalidDefinition
+from healthpipe.asl.interpreter import Interpreter
 from healthpipe.workflow.orchestrate import pipeline_path
 from tests.asl.cases.building import DONE, branch, machine, parallel, pass_, retry, task
 from tests.asl.cases.cases import CASES
@@ -66,7 +67,7 @@ def test_a_definition_is_not_changed_by_a_run():
     workflow["States"]["Second"] = {"Type": "Pass", "Result": 1, "ResultPath": "$.a.b", "End": True}
     before = json.dumps(workflow)
 
-    assert observe(workflow, {}).output == {"a": {"b": 1}}
+    assert Interpreter(None, {}).run(workflow, {}).output == {"a": {"b": 1}}
     assert json.dumps(workflow) == before
 
 

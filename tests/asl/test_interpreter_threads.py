@@ -3,19 +3,20 @@
 import os
 import signal
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 
 import pytest
 
-from healthpipe.asl.concurrency import SystemClock
 from healthpipe.asl.errors import StateFailed
-from healthpipe.asl.interpreter import Event, EventType, Interpreter, Told
+from healthpipe.asl.interpreter import Interpreter
+from healthpipe.asl.timing import SystemClock
 from healthpipe.cancellation import Deadline
 from healthpipe.errors import Interrupted, OutOfTime
 from tests.asl.cases.building import DONE, branch, machine, parallel, pass_, retry, task
-from tests.asl.cases.ours import observe
+from tests.asl.cases.ours import observe, record_path
 from tests.asl.cases.virtual_time import PATIENCE, FakeClock
 
 
@@ -101,18 +102,28 @@ def test_a_branch_that_fails_stops_the_others_and_fails_the_state():
     assert (observed.error, observed.state, stopped) == ("GateFailed", "Quick", [True])
 
 
-def test_a_stopped_branch_enters_no_further_state_and_says_that_it_stopped():
-    observed = with_a_failing_branch(lambda limit: limit.is_cancelled.wait(PATIENCE))
-    assert "More" not in observed.path
-    assert ("Long", "stopped") in observed.events
-    assert observed.events[-1] == ("First", "failed")
+def test_a_stopped_branch_enters_no_further_state_and_fails_the_parallel_state():
+    stopped = []
+    observed = with_a_failing_branch(
+        lambda limit: stopped.append(limit.is_cancelled.wait(PATIENCE)),
+        more=lambda *_: pytest.fail("a stopped branch goes on"),
+    )
+    assert Counter(observed.path) == Counter(["First", "Long", "Quick"])
+    assert stopped == [True]
+    assert observed.error == "GateFailed"
 
 
 def test_a_branch_that_goes_in_circles_is_stopped_too():
     circle = branch("Round", pass_(Next="Again"), Again=pass_(Next="Round"))
     observed = run(machine(parallel(circle, branch("Quick", task("fail")))), fail=fail)
+    entered = list(observed.path)
     assert (observed.error, observed.state) == ("GateFailed", "Quick")
-    assert [what for name, what in observed.events if name in ("Round", "Again")][-1] == "stopped"
+    wait_for(lambda: not branch_threads())
+    assert observed.path == entered
+
+
+def branch_threads():
+    return [each for each in threading.enumerate() if each.name.startswith("branch ")]
 
 
 def test_what_a_stopped_task_raises_does_not_hide_the_first_error():
@@ -135,16 +146,44 @@ def test_a_task_that_does_not_stop_is_left_to_itself_after_a_second():
     ended.set()
 
 
-def test_a_branch_that_fails_inside_a_branch_stops_what_runs_beside_it():
+def test_a_branch_that_is_left_to_itself_enters_no_further_state():
+    clock, ended = FakeClock(), threading.Event()
+    observed = with_a_failing_branch(
+        lambda _: clock.wait(ended, None),
+        clock=clock,
+        more=lambda *_: pytest.fail("a branch that was left to itself goes on"),
+    )
+    entered = list(observed.path)
+    ended.set()
+    wait_for(lambda: not branch_threads())
+    assert observed.path == entered
+    assert "More" not in entered
+
+
+def test_a_branch_that_fails_stops_the_branches_inside_those_beside_it():
+    both, stopped = threading.Barrier(3, timeout=PATIENCE), []
+
+    def wait(_, limit):
+        both.wait()
+        stopped.append(limit.is_cancelled.wait(PATIENCE))
+
+    def fail_then(*_):
+        both.wait()
+        fail()
+
+    def deep(name):
+        return branch(name, task("wait", Next=f"{name}More"), **{f"{name}More": DONE})
+
     workflow = machine(
         parallel(
-            branch("Outer", parallel(branch("Deep", task("wait")), branch("Deep2", task("wait")))),
-            branch("Quick", task("fail")),
+            branch("Outer", parallel(deep("Deep"), deep("Deep2"))),
+            branch("Quick", task("fail_then")),
         )
     )
-    observed = run(workflow, fail=fail, wait=lambda _, limit: limit.is_cancelled.wait(PATIENCE))
+    observed = run(workflow, wait=wait, fail_then=fail_then)
     assert observed.error == "GateFailed"
-    assert not {"Deep", "Deep2"} & {name for name, what in observed.events if what == "succeeded"}
+    assert stopped == [True, True]
+    assert not {"DeepMore", "Deep2More"} & set(observed.path)
 
 
 def test_a_task_whose_time_is_over_is_given_up_at_once_and_told_to_stop():
@@ -263,24 +302,26 @@ def test_a_signal_ends_a_run_that_waits(place):
         "a branch": machine(parallel(branch("Long", long), branch("Other", DONE))),
         "a wait": machine(waiting, Long={"Type": "Wait", "Seconds": PATIENCE, "End": True}),
     }[place]
-    events = []
+    path = []
 
-    def watch(event):
-        events.append((event.state, str(event.what)))
-        if str(event.what) == "waits":
-            begun.set()
+    class NotedClock(SystemClock):
+        def wait(self, event, seconds):
+            if path[-1] == "Long" and place == "a wait":
+                begun.set()
+            return super().wait(event, seconds)
 
     sender = threading.Thread(target=send)
     sender.start()
     error = Interrupted(signal.SIGUSR1)
-    interpreter = Interpreter(Doing(work=work), {}, clock=SystemClock(), watch=watch)
+    interpreter = Interpreter(Doing(work=work), {}, clock=NotedClock())
     with signalled(error), pytest.raises(Interrupted) as raised:
-        interpreter.run(workflow, {})
+        interpreter.run(record_path(workflow, path), {})
     sender.join()
     assert raised.value is error
     assert stopped == ([] if place == "a wait" else [True])
-    last = {"a task": "First", "a branch": "First", "a wait": "Long"}[place]
-    assert events[-1] == (last, "stopped")
+    entered = {"a task": ["First"], "a branch": ["First", "Long", "Other"]}
+    assert sorted(path) == entered.get(place, ["First", "Long"])
+    wait_for(lambda: not branch_threads())
 
 
 def test_the_time_of_the_machine_cuts_a_wait_short():
@@ -291,29 +332,22 @@ def test_the_time_of_the_machine_cuts_a_wait_short():
     assert (clock.now() - began).total_seconds() == 9
 
 
-def test_a_branch_that_was_left_to_itself_tells_nothing_more():
-    told = []
-    with Told(told.append) as teller:
-        teller.tell(Event(EventType.ENTERED, "In"))
-    teller.tell(Event(EventType.STOPPED, "In"))
-    assert told == [Event(EventType.ENTERED, "In")]
-
-
-def test_nothing_is_told_after_the_end():
+def test_a_task_that_ends_after_the_run_enters_no_further_state():
     clock, over, ended = FakeClock(), threading.Event(), []
 
     def work(_, __):
         clock.wait(over, None)
         ended.append(True)
 
-    observed = run(machine(task("work", TimeoutSeconds=1)), clock=clock, work=work)
-    told = list(observed.events)
+    workflow = machine(task("work", TimeoutSeconds=1, Next="Second"), Second=DONE)
+    observed = run(workflow, clock=clock, work=work)
+    assert (observed.error, observed.path) == ("States.Timeout", ["First"])
     over.set()
     wait_for(lambda: ended)
-    assert observed.events == told
+    assert observed.path == ["First"]
 
 
-def test_tells_what_happens_to_each_state():
+def test_a_retried_task_and_a_wait_go_on_to_the_next_state():
     answers = iter([StateFailed("Transient", "why"), None])
 
     def flaky(*_):
@@ -327,16 +361,9 @@ def test_tells_what_happens_to_each_state():
         Done=DONE,
     )
     observed = run(workflow, flaky=flaky)
-    assert observed.events == [
-        ("First", "entered"),
-        ("First", "retried"),
-        ("First", "succeeded"),
-        ("Pause", "entered"),
-        ("Pause", "waits"),
-        ("Pause", "succeeded"),
-        ("Done", "entered"),
-        ("Done", "succeeded"),
-    ]
+    assert observed.path == ["First", "Pause", "Done"]
+    assert next(answers, "all used") == "all used"
+    assert (observed.output, observed.error) == (1, None)
     assert observed.state == "Done"
     assert observed.delays == [1, 3]
 

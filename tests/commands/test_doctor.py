@@ -28,7 +28,7 @@ def test_a_root_that_cannot_be_written_is_a_failed_doctor(cli):
 
 
 def test_little_room_is_a_warning(cli, monkeypatch):
-    monkeypatch.setattr(environment, "LITTLE_ROOM", 10**18)
+    monkeypatch.setattr(environment, "LOW_SPACE_BYTES", 10**18)
     outcome = cli("doctor")
     assert outcome.code == 0
     assert "room\twarning" in outcome.out

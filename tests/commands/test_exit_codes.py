@@ -107,7 +107,7 @@ def test_a_run_interrupted_after_it_published_says_so_and_a_retry_does_the_rest(
         raise Interrupted(signal.SIGTERM)
 
     with monkeypatch.context() as patched:
-        patched.setattr("healthpipe.alerts.notifier.Notifier.expiring", interrupt)
+        patched.setattr("healthpipe.alerts.notifier.Notifier.announce_expiring", interrupt)
         outcome = cli("orchestrate", "examples", "--as-of", AS_OF)
 
     assert outcome.code == 143

@@ -11,7 +11,7 @@ import pytest
 
 from healthpipe.contract import Reason
 from healthpipe.generate.files import generate_files
-from healthpipe.generate.planting import BATCH, KINDS, planted_batches, planted_kinds
+from healthpipe.generate.planting import BATCH_RECORDS, KINDS, planted_batches, planted_kinds
 from healthpipe.generate.records import Plan
 from healthpipe.generate.shapes import LINE_SHAPES, RECORD_SHAPES
 from healthpipe.progress import NoProgress
@@ -124,7 +124,7 @@ def test_every_kind_and_every_shape_occurs_in_one_round():
     assert any(line.is_superseded for file in batch.files for line in file.lines)
 
 
-@pytest.mark.parametrize("count", [1, 2, len(KINDS) - 1, len(KINDS) + 1, BATCH + 5])
+@pytest.mark.parametrize("count", [1, 2, len(KINDS) - 1, len(KINDS) + 1, BATCH_RECORDS + 5])
 def test_exactly_so_many_are_planted(count):
     """A bad record is a line with reasons or one that is superseded; all others are good."""
     lines = [

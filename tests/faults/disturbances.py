@@ -199,6 +199,6 @@ def hurry_sns(patience: float) -> None:
     made = channels.SnsChannel.__init__
 
     def make(channel, *arguments):
-        made(channel, *arguments, patience=patience)
+        made(channel, *arguments, total_seconds=patience)
 
     channels.SnsChannel.__init__ = make

@@ -164,7 +164,7 @@ def _tell_of_dead_runs(work: StepContext) -> None:
     """Tell of each run that died at work, and clear up after it."""
 
     def tell(dead: Run) -> None:
-        delivery = open_notifier(work.root, work.request).failed(failure_of(dead, DIED))
+        delivery = open_notifier(work.root, work.request).notify_failure(failure_of(dead, DIED))
         record_delivery(work.run, "failure", delivery)
 
     sweep(work.root, tell)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from healthpipe.alerts.notifier import ExpiringRow
+from healthpipe.alerts.notifier import ExpiringRow, RunSummary
 from healthpipe.runs.attempts import result_of
 from healthpipe.runs.record import RunRecord
 from healthpipe.runs.run import Run
@@ -34,7 +34,7 @@ def alert_expiring(work: StepContext) -> dict[str, Any]:
         open_records(engine, with_lapsed, segments, ACCREDITATIONS.carries)
         define_relations(engine, ACCREDITATIONS, with_lapsed)
         rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))
-        delivery = open_notifier(work.root, work.request).expiring(
+        delivery = open_notifier(work.root, work.request).announce_expiring(
             work.run.run_id,
             options.as_of,
             rows,
@@ -58,9 +58,8 @@ def _has_told(record: RunRecord) -> bool:
 def notify_success(work: StepContext) -> dict[str, Any]:
     """Tell that the run recovered from a failure; that it succeeded, to those who want to know."""
     facts = work.run.record.details
-    delivery = open_notifier(work.root, work.request).recovered_and_succeeded(
-        work.run.run_id,
-        {"as_of": work.options.as_of.isoformat(), **facts["records"]},
+    delivery = open_notifier(work.root, work.request).notify_success(
+        RunSummary(work.run.run_id, work.options.as_of, facts["records"]),
         wants_success=work.request.notify_success and "production" in facts,
     )
     return record_delivery(work.run, "success", delivery)
@@ -69,5 +68,5 @@ def notify_success(work: StepContext) -> dict[str, Any]:
 def notify_failure(work: StepContext) -> dict[str, Any]:
     """Tell what failed, why, and what to do next."""
     failure = failure_of(work.run, reason_of(work.error))
-    delivery = open_notifier(work.root, work.request).failed(failure)
+    delivery = open_notifier(work.root, work.request).notify_failure(failure)
     return record_delivery(work.run, "failure", delivery)
