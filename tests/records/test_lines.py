@@ -142,6 +142,7 @@ BAD_LINES = [
 
 
 @pytest.mark.pitfall(3, 9, 11)
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_a_bad_line_costs_itself_and_no_good_line_beside_it(result, tmp_path):
     good = [facility(f"G{number}") for number in range(10)]

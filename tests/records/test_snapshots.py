@@ -60,6 +60,7 @@ def test_the_nearest_dated_folder_gives_the_snapshot_date(name, date, tmp_path):
 
 
 @pytest.mark.pitfall(27)
+@pytest.mark.sample
 @pytest.mark.every_engine
 def test_which_of_several_records_wins_is_decided(result, tmp_path):
     def named(name, facility_name, day=None):
