@@ -8,7 +8,9 @@ file     a Python file of the package in which a function is called. What runs w
          imported does not count: the bodies of modules and classes, and what they call.
 request  `filter-expiring` from the entry into the command's function to its end, in the main
          thread, down to five calls below that function: what a reader follows who wants to know
-         what a stage does. Properties and comprehensions do not count, nor what is deeper.
+         what a stage does. Properties and comprehensions do not count, nor what is deeper. One
+         more function on the way hides a level, so that the last line counts all depths: there a
+         function counts at its first call alone.
 visit    an uninterrupted run of calls within one module. A module that calls another and then
          calls a function of its own is visited twice.
 
@@ -30,17 +32,18 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 CHECKOUT = Path(__file__).parents[1]
 DAY = "2026-02-15"
 DEEPEST = 5  # calls below the command's function
+WRAPPER = "cli/signature.py"  # stands between Typer and that function
 BUCKET = "journeys"
 JOURNEYS = {
     "filter-expiring -o x": (("filter-expiring", "examples", "-o", "x"), 43),
@@ -54,13 +57,21 @@ MOST_FILES, MEDIAN_LINES, MOST_LINES = 150, range(120, 181), 400
 MOST_MODULES, MOST_VISITS = 18, 40
 
 
+class Call(NamedTuple):
+    """A call of a function of the package; `depth` is 0 for the command's function."""
+
+    file: str
+    function: str
+    depth: int
+
+
 @dataclass
 class Profile:
     """The calls of a process into the package, for `sys.setprofile`."""
 
     package: str
     files: set[str] = field(default_factory=set)
-    requests: list[list[tuple[str, str]]] = field(default_factory=list)
+    requests: list[list["Call"]] = field(default_factory=list)
     _depth: int = -1  # of the package's calls below the command's function, -1 outside of it
     _top: FrameType | None = None
     _main: int = field(default_factory=threading.get_ident)
@@ -95,21 +106,22 @@ class Profile:
     def _enter(self, frame: FrameType, name: str) -> None:
         if self._depth >= 0:
             self._depth += 1
-        elif _is_called_by_typer(frame):
+        elif name != WRAPPER and _is_called_as_command(frame):
             self.requests.append([])
             self._depth, self._top = 0, frame
-        if 0 <= self._depth <= DEEPEST and not _is_while_importing(frame):
-            self.requests[-1].append((name, frame.f_code.co_qualname))
+        if self._depth >= 0 and not _is_while_importing(frame):
+            self.requests[-1].append(Call(name, frame.f_code.co_qualname, self._depth))
 
-    def request(self) -> list[str]:
-        """The module of each call of the command, in order."""
+    def request(self) -> list[Call]:
+        """The calls of the command, in order."""
         longest = max(self.requests, key=len)  # options have functions that Typer calls, too
-        return [name for name, function in longest if not _is_passed_over(name, function)]
+        return [call for call in longest if not _is_passed_over(call.file, call.function)]
 
 
-def _is_called_by_typer(frame: FrameType) -> bool:
-    caller = frame.f_back
-    return caller is not None and "/typer/" in caller.f_code.co_filename
+def _is_called_as_command(frame: FrameType) -> bool:
+    """Whether Typer has called a function, or what makes a command's options of its arguments."""
+    caller = frame.f_back.f_code.co_filename if frame.f_back else ""
+    return "/typer/" in caller or caller.endswith(f"/{WRAPPER}")
 
 
 def _is_while_importing(frame: FrameType) -> bool:
@@ -187,13 +199,19 @@ def print_sizes(tree: Path) -> None:
     print(f"{lines[longest]} lines in the longest, {longest} (at most {MOST_LINES})")
 
 
-def print_request(modules: list[str]) -> None:
+def print_request(calls: list[Call]) -> None:
     """Print the modules and visits of a request, and what it comes back to."""
-    visits = Counter(module for module, _ in itertools.groupby(modules))
+    visits = _visits(call.file for call in calls if call.depth <= DEEPEST)
     print(f"{len(visits)} modules in the request of a stage (at most {MOST_MODULES})")
     print(f"{visits.total()} visits of them (at most {MOST_VISITS})")
     often = ", ".join(f"{module} {number}" for module, number in visits.most_common(5))
     print(f"visited most often: {often}")
+    whole = _visits(file for file, _ in dict.fromkeys(call[:2] for call in calls))
+    print(f"{len(whole)} modules, {whole.total()} visits at all depths (54 and 147 before)")
+
+
+def _visits(modules: Iterable[str]) -> Counter[str]:
+    return Counter(module for module, _ in itertools.groupby(modules))
 
 
 def main() -> None:
@@ -215,7 +233,7 @@ def main() -> None:
             found = walk(tree, argv, {})
         print(f"{len(found['files'])} files touched by `{name}` (at most {target})")
         if name.startswith("filter"):
-            print_request(found["request"])
+            print_request([Call(*call) for call in found["request"]])
 
 
 if __name__ == "__main__":
