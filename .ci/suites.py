@@ -25,7 +25,6 @@ PATIENCE_S = 15  # for a pytest that is stopped to clear up
 LANES = (
     ("pytest -m slow",),
     (
-        "pip install -q -c constraints.txt -e .[lint]",
         "ruff format --check .",
         "ruff check .",
         "mypy",
