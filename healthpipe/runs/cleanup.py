@@ -14,7 +14,7 @@ from healthpipe.engines import drop_run_tables, stop_queries
 from healthpipe.errors import HealthpipeError
 from healthpipe.publishing.pointer import history
 from healthpipe.runs.attempts import Attempt, abandon_unfinished, begun_steps
-from healthpipe.runs.locks import marked_runs
+from healthpipe.runs.locks import locked_runs
 from healthpipe.runs.record import (
     ORCHESTRATE,
     QUERIES,
@@ -90,11 +90,11 @@ def sweep(root: Root, tell: Callable[[Run], None]) -> None:
     `tell` is called for each run of the workflow that had been at work, before it is closed: killed
     in between, it is called again. To be called by who holds the root's lock.
     """
-    for run in _marked_runs(root):
+    for run in _locked_runs(root):
         record = run.find_record()
         # Whoever works on a run of the workflow holds the lock, and that are we.
         is_certain = record is not None and record.command == ORCHESTRATE
-        if run.liveness.take_if_dead(is_certain=is_certain):
+        if run.lock.acquire_if_dead(is_certain=is_certain):
             _close(run, run.find_record(), tell)
     for folder in (root.production, root.curated):
         root.storage.delete_temporary(folder)
@@ -103,15 +103,15 @@ def sweep(root: Root, tell: Callable[[Run], None]) -> None:
 
 def sweep_stages(root: Root) -> None:
     """The same for stages that were run by hand, which take no lock."""
-    for run in _marked_runs(root):
+    for run in _locked_runs(root):
         record = run.find_record()
-        if record and record.command != ORCHESTRATE and run.liveness.take_if_dead():
+        if record and record.command != ORCHESTRATE and run.lock.acquire_if_dead():
             _close(run, run.find_record())
 
 
-def _marked_runs(root: Root) -> Iterator[Run]:
+def _locked_runs(root: Root) -> Iterator[Run]:
     """The runs that a process works on, or did when it died."""
-    return (Run(root, run_id) for run_id in marked_runs(root))
+    return (Run(root, run_id) for run_id in locked_runs(root))
 
 
 def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | None = None) -> None:
@@ -135,7 +135,7 @@ def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | Non
     segment = f"{run.root.curated}/{run.run_id}"
     if storage.stat(f"{segment}/{DESCRIPTION}") is None:
         storage.delete_folder(segment)
-    run.let_go()
+    run.release()
     if not run.exists:  # it was dead before its first record
         storage.delete_folder(run.uri)
 

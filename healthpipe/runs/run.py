@@ -59,7 +59,7 @@ class Run:
             return None
 
     @property
-    def liveness(self) -> RunLock:
+    def lock(self) -> RunLock:
         """The mark that a process works on it."""
         return RunLock.of(self.root, self.run_id)
 
@@ -71,7 +71,7 @@ class Run:
 
     def hold(self) -> None:
         """Say that this process works on the run, until it lets go or ends. Raises `LockHeld`."""
-        if self.liveness.take():
+        if self.lock.acquire():
             self.root.storage.delete_temporary(self.uri)  # a dead process may have left some
         if self.root.is_remote:
             make_scratch(self.scratch)
@@ -113,7 +113,7 @@ class Run:
         with shielded():
             self.finish(status, describe_error(error))
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Remove what only attempts needed; this process no longer works on the run.
 
         A run whose record could not be closed is left as one of a dead process.
@@ -123,7 +123,7 @@ class Run:
             is_open = record is not None and record.status == RunStatus.RUNNING
             if not is_open:
                 self._remove_scratch()
-            self.liveness.give_back(is_over=not is_open)
+            self.lock.release(is_over=not is_open)
 
     def write_json(self, name: str, document: dict[str, Any]) -> None:
         """Put a document into the run's folder."""

@@ -155,7 +155,7 @@ def orchestrate(
     run = Run(request.opened_root(), execution.run_id)
     lock = RootLock.of(run.root)
     with _failure_told(request, run):
-        lock.take(run.run_id, around.lock_wait_s)
+        lock.acquire(run.run_id, around.lock_wait_s)
     tasks = LocalTasks(request.channel, around.progress)
     began = time.monotonic()
     try:
@@ -171,9 +171,9 @@ def orchestrate(
         raise
     finally:
         try:
-            run.let_go()
+            run.release()
         finally:
-            lock.give_back(run.run_id)
+            lock.release(run.run_id)
     return WorkflowResult(run, run.record, time.monotonic() - began)
 
 

@@ -192,7 +192,7 @@ def run_stage(request: StageRequest) -> StageResult:
         run.fail(error)
         raise
     finally:
-        run.let_go()
+        run.release()
     return result
 
 

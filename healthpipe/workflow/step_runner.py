@@ -119,7 +119,7 @@ def run_step(call: StepCall, context: LambdaContext) -> CallStatus:
 
 def _enter(run: Run, call: StepCall) -> None:
     """Take the lock for the run, and begin it or take it up again."""
-    RootLock.of(run.root).take(run.run_id, is_shared=True)
+    RootLock.of(run.root).acquire(run.run_id, is_shared=True)
     options = call.request.options(call.execution.start.date())
     if not run.exists:
         run.begin(

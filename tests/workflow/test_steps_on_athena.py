@@ -46,9 +46,9 @@ def run(aws, monkeypatch, tmp_path):
     root = open_root(f"s3://{BUCKET}/root")
     run = Run(root, Execution.from_json(EXECUTION).run_id)
     yield run
-    RootLock.of(root).give_back(run.run_id)
+    RootLock.of(root).release(run.run_id)
     if run.exists:
-        run.let_go()
+        run.release()
 
 
 @pytest.fixture

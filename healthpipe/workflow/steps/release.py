@@ -88,7 +88,7 @@ def finish(work: StepContext) -> dict[str, Any]:
     abandon_unfinished(work.run, but=work.attempt.step)
     try_stop_run_queries(work.run)
     work.run.finish(end)
-    RootLock.of(work.root).give_back(work.run.run_id)
+    RootLock.of(work.root).release(work.run.run_id)
     return {"removed": removed}
 
 
@@ -101,7 +101,7 @@ def cleanup(work: StepContext) -> dict[str, Any]:
         abandoned = abandon_unfinished(work.run)
         stopped = try_stop_run_queries(work.run)
         work.run.finish(RunStatus.FAILED, reason_of(work.error))
-    RootLock.of(work.root).give_back(work.run.run_id)
+    RootLock.of(work.root).release(work.run.run_id)
     return {"abandoned": abandoned, "stopped": stopped}
 
 
