@@ -17,7 +17,7 @@ from healthpipe.publishing.publish import publish, rollback
 from healthpipe.runs.attempts import Attempt, AttemptSuperseded, abandon_unfinished
 from healthpipe.runs.cleanup import sweep, sweep_stages
 from healthpipe.runs.locks import RootLock, RunLock
-from healthpipe.runs.record import Execution, RunRecord, RunStatus, describe_error
+from healthpipe.runs.record import AlertRecord, Execution, RunRecord, RunStatus, describe_error
 from healthpipe.runs.run import Run, records_of, runs_of
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
@@ -41,6 +41,7 @@ print("ready", flush=True)
 sys.stdin.read()
 """
 RUN, OTHER = "20260215T050000Z-0000aa", "20260215T060000Z-0000bb"
+ALERT = {"about": "failure", "sent": 1, "announced": 0, "suppressed": 0, "problem": None}
 
 
 @pytest.fixture
@@ -124,6 +125,34 @@ def test_the_record_of_a_run_comes_back_as_it_was_written(begun):
     assert record.details == {"records": {"lines": 3}}
 
 
+def test_what_another_version_has_written_survives_a_change_of_the_record(begun):
+    run = begun()
+    Attempt.begin(run, "Ingest").succeed({})
+    run.note(records={"lines": 3, "later": 1}, alerts=[ALERT | {"later": 1}], later={"a": [1]})
+    path = Path(run.uri, "run.json")
+    document = json.loads(path.read_text())
+    document["steps"][0]["later"] = {"b": 2}
+    path.write_text(json.dumps(document))
+
+    Attempt.begin(run, "Curate")
+    run.finish(RunStatus.SUCCEEDED)
+
+    rewritten = json.loads(path.read_text())
+    assert list(rewritten) == list(document)
+    assert rewritten["steps"][0] == document["steps"][0]
+    for name in ("records", "alerts", "later"):
+        assert rewritten[name] == document[name]
+    assert run.record.steps[0].status == "succeeded"
+    assert run.record.alerts == [AlertRecord(**ALERT)]
+    run.release()
+
+
+def test_a_record_without_what_only_other_runs_have_can_be_read(begun):
+    record = begun().record
+    assert (record.audit, record.alerts, record.production, record.records) == (None,) * 4
+    assert (record.steps, record.queries, record.good_end) == ([], [], RunStatus.UNCHANGED)
+
+
 def test_changes_of_the_record_by_many_at_once_are_all_kept(begun):
     run = begun()
 
@@ -194,7 +223,7 @@ def test_a_run_that_is_at_work_is_not_dead(root, begun, holder):
     assert Run(root, OTHER).record.status == "running"
     assert run.record.status == "running"
     with pytest.raises(LockHeld):
-        Run(root, OTHER).hold()
+        Run(root, OTHER).acquire()
     run.release()
 
 
@@ -255,14 +284,14 @@ def test_a_dead_run_that_had_published_has_succeeded(root, holder, tmp_path):
 def test_a_dead_run_that_was_published_and_rolled_back_keeps_its_copies(root, holder):
     publish_run(root, OTHER)
     kill(holder())
-    pointer = publish(root, finished_outputs(root, RUN), read_live(root), "nonce")
+    pointer = publish(root, finished_outputs(root, RUN), read_live(root), "nonce").document
     rollback(root, OTHER, "another nonce")
 
     swept(root)
 
     dead = Run(root, RUN).record
     assert (dead.status, dead.details["production"]) == ("succeeded", pointer)
-    assert rollback(root, RUN, "a third nonce")["run_id"] == RUN
+    assert rollback(root, RUN, "a third nonce").run_id == RUN
 
 
 def test_the_record_of_a_dead_run_says_at_which_step_it_died(root, begun):
@@ -275,7 +304,7 @@ def test_the_record_of_a_dead_run_says_at_which_step_it_died(root, begun):
     dead = Run(root, RUN).record
 
     assert dead.finished_at is not None
-    assert [(s["name"], s["status"]) for s in Run(root, RUN).record.steps] == [
+    assert [(s.name, s.status) for s in Run(root, RUN).record.steps] == [
         ("Ingest", "succeeded"),
         ("Curate", "abandoned"),
     ]
@@ -286,10 +315,10 @@ def test_a_step_that_was_killed_before_the_record_told_of_it_is_entered(begun):
     run = begun()
     Attempt.begin(run, "Ingest").succeed({})
     Attempt.begin(run, "Curate")
-    run.change(lambda record: record.steps.clear())
+    run.change(lambda record: record.step_entries.clear())
 
     assert abandon_unfinished(run) == ["Curate"]
-    told = {step["name"]: step["status"] for step in run.record.steps}
+    told = {step.name: step.status for step in run.record.steps}
     assert told == {"Ingest": "succeeded", "Curate": "abandoned"}
     run.release()
 
@@ -300,7 +329,7 @@ def test_what_a_dead_process_left_half_written_is_gone_once_its_run_goes_on(root
     left = Path(run.uri, "steps", ".tmp-1")
     left.parent.mkdir()
     left.write_text("half")
-    run.hold()
+    run.acquire()
     assert not left.exists()
     run.release()
 
@@ -323,7 +352,7 @@ def test_stages_by_hand_clear_up_after_their_like_alone(root, holder):
 
 def test_a_run_killed_before_its_first_record_leaves_nothing(root, tmp_path):
     run = Run(root, RUN)
-    run.hold()
+    run.acquire()
     RunLock.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
     assert swept(root) == []
     assert list((tmp_path / "data" / "runs").iterdir()) == []
@@ -337,11 +366,11 @@ def test_a_step_has_one_document_that_counts_its_attempts(begun):
     second = Attempt.begin(run, "Curate")
 
     assert (first.number, second.number, second.notes) == (1, 2, {"segments": ["a"]})
-    assert [(step["name"], step["status"]) for step in run.record.steps] == [("Curate", "running")]
+    assert [(step.name, step.status) for step in run.record.steps] == [("Curate", "running")]
     second.succeed({"lines": 3})
     assert Attempt.last(run, "Curate").result == {"lines": 3}
     (step,) = run.record.steps
-    assert (step["status"], step["attempt"], step["error"]) == ("succeeded", 2, None)
+    assert (step.status, step.attempt, step.error) == ("succeeded", 2, None)
     run.release()
 
 
@@ -363,7 +392,7 @@ def test_an_abandoned_attempt_can_never_finish(begun):
     assert abandon_unfinished(run) == ["Curate"]
     with pytest.raises(AttemptSuperseded):
         late.succeed({})
-    assert [step["status"] for step in run.record.steps] == ["succeeded", "abandoned"]
+    assert [step.status for step in run.record.steps] == ["succeeded", "abandoned"]
     run.release()
 
 

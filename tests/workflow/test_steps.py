@@ -123,7 +123,7 @@ def test_an_error_is_let_out_under_its_name_with_its_description(
     assert type(raised.value).__name__ == name
     assert json.loads(str(raised.value))["code"] == code
     (step,) = the_run(root).record.steps
-    assert (step["status"], step["error"]["code"]) == ("failed", code)
+    assert (step.status, step.error["code"]) == ("failed", code)
     assert "SECRET" not in json.dumps(the_run(root).record.to_json(), default=str)
 
 
