@@ -39,22 +39,22 @@ def show_result(result: WorkflowResult, manner: OutputSettings) -> None:
     if result.record.status == RunStatus.UNCHANGED:
         log.info(
             "nothing to do: inputs, options, SQL and as-of date are those of the live run "
-            f"{production['run_id']} (--force runs all the same)"
+            f"{production.run_id} (--force runs all the same)"
         )
     else:
         _show_summary(result)
     if manner.json:
         print(json.dumps(result.to_json(), default=str))
     elif not manner.quiet:
-        for file in production["files"]:
-            print(f"{result.run.root.uri}/{file['path']}")
+        for file in production.files:
+            print(f"{result.run.root.uri}/{file.path}")
 
 
 def _show_summary(result: WorkflowResult) -> None:
     document = result.to_json()
     records = document["records"]
-    files = result.production["files"]
-    rows = sums((file["stage"], file["format"], file["rows"]) for file in files)
+    files = result.production.files
+    rows = sums((file.stage, file.format, file.rows) for file in files)
     counts = ", ".join(f"{stage} {count:,} rows" for stage, count in rows.items())
     log.info(
         f"published run {document['run_id']} as of {document['as_of']}: "

@@ -78,7 +78,7 @@ def _head(record: RunRecord) -> dict[str, Any]:
 
 
 def _row(record: RunRecord) -> tuple[str, ...]:
-    records = record.details.get("records") or {}
+    records = record.records or {}
     counts = (str(records.get(name, "")) for name in ("lines", "rejected"))
     took = elapsed_text(record.started_at, record.finished_at)
     at = f" at {failed_step(record, record.error)}" if record.status in BADLY else ""
@@ -92,22 +92,22 @@ def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
     if record.error:
         yield "error", f"{record.error['message']}; {record.error['hint']}"
     for name in ("input", "records", "issues"):
-        if told := record.details.get(name):
-            yield name, ", ".join(f"{count:,} {what}" for what, count in told.items())
-    for finding in (record.details.get("audit") or {}).get("findings", []):
-        yield "gate", f"{finding['level']}: {finding['message']}"
+        if counts := getattr(record, name):
+            yield name, ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    for finding in record.audit.findings if record.audit else ():
+        yield "gate", f"{finding.level}: {finding.message}"
     for step in record.steps:
-        times = _times(step["started_at"], step["finished_at"])
-        again = f", attempt {step['attempt']}" if step["attempt"] > 1 else ""
-        why = f": {step['error']['message']}" if step["error"] else ""
-        yield "step", f"{step['name']} {step['status']}{again}, {times}{why}"
-    for delivery in record.details.get("alerts", []):
-        problem = f", not sent: {delivery['problem']}" if delivery["problem"] else ""
-        known = f", {delivery['suppressed']:,} known already" if delivery["suppressed"] else ""
-        yield "alert", f"{delivery['about']}: {delivery['sent']} sent{known}{problem}"
-    if published := record.details.get("production"):
-        at = moment_text(published["published_at"])
-        yield "published", f"as generation {published['generation']}, {at}"
+        times = _times(step.started_at, step.finished_at)
+        again = f", attempt {step.attempt}" if step.attempt > 1 else ""
+        why = f": {step.error['message']}" if step.error else ""
+        yield "step", f"{step.name} {step.status}{again}, {times}{why}"
+    for alert in record.alerts or ():
+        problem = f", not sent: {alert.problem}" if alert.problem else ""
+        known = f", {alert.suppressed:,} known already" if alert.suppressed else ""
+        yield "alert", f"{alert.about}: {alert.sent} sent{known}{problem}"
+    if record.production:
+        at = moment_text(record.production.published_at)
+        yield "published", f"as generation {record.production.generation}, {at}"
 
 
 def _times(start: str, end: str | None) -> str:

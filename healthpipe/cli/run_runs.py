@@ -29,16 +29,16 @@ def roll_back(root: Root, run_id: str | None, lock_wait_s: float, manner: Output
     """Flip back, and print the paths of what is live now."""
     with manner.session(), root_locked(root, "runs rollback", lock_wait_s):
         was = read_live(root).run_id
-        document = rollback(root, run_id, uuid.uuid4().hex)
+        live = rollback(root, run_id, uuid.uuid4().hex)
     log.info(
-        f"run {document['run_id']} as of {document['as_of']} is live again"
-        f" as generation {document['generation']}; run {was} was"
+        f"run {live.run_id} as of {live.as_of} is live again"
+        f" as generation {live.generation}; run {was} was"
     )
     if manner.json:
-        print_document("runs rollback", {"run_id": document["run_id"], "production": document})
+        print_document("runs rollback", {"run_id": live.run_id, "production": live.document})
     elif not manner.quiet:
-        for file in document["files"]:
-            print(f"{root.uri}/{file['path']}")
+        for file in live.files:
+            print(f"{root.uri}/{file.path}")
 
 
 def prune_root(root: Root, pruning: PruneRequest, manner: OutputSettings) -> None:

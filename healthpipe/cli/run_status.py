@@ -29,8 +29,9 @@ def show_status(root: Root, max_age: str | None, manner: OutputSettings) -> None
 def _rows(health: RootStatus) -> Iterator[tuple[str, str]]:
     live, last = health.live, health.last
     if live:
-        told = f"{live['run_id']} as of {live['as_of']}, published"
-        yield "live", f"{told} {moment_text(live['published_at'])}, generation {live['generation']}"
+        at = moment_text(live.published_at)
+        run = f"{live.run_id} as of {live.as_of}"
+        yield "live", f"{run}, published {at}, generation {live.generation}"
     else:
         yield "live", "nothing is published yet"
     if last:

@@ -1,6 +1,7 @@
-"""How much a run covers, new or live, to be compared before one takes the other's place.
+"""The audit of a run before it is published: how much was rejected, how far it drops.
 
-Whether a run may be published: how much of it was rejected, and how far it fell.
+Rejected lines and files are judged against the run's own input, facilities and states against
+those of the live run.
 """
 
 import json
@@ -13,9 +14,12 @@ from healthpipe.choices import Format, PublishedStage
 from healthpipe.contract import WHOLE_FILE
 from healthpipe.errors import GateFailed, ServiceFailed
 from healthpipe.publishing.gates import Gates, Threshold
+from healthpipe.publishing.pointer import PublishedRun
 from healthpipe.stages.curate import Balance
 from healthpipe.storage.base import Storage
 from healthpipe.storage.layout import Root
+
+SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Coverage:
 
 
 def coverage_of(storage: Storage, uri: str) -> Coverage:
-    """What a run covers, by the JSON twin of its state-counts; a state without facilities is none.
+    """Read what a run covers from its state-counts.json; states without facilities do not count.
 
     Raises `ServiceFailed` where the file is gone or damaged.
     """
@@ -41,16 +45,16 @@ def coverage_of(storage: Storage, uri: str) -> Coverage:
 
 
 def live_coverage(
-    root: Root, document: Mapping[str, Any], *, accept_drop: bool = False
+    root: Root, live: PublishedRun | None, *, accept_drop: bool = False
 ) -> Coverage | None:
-    """What the live run covers, by the pointer's document; None where nothing is live.
+    """Read what the live run covers; None where nothing is live.
 
-    Raises `GateFailed` where its counts are gone or damaged, but for `accept_drop`: None.
+    Raises `GateFailed` where its counts are gone or damaged; with `accept_drop` returns None.
     """
-    for file in document.get("files", ()):
-        if (file["stage"], file["format"]) == (PublishedStage.STATE_COUNTS, Format.JSON):
+    for file in live.files if live else ():
+        if (file.stage, file.format) == (PublishedStage.STATE_COUNTS, Format.JSON):
             try:
-                return coverage_of(root.storage, f"{root.uri}/{file['path']}")
+                return coverage_of(root.storage, f"{root.uri}/{file.path}")
             except ServiceFailed as error:
                 if accept_drop:
                     return None
@@ -61,11 +65,8 @@ def live_coverage(
     return None
 
 
-SCHEMA_VERSION = 1
-
-
 class Level(StrEnum):
-    """What a gate says; `accepted` is a failed one that a user has overridden."""
+    """The result of a gate; `accepted` is a failed one that a user has overridden."""
 
     OK = "ok"
     WARN = "warn"
@@ -74,7 +75,7 @@ class Level(StrEnum):
 
 
 class Gate(StrEnum):
-    """What is judged."""
+    """The gates of an audit."""
 
     REJECTS = "rejects"
     REJECTED_FILES = "rejected_files"
@@ -97,7 +98,7 @@ NEXT_STEPS = {gate: ACCEPT if gate in (Gate.FACILITIES, Gate.STATES) else LOOK f
 
 @dataclass(frozen=True)
 class GateResult:
-    """What a gate says of a run: `actual` was counted, `limit` is the threshold that decided.
+    """The result of a gate: `actual` was counted, `limit` is the threshold that decided.
 
     `limit` is None where there is nothing to compare with. The message has no record's values.
     """
@@ -111,7 +112,7 @@ class GateResult:
 
 @dataclass(frozen=True)
 class Audit:
-    """What all gates say of a run."""
+    """The results of all gates."""
 
     findings: list[GateResult]
 
@@ -125,12 +126,12 @@ class Audit:
         return [finding for finding in self.findings if finding.level is level]
 
     def to_json(self) -> dict[str, Any]:
-        """The audit as a run keeps it."""
+        """The audit as a run's record has it."""
         findings = [asdict(finding) for finding in self.findings]
         return {"schema_version": SCHEMA_VERSION, "passed": not self.failed, "findings": findings}
 
     def require_passed(self) -> None:
-        """Raise `GateFailed` with every gate that failed."""
+        """Raise `GateFailed`, which names every gate that failed."""
         if failed := self.of_level(Level.FAIL):
             steps = dict.fromkeys(NEXT_STEPS[finding.gate] for finding in failed)
             raise GateFailed(
@@ -150,7 +151,7 @@ def audit(
 ) -> Audit:
     """Judge a run against its own input and against the live run, if there is one.
 
-    With `accept_drop` a drop that is too large is accepted, and that recorded.
+    With `accept_drop` a drop that is too large is accepted, and recorded as such.
     """
     pairs: dict[Gate, tuple[int, int | None]] = {
         Gate.FACILITIES: (new.facilities, live.facilities if live else None),
@@ -163,7 +164,7 @@ def audit(
 def judge_input(
     gates: Gates, balance: Balance, rejected_files: int, files: int
 ) -> list[GateResult]:
-    """The gates about the input alone. Lines that mended ones have answered do not count."""
+    """Judge the input alone. Rejected lines that a replay has repaired do not count."""
     rejects = balance.rejected - balance.resolved
     none_left = "fewer than" if balance.accepted == 0 else "at least"
     return [
@@ -186,12 +187,12 @@ def judge_input(
 
 
 def describe_results(findings: Iterable[GateResult]) -> str:
-    """What findings say, in one line."""
+    """The messages of results, in one line."""
     return "; ".join(finding.message for finding in findings)
 
 
 def count_rejected_files(issues: Mapping[str, int]) -> int:
-    """How many files were rejected whole, by the counts of a run's issues.
+    """Count the files that were rejected whole, from the counts of a run's issues.
 
     Each is one line with one reason, and no option can move or switch off a rule that rejects.
     """

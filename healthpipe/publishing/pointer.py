@@ -1,49 +1,111 @@
-"""The pointer to the live run: the one truth of what is published.
+"""The pointer to the live run, current.json, its history, and the flip to another run.
 
-What the pointer was: a copy of each of its documents, by generation, never changed.
-
-A copy is written after the flip. Killed in between, it is made from the live pointer by whoever
-comes next, and always before that pointer is replaced; so none is ever missing for good.
-
-The flip: production becomes another run whole, or stays what it is.
+The pointer is the one truth of what is published. It is flipped conditionally: production becomes
+another run whole, or stays what it is. The history has a copy of each of its documents, by
+generation, never changed. A copy is written after the flip. Killed in between, it is made from the
+live pointer by whoever comes next, and always before that pointer is replaced; so none is ever
+missing for good.
 """
 
 import contextlib
 import datetime
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
+
+import msgspec
 
 from healthpipe.errors import NothingPublished, PublishConflict, ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
 
 SCHEMA_VERSION = 1
+Document = dict[str, Any]
+
+
+class PublishedFile(msgspec.Struct, frozen=True):
+    """A published file, its `path` relative to the root.
+
+    `checksum` is S3's own of a file that was copied in parts, which is not its SHA-256.
+    """
+
+    path: str
+    stage: str = ""
+    format: str = ""
+    rows: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    checksum: str | msgspec.UnsetType = msgspec.UNSET
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """What the pointer says, or said in an earlier generation, as its JSON document.
+
+    The document is kept as it was read, for its copy in the history has the same bytes.
+    """
+
+    document: Document
+
+    @property
+    def generation(self) -> int:
+        """The number of the flip, which only grows."""
+        return int(self.document["generation"])
+
+    @property
+    def nonce(self) -> str:
+        """A random text of the one who flipped, by which a flip is known again."""
+        return str(self.document["nonce"])
+
+    @property
+    def run_id(self) -> str:
+        """The run that was published."""
+        return str(self.document["run_id"])
+
+    @property
+    def published_at(self) -> str:
+        """When the pointer was flipped (UTC)."""
+        return str(self.document["published_at"])
+
+    @property
+    def as_of(self) -> str:
+        """The run's as-of date."""
+        return str(self.document["as_of"])
+
+    @property
+    def files(self) -> list[PublishedFile]:
+        """The published files."""
+        return msgspec.convert(self.document["files"], list[PublishedFile])
 
 
 @dataclass(frozen=True)
 class LivePointer:
-    """The pointer as it was read: its document and the ETag to replace it by."""
+    """The pointer as it was read: its document, empty if there is none, and its ETag."""
 
-    document: dict[str, Any]
+    document: Document
     etag: str | None
+
+    @property
+    def published(self) -> PublishedRun | None:
+        """What is live; None before anything was published."""
+        return PublishedRun(self.document) if self.document else None
 
     @property
     def generation(self) -> int:
         """How often the pointer was flipped; 0 before the first time."""
-        return int(self.document.get("generation", 0))
+        return self.published.generation if self.published else 0
 
     @property
     def nonce(self) -> str | None:
-        """The word of whoever flipped it last."""
-        return self.document.get("nonce")
+        """The nonce of the last flip."""
+        return self.published.nonce if self.published else None
 
     @property
     def run_id(self) -> str | None:
         """The run that is live."""
-        return self.document.get("run_id")
+        return self.published.run_id if self.published else None
 
 
 def read_live(root: Root) -> LivePointer:
@@ -61,17 +123,17 @@ def read_live(root: Root) -> LivePointer:
 
 
 def published_files(root: Root, stage: str | None = None) -> list[str]:
-    """The live published files, or those of a stage, its main one first.
+    """The URIs of the live published files, or of those of a stage, its main one first.
 
     Raises `NothingPublished`.
     """
-    document = read_live(root).document
-    if not document:
+    published = read_live(root).published
+    if published is None:
         raise nothing_published(root)
     return [
-        f"{root.uri}/{file['path']}"
-        for file in document["files"]
-        if stage is None or file["stage"] == stage
+        f"{root.uri}/{file.path}"
+        for file in published.files
+        if stage is None or file.stage == stage
     ]
 
 
@@ -80,13 +142,13 @@ def nothing_published(root: Root) -> NothingPublished:
     return NothingPublished(f"{root.uri} has no published run", "run `healthpipe orchestrate`")
 
 
-def encode(document: dict[str, Any]) -> bytes:
-    """The bytes of a pointer's document."""
+def encode(document: Document) -> bytes:
+    """Serialize a pointer's document."""
     return (json.dumps(document, indent=1) + "\n").encode()
 
 
-def decode(content: bytes) -> dict[str, Any] | None:
-    """The document of a pointer's bytes; None where they are damaged."""
+def decode(content: bytes) -> Document | None:
+    """Parse a pointer's document; None if it is damaged."""
     try:
         document = json.loads(content)
         is_sound = (
@@ -99,31 +161,31 @@ def decode(content: bytes) -> dict[str, Any] | None:
     return document if is_sound else None
 
 
-def history(root: Root) -> list[dict[str, Any]]:
-    """The documents of all generations that can be read, newest first, the live one with them."""
-    return [document for _, document in recorded_generations(root) if document]
+def history(root: Root) -> list[PublishedRun]:
+    """All generations that can be read, newest first, the live one with them."""
+    return [published for _, published in recorded_generations(root) if published]
 
 
-def recorded_generations(root: Root) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Each generation, newest first, with its document; None where the copy is damaged."""
+def recorded_generations(root: Root) -> Iterator[tuple[int, PublishedRun | None]]:
+    """Each generation, newest first, with what it published; None where the copy is damaged."""
     live = read_live(root)
-    if live.document:
-        # A root that may only be read, or is full, still tells.
+    if live.published:
+        # A root that may only be read, or is full, still has a history to show.
         with contextlib.suppress(ServiceFailed):
-            record_generation(root, live.document)
+            record_generation(root, live.published)
     for generation in sorted(_generations(root) | {live.generation} - {0}, reverse=True):
         if generation == live.generation:
-            yield generation, live.document
+            yield generation, live.published
             continue
         found = root.storage.read(_copy(root, generation))
         document = decode(found[0]) if found else None
         matches = document is not None and document["generation"] == generation
-        yield generation, document if matches else None
+        yield generation, PublishedRun(document) if document and matches else None
 
 
-def record_generation(root: Root, document: dict[str, Any]) -> None:
-    """Keep a copy of the live pointer's document, unless it is kept already."""
-    uri, content = _copy(root, document["generation"]), encode(document)
+def record_generation(root: Root, published: PublishedRun) -> None:
+    """Keep a copy of the live pointer's document, unless there is one already."""
+    uri, content = _copy(root, published.generation), encode(published.document)
     found = root.storage.read(uri)
     if found is None or found[0] != content:
         root.storage.write(uri, content)
@@ -144,56 +206,58 @@ def _copy(root: Root, generation: int) -> str:
 
 
 @dataclass(frozen=True)
-class PublishedRun:
-    """What the pointer says of a run: a file has path, stage, format, rows, bytes and sha256."""
+class FlipTarget:
+    """The run to make live, with its files as the pointer's JSON has them."""
 
     run_id: str
     as_of: str
-    options: dict[str, Any]
-    files: list[dict[str, Any]]
+    options: Document
+    files: Sequence[Document]
+
+    @classmethod
+    def again(cls, published: PublishedRun) -> "FlipTarget":
+        """A run that was published before, to be made live again as it was."""
+        document = published.document
+        return cls(*(document[name] for name in ("run_id", "as_of", "options", "files")))
 
 
-def flip(root: Root, published: PublishedRun, before: LivePointer, nonce: str) -> dict[str, Any]:
-    """Make `published` the live run if `before` still is; returns the pointer's new document.
+def flip(root: Root, target: FlipTarget, before: LivePointer, nonce: str) -> PublishedRun:
+    """Make `target` the live run if `before` still is; returns what the pointer says now.
 
     Raises `PublishConflict`. The nonce tells our own flip from others when its answer is lost.
     """
-    if before.document:
-        record_generation(root, before.document)
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        # Higher than any that was, even if the pointer was lost.
-        "generation": max(before.generation, newest_generation(root)) + 1,
-        "nonce": nonce,
-        "run_id": published.run_id,
-        "published_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "as_of": published.as_of,
-        "options": published.options,
-        "files": published.files,
-    }
+    if before.published:
+        record_generation(root, before.published)
+    published = PublishedRun(
+        {
+            "schema_version": SCHEMA_VERSION,
+            # Higher than any that was, even if the pointer was lost.
+            "generation": max(before.generation, newest_generation(root)) + 1,
+            "nonce": nonce,
+            "run_id": target.run_id,
+            "published_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "as_of": target.as_of,
+            "options": target.options,
+            "files": target.files,
+        }
+    )
     try:
-        root.storage.put_if(root.pointer, encode(document), before.etag)
+        root.storage.put_if(root.pointer, encode(published.document), before.etag)
     except PreconditionFailed as error:
         found = find_flip(root, nonce)
         if found is None:
             raise publish_conflict() from error
-        document = found
-    # The flip is done, whatever becomes of its copy: the next reader makes that good.
+        published = found
+    # The flip is done, whatever becomes of its copy: the next reader writes a missing one.
     with contextlib.suppress(ServiceFailed):
-        record_generation(root, document)
-    return document
+        record_generation(root, published)
+    return published
 
 
-def find_flip(root: Root, nonce: str) -> dict[str, Any] | None:
-    """The document of a flip with this nonce, live or not any more, if there was one."""
-    return next(
-        (
-            document
-            for _, document in recorded_generations(root)
-            if document and document["nonce"] == nonce
-        ),
-        None,
-    )
+def find_flip(root: Root, nonce: str) -> PublishedRun | None:
+    """What a flip with this nonce published, live or not any more, if there was one."""
+    found = (published for _, published in recorded_generations(root))
+    return next((each for each in found if each and each.nonce == nonce), None)
 
 
 def publish_conflict() -> PublishConflict:

@@ -1,8 +1,8 @@
-"""What a root holds that nobody needs any more, and its removal.
+"""Find and remove what nobody needs any more: old runs, old published copies, leftovers.
 
-Kept are the newest published runs, which a rollback may want, whatever the pointer names, and
-runs that are at work. A removal takes a folder out of sight at once, so that a kill at any instant
-leaves it whole or gone; the rest of one that was cut short is removed by the next.
+Kept are the newest published runs, for a rollback, whatever the pointer names, and runs that are at
+work. A removal renames a folder first, so that a kill at any instant leaves it whole or gone; the
+next removal deletes the rest of one that was cut short.
 """
 
 import datetime
@@ -20,7 +20,7 @@ from healthpipe.storage.layout import Root, day_of_run
 
 
 class RemovalKind(StrEnum):
-    """What is removed."""
+    """The kinds of things that are removed."""
 
     PRODUCTION = "production"
     RUN = "run"
@@ -40,9 +40,9 @@ class Removal:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What the history tells: runs that are kept, all that it names, and whether it is whole;
-    and the folders that the pointer leads to.
+class _PublishedRuns:
+    """The runs in the history: those to keep, and all; whether every generation can be read; and
+    the folders that must stay because they are live.
     """
 
     kept: frozenset[str]
@@ -52,26 +52,27 @@ class _Known:
 
 
 def plan_prune(root: Root, *, keep: int, days: int, today: datetime.date) -> list[Removal]:
-    """What can go: copies of all but the newest `keep` published runs; runs, leftovers of killed
-    ones and of publications that failed, if they are more than `days` old; unusable segments.
+    """List what can be removed: copies of all but the newest `keep` published runs; runs and the
+    leftovers of killed runs and failed publications that are more than `days` old; unusable
+    segments.
     """
-    known, oldest = _known(root, keep), today - datetime.timedelta(days=days)
+    runs, oldest = _published_runs(root, keep), today - datetime.timedelta(days=days)
     return [
-        *_copies(root, known),
-        *_unpublished_copies(root, known, oldest),
+        *_copies(root, runs),
+        *_unpublished_copies(root, runs, oldest),
         *_segments(root, oldest),
-        *_runs(root, known, oldest, days),
-        *_cut_short(root, oldest),
+        *_runs(root, runs, oldest, days),
+        *_interrupted_removals(root, oldest),
     ]
 
 
 def prune_published(root: Root, keep: int) -> list[Removal]:
     """Remove the copies of all but the newest `keep` published runs; returns what was removed."""
-    return remove_planned(root, list(_copies(root, _known(root, keep))))
+    return remove_planned(root, list(_copies(root, _published_runs(root, keep))))
 
 
 def remove_planned(root: Root, removals: Sequence[Removal]) -> list[Removal]:
-    """Remove what was planned, but for what has become live meanwhile; returns what was removed."""
+    """Remove what was planned, except what became live meanwhile; returns what was removed."""
     done = []
     for removal in removals:
         raise_if_cancelled()
@@ -86,38 +87,42 @@ def remove_planned(root: Root, removals: Sequence[Removal]) -> list[Removal]:
 
 
 def _live_folders(root: Root) -> frozenset[str]:
-    """The folders of the live run, and those in production that the pointer leads to."""
-    document = read_live(root).document
-    if not document:
+    """The folders of the live run, and those of the files that the pointer names."""
+    published = read_live(root).published
+    if published is None:
         return frozenset()
-    parts = (PurePath(file["path"]).parts[:2] for file in document["files"])
-    own = {root.published(document["run_id"]), root.run(document["run_id"])}
+    parts = (PurePath(file.path).parts[:2] for file in published.files)
+    own = {root.published(published.run_id), root.run(published.run_id)}
     return frozenset(own | {"/".join((root.uri, *part)) for part in parts})
 
 
-def _known(root: Root, keep: int) -> _Known:
+def _published_runs(root: Root, keep: int) -> _PublishedRuns:
     order: dict[str, None] = {}
     is_whole = True
-    for _, document in recorded_generations(root):
-        if document:
-            order.setdefault(document["run_id"])
+    for _, published in recorded_generations(root):
+        if published:
+            order.setdefault(published.run_id)
         else:
             is_whole = False
-    return _Known(frozenset(list(order)[:keep]), frozenset(order), is_whole, _live_folders(root))
+    return _PublishedRuns(
+        frozenset(list(order)[:keep]), frozenset(order), is_whole, _live_folders(root)
+    )
 
 
-def _copies(root: Root, known: _Known) -> Iterator[Removal]:
+def _copies(root: Root, runs: _PublishedRuns) -> Iterator[Removal]:
     for name, folder in _named(root, root.production):
-        if name in known.published - known.kept and folder not in known.live:
-            why = f"not among the {len(known.kept)} published last"
+        if name in runs.published - runs.kept and folder not in runs.live:
+            why = f"not among the {len(runs.kept)} published last"
             yield _removal(root, RemovalKind.PRODUCTION, folder, why)
 
 
-def _unpublished_copies(root: Root, known: _Known, oldest: datetime.date) -> Iterator[Removal]:
+def _unpublished_copies(
+    root: Root, runs: _PublishedRuns, oldest: datetime.date
+) -> Iterator[Removal]:
     # A damaged copy of the pointer may have named any of them.
-    if known.is_whole:
+    if runs.is_whole:
         for name, folder in _named(root, root.production):
-            if name in known.published or folder in known.live:
+            if name in runs.published or folder in runs.live:
                 continue
             if _is_older(name, oldest):
                 yield _removal(root, RemovalKind.LEFTOVER, folder, "never published")
@@ -133,16 +138,16 @@ def _segments(root: Root, oldest: datetime.date) -> Iterator[Removal]:
             yield _removal(root, RemovalKind.LEFTOVER, folder, "its run did not finish it")
 
 
-def _runs(root: Root, known: _Known, oldest: datetime.date, days: int) -> Iterator[Removal]:
+def _runs(root: Root, runs: _PublishedRuns, oldest: datetime.date, days: int) -> Iterator[Removal]:
     for name, folder in _named(root, root.runs):
-        if name in known.kept or folder in known.live or not _is_older(name, oldest):
+        if name in runs.kept or folder in runs.live or not _is_older(name, oldest):
             continue
         if not _is_running(root, name):
             yield _removal(root, RemovalKind.RUN, folder, f"more than {days} days old")
 
 
-def _cut_short(root: Root, oldest: datetime.date) -> Iterator[Removal]:
-    """What a kill has left of a removal, and of a file that was being written."""
+def _interrupted_removals(root: Root, oldest: datetime.date) -> Iterator[Removal]:
+    """What a kill has left: folders of unfinished removals, and files that were being written."""
     why = "a kill left it"
     withdrawn = [
         folder

@@ -1,17 +1,21 @@
-"""Copies of a run's outputs in production, then the flip of the pointer that makes them live.
+"""Publish a run, and roll back to one that was published before.
 
-Production becomes a run again that was live before.
+A run's outputs are copied to production, then the flip of the pointer makes them live.
 """
 
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+import msgspec
 
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.errors import PublishConflict, RollbackRefused, ServiceFailed
 from healthpipe.publishing.pointer import (
+    Document,
+    FlipTarget,
     LivePointer,
+    PublishedFile,
     PublishedRun,
     find_flip,
     flip,
@@ -23,17 +27,27 @@ from healthpipe.publishing.pointer import (
 from healthpipe.storage.base import COMPOSITE
 from healthpipe.storage.layout import Root
 
-KEPT = ("stage", "format", "rows", "bytes", "sha256")
+
+class OutputFile(msgspec.Struct, frozen=True):
+    """A file that a run has written: `uri` is where it lies, `name` is its name in production."""
+
+    uri: str
+    name: str
+    stage: str
+    format: str
+    rows: int
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What a run publishes; an output has uri, name, stage, format, rows, bytes and sha256."""
+    """What a run publishes; `options` as the pointer's JSON has them."""
 
     run_id: str
     as_of: str
-    options: dict[str, Any]
-    outputs: Sequence[dict[str, Any]]
+    options: Document
+    outputs: Sequence[OutputFile]
 
 
 def publish(
@@ -43,16 +57,16 @@ def publish(
     nonce: str,
     *,
     pause: Callable[[], None] = raise_if_cancelled,
-) -> dict[str, Any]:
-    """Copy the outputs and flip the pointer that was `before`; returns the pointer's document.
+) -> PublishedRun:
+    """Copy the outputs and flip the pointer that was `before`; returns what the pointer says now.
 
     May be called again with the same nonce: files that are there are not copied again, and a flip
     that was done is not done twice. Raises `PublishConflict` when the pointer is no longer
     `before`. `pause` is called before each file and before the flip; it may raise.
     """
     live = read_live(root)
-    if live.nonce == nonce:
-        return live.document
+    if live.published and live.nonce == nonce:
+        return live.published
     if live.etag != before.etag:
         # Ours may have been live in between.
         if flipped := find_flip(root, nonce):
@@ -63,11 +77,11 @@ def publish(
     files = []
     for output in publication.outputs:
         pause()
-        files.append(_publish_file(root, folder, output))
+        files.append(msgspec.to_builtins(_publish_file(root, folder, output)))
     pause()
-    run = PublishedRun(publication.run_id, publication.as_of, publication.options, files)
+    target = FlipTarget(publication.run_id, publication.as_of, publication.options, files)
     try:
-        return flip(root, run, before, nonce)
+        return flip(root, target, before, nonce)
     except PublishConflict:
         _withdraw_unpublished(root, publication.run_id)
         raise
@@ -75,78 +89,82 @@ def publish(
 
 def _withdraw_unpublished(root: Root, run_id: str) -> None:
     """Remove the copies of a run that was never live; what cannot be removed is left to prune."""
-    if run_id not in {document["run_id"] for document in history(root)}:
+    if run_id not in {published.run_id for published in history(root)}:
         with contextlib.suppress(ServiceFailed):
             root.storage.withdraw(root.published(run_id))
 
 
-def _publish_file(root: Root, folder: str, output: dict[str, Any]) -> dict[str, Any]:
-    """Copy a file unless it is there already; what the pointer says of it.
-
-    What S3 copies in parts has a checksum of its own kind, which is noted.
-    """
-    source: str = output["uri"]
-    target = f"{folder}/{output['name']}"
-    told = {"path": target.removeprefix(f"{root.uri}/"), **{key: output[key] for key in KEPT}}
-    if is_intact(root, target, output):
-        return told
-    checksum = root.storage.copy(source, target)
+def _publish_file(root: Root, folder: str, output: OutputFile) -> PublishedFile:
+    """Copy a file to production unless it is there already."""
+    target = f"{folder}/{output.name}"
+    published = PublishedFile(
+        target.removeprefix(f"{root.uri}/"),
+        output.stage,
+        output.format,
+        output.rows,
+        output.bytes,
+        output.sha256,
+    )
+    if is_intact(root, published):
+        return published
+    checksum = root.storage.copy(output.uri, target)
     if checksum.startswith(COMPOSITE):
-        return told | {"checksum": checksum}
-    if checksum != output["sha256"]:
+        return msgspec.structs.replace(published, checksum=checksum)
+    if checksum != output.sha256:
         raise ServiceFailed(
-            f"{source} is not what the run wrote", "run again; check the disk if it stays so"
+            f"{output.uri} is not what the run wrote", "run again; check the disk if it stays so"
         )
-    return told
+    return published
 
 
-def is_intact(root: Root, uri: str, file: dict[str, Any]) -> bool:
-    """Whether a published file is there with the bytes and the SHA-256 that `file` tells."""
+def is_intact(root: Root, file: PublishedFile) -> bool:
+    """Whether a published file is there with its size and its SHA-256."""
+    uri = f"{root.uri}/{file.path}"
     found = root.storage.stat(uri)
     return (
-        found is not None
-        and found.size == file["bytes"]
-        and root.storage.sha256(uri) == file["sha256"]
+        found is not None and found.size == file.bytes and root.storage.sha256(uri) == file.sha256
     )
 
 
-def rollback(root: Root, run_id: str | None, nonce: str) -> dict[str, Any]:
-    """Flip back to a published run; returns the pointer's new document.
+def rollback(root: Root, run_id: str | None, nonce: str) -> PublishedRun:
+    """Flip back to a published run; returns what the pointer says now.
 
     Without `run_id` to the run that was live last before the one that is: twice in a row leads
     back to where it began. May be called again with the same nonce. Raises `NothingPublished`,
     `RollbackRefused` and, if somebody publishes meanwhile, `PublishConflict`.
     """
     live = read_live(root)
-    if live.nonce == nonce:
-        return live.document
-    if not live.document:
+    if live.published is None:
         raise nothing_published(root)
+    if live.nonce == nonce:
+        return live.published
     if flipped := find_flip(root, nonce):
         return flipped
-    target = _target(root, run_id, str(live.run_id))
-    for file in target["files"]:
+    published = _find_target(root, run_id, live.published.run_id)
+    for file in published.files:
         raise_if_cancelled()
-        if not is_intact(root, f"{root.uri}/{file['path']}", file):
+        if not is_intact(root, file):
             raise RollbackRefused(
-                f"{file['path']} of run {target['run_id']} is gone or not what was published",
-                _choose(root),
+                f"{file.path} of run {published.run_id} is gone or not what was published",
+                _choose_hint(root),
             )
-    published = PublishedRun(target["run_id"], target["as_of"], target["options"], target["files"])
-    return flip(root, published, live, nonce)
+    return flip(root, FlipTarget.again(published), live, nonce)
 
 
-def _target(root: Root, run_id: str | None, live: str) -> dict[str, Any]:
-    """The newest document of the run, or of the run before the live one."""
+def _find_target(root: Root, run_id: str | None, live: str) -> PublishedRun:
+    """The newest generation of the run, or of the run before the live one.
+
+    Raises `RollbackRefused`.
+    """
     if run_id == live:
         raise RollbackRefused(f"run {run_id} is live already", "look at `healthpipe current`")
-    for document in history(root):
-        if document["run_id"] == run_id or (run_id is None and document["run_id"] != live):
-            return document
+    for published in history(root):
+        if published.run_id == run_id or (run_id is None and published.run_id != live):
+            return published
     if run_id is None:
         raise RollbackRefused(f"no other run than {live} was ever published", "nothing to do")
-    raise RollbackRefused(f"run {run_id} was never published", _choose(root))
+    raise RollbackRefused(f"run {run_id} was never published", _choose_hint(root))
 
 
-def _choose(root: Root) -> str:
+def _choose_hint(root: Root) -> str:
     return f"name another run that has a folder in {root.production}"

@@ -1,9 +1,8 @@
-"""A step's progress: one document in the run, written conditionally, that tells its attempts.
+"""Attempts at a step: their progress in one document of the run, and the queries they start.
 
-Whoever works on a step holds the document's ETag. An attempt that was given up, or that another
-one follows, can therefore never finish, whatever it still does.
-
-Where the queries of an engine elsewhere are written down while they run.
+The document is written conditionally, with the ETag that the attempt has. So an attempt that was
+abandoned, or that another one follows, can never finish, whatever it still does. Queries on Athena
+are recorded there, or in the record of a stage run by hand, before they are waited for.
 """
 
 from dataclasses import dataclass, field
@@ -11,13 +10,20 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import Any
 
+import msgspec
+
 from healthpipe.cancellation import shielded
 from healthpipe.errors import ServiceFailed
 from healthpipe.runs.record import (
     QUERIES,
+    Document,
+    QueryRecord,
+    StepRecord,
+    as_json,
     describe_error,
-    queries_as_json,
-    scanned,
+    query_usage,
+    recorded_queries,
+    scanned_bytes,
     utc_now,
     with_ended,
     with_started,
@@ -30,7 +36,7 @@ FOLDER = "steps"
 
 
 class StepStatus(StrEnum):
-    """Where a step stands."""
+    """The status of a step."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -39,51 +45,90 @@ class StepStatus(StrEnum):
     ABANDONED = "abandoned"
 
 
+class StepDocument(msgspec.Struct, frozen=True):
+    """The document of a step, steps/STEP.json: its last attempt."""
+
+    schema_version: int
+    step: str
+    status: StepStatus
+    attempt: int
+    started_at: str
+    finished_at: str | None
+    error: dict[str, str] | None
+    notes: Document
+    result: Document | None
+
+    def as_record(self) -> StepRecord:
+        """The entry of the step in the record of the run."""
+        return StepRecord(
+            self.step,
+            self.status,
+            self.attempt,
+            self.started_at,
+            self.finished_at,
+            self.error,
+            query_usage(self.notes) or msgspec.UNSET,
+        )
+
+
 @dataclass
 class Attempt:
-    """An attempt at a step. `notes` are what a later call needs to go on where this one ended.
+    """An attempt at a step. `notes` are what a later call needs to resume where this one ended.
 
-    One that `goes_on` was paused by an earlier call.
+    An attempt that `is_resumed` was paused by an earlier call.
     """
 
     run: Run
     step: str
     number: int
     started_at: str
-    notes: dict[str, Any] = field(default_factory=dict)
-    result: dict[str, Any] | None = None
+    notes: Document = field(default_factory=dict)
+    result: Document | None = None
     etag: str | None = None
     status: StepStatus = StepStatus.RUNNING
-    goes_on: bool = False
+    is_resumed: bool = False
 
     @classmethod
     def last(cls, run: Run, step: str) -> "Attempt | None":
-        """The last attempt at a step, if there was any."""
-        found = run.find_json(_name(step))
+        """Read the last attempt at a step; None before the first."""
+        found = _find_document(run, step)
         if found is None:
             return None
         document, etag = found
-        kept = ("attempt", "started_at", "notes", "result")
-        number, started_at, notes, result = (document[name] for name in kept)
-        status = StepStatus(document["status"])
-        return cls(run, step, number, started_at, notes, result, etag, status)
+        return cls(
+            run,
+            step,
+            document.attempt,
+            document.started_at,
+            document.notes,
+            document.result,
+            etag,
+            document.status,
+        )
 
     @classmethod
     def next(cls, run: Run, step: str) -> "Attempt":
-        """The next attempt, with the notes of the one before; not written down yet.
+        """The next attempt, with the notes of the one before; not written yet.
 
-        One that was paused goes on under its number.
+        A paused attempt is resumed under its number.
         """
         last = cls.last(run, step)
         if last is None:
             return cls(run, step, 1, utc_now())
-        goes_on = last.status is StepStatus.PAUSED
-        number = last.number if goes_on else last.number + 1
-        return cls(run, step, number, last.started_at, last.notes, etag=last.etag, goes_on=goes_on)
+        is_resumed = last.status is StepStatus.PAUSED
+        return cls(
+            run,
+            step,
+            last.number if is_resumed else last.number + 1,
+            last.started_at,
+            last.notes,
+            etag=last.etag,
+            is_resumed=is_resumed,
+        )
 
     @classmethod
     def begin(cls, run: Run, step: str) -> "Attempt":
-        """The next attempt, which takes the place of the one before."""
+        """Begin the next attempt, which supersedes the one before."""
         attempt = cls.next(run, step)
         attempt.note()
         return attempt
@@ -93,58 +138,67 @@ class Attempt:
         """Whether the step has its result."""
         return self.result is not None
 
-    def succeed(self, result: dict[str, Any]) -> None:
-        """The step has its result."""
+    @property
+    def queries(self) -> list[QueryRecord]:
+        """The queries of the step, with those of its earlier attempts; set in the notes."""
+        return recorded_queries(self.notes)
+
+    @queries.setter
+    def queries(self, queries: list[QueryRecord]) -> None:
+        self.notes[QUERIES] = as_json(queries)
+
+    def succeed(self, result: Document) -> None:
+        """Write the step's result."""
         self.result = result
         self._write(StepStatus.SUCCEEDED)
 
     def note(self, **notes: Any) -> None:
-        """Keep what a later call needs, now."""
+        """Add to the notes, and write them at once."""
         self.notes |= notes
         self._write(StepStatus.RUNNING)
 
     def pause(self) -> None:
-        """The step is to be called again."""
+        """End this call; the attempt is resumed when the step is called again."""
         self._write(StepStatus.PAUSED)
 
     def fail(self, error: BaseException) -> None:
-        """The attempt failed."""
+        """Write that the attempt failed, and why."""
         self._write(StepStatus.FAILED, describe_error(error))
 
     def abandon(self) -> None:
-        """Nobody waits for this attempt any more."""
+        """Write that nobody waits for the attempt any more."""
         self._write(StepStatus.ABANDONED)
 
     def _write(self, status: StepStatus, error: dict[str, str] | None = None) -> None:
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "step": self.step,
-            "status": status.value,
-            "attempt": self.number,
-            "started_at": self.started_at,
-            "finished_at": None if status is StepStatus.RUNNING else utc_now(),
-            "error": error,
-            "notes": self.notes,
-            "result": self.result,
-        }
-        with shielded():  # an attempt that was told to end is written down as well
+        document = StepDocument(
+            SCHEMA_VERSION,
+            self.step,
+            status,
+            self.number,
+            self.started_at,
+            finished_at=None if status is StepStatus.RUNNING else utc_now(),
+            error=error,
+            notes=self.notes,
+            result=self.result,
+        )
+        with shielded():  # that of an attempt which was told to end is written as well
             try:
-                self.etag = self.run.put_json_if(_name(self.step), document, self.etag)
+                self.etag = self.run.put_json_if(_name(self.step), as_json(document), self.etag)
             except PreconditionFailed:
                 raise AttemptSuperseded(self.step) from None
-            self.run.change(lambda record: _enter(record.steps, document))
+            self.run.change(lambda record: record.put_step(document.as_record()))
 
 
-def result_of(run: Run, step: str) -> dict[str, Any]:
-    """What a step of a run came to. Raises `RunNotFound` where it was never begun."""
-    result: dict[str, Any] = run.read_json(_name(step))["result"]
+def result_of(run: Run, step: str) -> Document:
+    """Read the result of a step. Raises `RunNotFound` where it was never begun."""
+    result: Document = run.read_json(_name(step))["result"]
     return result
 
 
 def abandon_unfinished(run: Run, but: str | None = None) -> list[str]:
-    """Abandon the attempts at all steps that have not ended, but for one; returns their names.
+    """Abandon the unfinished attempts at all steps but one; returns the names of the steps.
 
-    What a kill kept the run's record from saying of the others is entered there.
+    The record is brought up to date with the others, if a kill kept it from that.
     """
     abandoned = []
     for step in (step for step in begun_steps(run) if step != but):
@@ -162,21 +216,21 @@ def abandon_unfinished(run: Run, but: str | None = None) -> list[str]:
 
 def begun_steps(run: Run) -> list[str]:
     """The steps that have a document, in the order in which they were begun."""
-    named = [step["name"] for step in run.record.steps]
+    named = [step.name for step in run.record.steps]
     files = run.root.storage.list(f"{run.uri}/{FOLDER}")
     found = [PurePath(file.uri).stem for file in files if file.uri.endswith(".json")]
     return [*named, *(step for step in found if step not in named)]
 
 
 def sync_record(run: Run, step: str) -> None:
-    """Have the run's record say of a step what its document says, if a kill came in between."""
-    found = run.find_json(_name(step))
-    if found and _entry(found[0]) not in run.record.steps:
-        run.change(lambda record: _enter(record.steps, found[0]))
+    """Bring the record up to date with a step's document, if a kill came in between."""
+    found = _find_document(run, step)
+    if found and found[0].as_record() not in run.record.steps:
+        run.change(lambda record: record.put_step(found[0].as_record()))
 
 
 class AttemptSuperseded(ServiceFailed):
-    """The attempt was given up, or another one follows it: what it did counts no more."""
+    """The attempt was abandoned, or another one follows it: its result counts no more."""
 
     code = "given_up"
 
@@ -188,63 +242,54 @@ def _name(step: str) -> str:
     return f"{FOLDER}/{step}.json"
 
 
-def _entry(document: dict[str, Any]) -> dict[str, Any]:
-    """What a run's record says of a step."""
-    kept = ("status", "attempt", "started_at", "finished_at", "error")
-    queries = {QUERIES: found} if (found := queries_as_json(document["notes"])) else {}
-    return {"name": document["step"], **{name: document[name] for name in kept}, **queries}
-
-
-def _enter(steps: list[dict[str, Any]], document: dict[str, Any]) -> None:
-    """Put what a step's document says of it into a run record's list of steps."""
-    entry = _entry(document)
-    for place, known in enumerate(steps):
-        if known["name"] == entry["name"]:
-            steps[place] = entry
-            return
-    steps.append(entry)
+def _find_document(run: Run, step: str) -> tuple[StepDocument, str] | None:
+    found = run.find_json(_name(step))
+    return (msgspec.convert(found[0], StepDocument), found[1]) if found else None
 
 
 @dataclass(frozen=True)
 class StepQueryLog:
-    """The queries of a step, in the step's document with those of its earlier attempts."""
+    """The log of a step's queries, in the step's document."""
 
     attempt: Attempt
 
     def started(self, query_id: str, token: str) -> None:
-        """Write down a query before anybody waits for it."""
-        queries = with_started(self.attempt.notes, query_id, token)
-        if queries != self.attempt.notes.get(QUERIES):
-            self.attempt.note(queries=queries)
+        """Record a query before anybody waits for it."""
+        known = self.attempt.queries
+        queries = with_started(known, query_id, token)
+        if queries != known:
+            self.attempt.note(queries=as_json(queries))
 
     def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
-        """Keep how a query ended; the next change of the document writes it down."""
-        notes = self.attempt.notes
-        notes[QUERIES] = with_ended(notes, query_id, state, bytes_scanned)
+        """Record how a query ended; written with the next change of the document."""
+        self.attempt.queries = with_ended(self.attempt.queries, query_id, state, bytes_scanned)
 
     def scanned(self) -> int:
-        """The bytes that the queries of the run have scanned, those of other steps as the record
-        tells.
-        """
-        steps = self.attempt.run.record.steps
-        others = [step for step in steps if step["name"] != self.attempt.step]
-        return scanned(self.attempt.notes) + sum(map(scanned, others))
+        """The bytes that the run's queries have scanned, those of other steps by its record."""
+        others = (
+            scanned_bytes(step.queries)
+            for step in self.attempt.run.record.steps
+            if step.name != self.attempt.step and step.queries is not msgspec.UNSET
+        )
+        return scanned_bytes(self.attempt.queries) + sum(others)
 
 
 @dataclass(frozen=True)
 class RunQueryLog:
-    """The queries of a stage that is run by hand, in the run's record."""
+    """The log of the queries of a stage run by hand, in the run's record."""
 
     run: Run
 
     def started(self, query_id: str, token: str) -> None:
-        """Write down a query before anybody waits for it."""
-        self.run.note(queries=with_started(self.run.record.details, query_id, token))
+        """Record a query before anybody waits for it."""
+        queries = recorded_queries(self.run.record.details)
+        self.run.note(queries=with_started(queries, query_id, token))
 
     def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
-        """Write down how a query ended."""
-        self.run.note(queries=with_ended(self.run.record.details, query_id, state, bytes_scanned))
+        """Record how a query ended."""
+        queries = recorded_queries(self.run.record.details)
+        self.run.note(queries=with_ended(queries, query_id, state, bytes_scanned))
 
     def scanned(self) -> int:
         """The bytes that the run's queries have scanned."""
-        return scanned(self.run.record.details)
+        return scanned_bytes(recorded_queries(self.run.record.details))

@@ -1,26 +1,22 @@
-"""What a run has left running elsewhere, ended by whoever goes on with the run or closes it.
-
-Clearing up after runs whose process ended without a word.
-"""
+"""Clean up after runs whose process died, and stop the queries that a run has left on Athena."""
 
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
-from healthpipe.aws.session import AthenaSettings, AwsAccess
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import EngineName
 from healthpipe.engines import drop_run_tables, stop_queries
 from healthpipe.errors import HealthpipeError
-from healthpipe.publishing.pointer import history
+from healthpipe.publishing.pointer import PublishedRun, history
 from healthpipe.runs.attempts import Attempt, abandon_unfinished, begun_steps
-from healthpipe.runs.locks import marked_runs
+from healthpipe.runs.locks import locked_runs
 from healthpipe.runs.record import (
     ORCHESTRATE,
-    QUERIES,
     RunRecord,
     RunStatus,
-    unended,
+    recorded_queries,
+    unended_ids,
     utc_now,
     with_ended,
 )
@@ -30,30 +26,41 @@ from healthpipe.stages.segments import DESCRIPTION
 from healthpipe.storage.layout import Root
 
 log = logging.getLogger("healthpipe")
-ATHENA = "athena"
+# The error of a run whose process died, as its record and the alert have it.
+DIED = {
+    "code": "died",
+    "message": "the process ended without a word: killed, or the machine went down",
+    "hint": "the system's log may tell why; the next run takes its place",
+}
+# Some commands write below state/ without the lock: their temporary files are younger than this.
+UNLOCKED_WRITER_S = 3600
 
 
 def stop_run_queries(run: Run) -> list[str]:
-    """Stop the queries of a run of which nobody has seen the end, and drop its tables.
+    """Stop the queries of a run whose end nobody has seen, and drop its tables.
 
     Returns the ids of the queries. Raises `UsageError` or `ServiceFailed` where AWS does not do it.
     """
     record = run.record
     if record.engine != EngineName.ATHENA:
         return []
-    # Whoever ends it may have another profile; but queries are known where they were started.
+    # This process may use another profile than the run, but a query exists in its region only.
     settings = athena_settings(record)
     region = settings.access.region or run.root.access.region
     settings = replace(settings, access=replace(run.root.access, region=region))
-    notes = [attempt.notes for step in begun_steps(run) if (attempt := Attempt.last(run, step))]
-    ids = [query_id for each in (*notes, record.details) for query_id in unended(each)]
+    attempts = (Attempt.last(run, step) for step in begun_steps(run))
+    queries = [query for attempt in attempts if attempt for query in attempt.queries]
+    ids = unended_ids([*queries, *recorded_queries(record.details)])
     stop_queries(settings, ids)
     drop_run_tables(settings, run.run_id)
     return ids
 
 
 def try_stop_run_queries(run: Run) -> list[str]:
-    """The same where something else has failed, which must not be hidden: what fails is said."""
+    """Stop the queries of a run where something else has failed, which a failure must not hide.
+
+    Failures are logged.
+    """
     try:
         return stop_run_queries(run)
     except HealthpipeError as error:
@@ -62,72 +69,62 @@ def try_stop_run_queries(run: Run) -> list[str]:
 
 
 def stop_attempt_queries(attempt: Attempt, settings: AthenaSettings) -> None:
-    """Stop what earlier attempts at a step have left running, before this one starts anything."""
-    for query_id, state, scanned in stop_queries(settings, unended(attempt.notes)):
-        attempt.notes[QUERIES] = with_ended(attempt.notes, query_id, state, scanned)
+    """Stop the queries that earlier attempts have left running, before this one starts any."""
+    for query_id, state, scanned in stop_queries(settings, unended_ids(attempt.queries)):
+        attempt.queries = with_ended(attempt.queries, query_id, state, scanned)
 
 
 def athena_settings(record: RunRecord) -> AthenaSettings:
     """The settings that the queries of a run were started with."""
-    if "request" in record.details:
-        return RunRequest.from_json(record.details["request"]).athena()
-    document: dict[str, Any] = record.details[ATHENA]
-    return AthenaSettings(**{**document, "access": AwsAccess(**document["access"])})
+    if record.request is not None:
+        return RunRequest.from_json(record.request).athena()
+    return record.athena or AthenaSettings()
 
 
-DIED = {
-    "code": "died",
-    "message": "the process ended without a word: killed, or the machine went down",
-    "hint": "the system's log may tell why; the next run takes its place",
-}
-# Some commands write below state/ without the lock.
-UNLOCKED_WRITER_S = 3600
+def sweep(root: Root, notify: Callable[[Run], None]) -> None:
+    """Close the records of dead runs, and remove temporary files of theirs and of dead writers.
 
-
-def sweep(root: Root, tell: Callable[[Run], None]) -> None:
-    """Close the records of dead runs, and remove what they and dead writers left half done.
-
-    `tell` is called for each run of the workflow that had been at work, before it is closed: killed
-    in between, it is called again. To be called by who holds the root's lock.
+    `notify` is called for each dead run of the workflow that had not ended, before its record is
+    closed: after a kill in between it is called again. The caller must hold the root's lock.
     """
-    for run in _marked_runs(root):
+    for run in _locked_runs(root):
         record = run.find_record()
-        # Whoever works on a run of the workflow holds the lock, and that are we.
+        # A run of the workflow that is alive holds the root's lock, which the caller has.
         is_certain = record is not None and record.command == ORCHESTRATE
-        if run.liveness.take_if_dead(is_certain=is_certain):
-            _close(run, run.find_record(), tell)
+        if run.lock.acquire_if_dead(is_certain=is_certain):
+            _close(run, run.find_record(), notify)
     for folder in (root.production, root.curated):
         root.storage.delete_temporary(folder)
     root.storage.delete_temporary(root.state, idle_s=UNLOCKED_WRITER_S)
 
 
 def sweep_stages(root: Root) -> None:
-    """The same for stages that were run by hand, which take no lock."""
-    for run in _marked_runs(root):
+    """Close the records of dead stages that were run by hand. The root's lock is not needed."""
+    for run in _locked_runs(root):
         record = run.find_record()
-        if record and record.command != ORCHESTRATE and run.liveness.take_if_dead():
+        if record and record.command != ORCHESTRATE and run.lock.acquire_if_dead():
             _close(run, run.find_record())
 
 
-def _marked_runs(root: Root) -> Iterator[Run]:
+def _locked_runs(root: Root) -> Iterator[Run]:
     """The runs that a process works on, or did when it died."""
-    return (Run(root, run_id) for run_id in marked_runs(root))
+    return (Run(root, run_id) for run_id in locked_runs(root))
 
 
-def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | None = None) -> None:
-    """Close the record of a dead run that is held now, and remove its leftovers.
+def _close(run: Run, record: RunRecord | None, notify: Callable[[Run], None] | None = None) -> None:
+    """Close the record of a dead run whose lock is ours now, and remove its leftovers.
 
-    `tell` is called if it was a run of the workflow, at work, that had not published.
+    `notify` is called if it was a run of the workflow that had neither ended nor published.
     """
     storage = run.root.storage
     if record:
         abandon_unfinished(run)
         stop_run_queries(run)
-        published = _published(run)
+        published = _find_published(run)
         if record.status == RunStatus.RUNNING:
-            if tell and record.command == ORCHESTRATE and not published:
-                tell(run)
-            run.change(lambda record: _tell_end(record, published))
+            if notify and record.command == ORCHESTRATE and not published:
+                notify(run)
+            run.change(lambda record: _close_record(record, published))
         if not published:
             storage.delete_folder(run.root.published(run.run_id))
     storage.delete_temporary(run.uri)
@@ -135,22 +132,21 @@ def _close(run: Run, record: RunRecord | None, tell: Callable[[Run], None] | Non
     segment = f"{run.root.curated}/{run.run_id}"
     if storage.stat(f"{segment}/{DESCRIPTION}") is None:
         storage.delete_folder(segment)
-    run.let_go()
-    if not run.exists:  # it was dead before its first record
+    run.release()
+    if not run.exists:  # it died before its first record
         storage.delete_folder(run.uri)
 
 
-def _published(run: Run) -> dict[str, Any] | None:
-    """The pointer's document of a run that is live, or was before another one became so."""
-    documents = (each for each in history(run.root) if each["run_id"] == run.run_id)
-    return next(documents, None)
+def _find_published(run: Run) -> PublishedRun | None:
+    """The newest generation of the pointer that has published a run; None if none has."""
+    return next((each for each in history(run.root) if each.run_id == run.run_id), None)
 
 
-def _tell_end(record: RunRecord, published: dict[str, Any] | None) -> None:
+def _close_record(record: RunRecord, published: PublishedRun | None) -> None:
     """A run that died after it had flipped the pointer has done what matters."""
     if published:
-        record.status, record.finished_at = RunStatus.SUCCEEDED, published["published_at"]
-        record.details["production"] = published
-        record.details["note"] = "the process ended after it had published"
+        record.status, record.finished_at = RunStatus.SUCCEEDED, published.published_at
+        record.production = published
+        record.note = "the process ended after it had published"
     else:
         record.status, record.error, record.finished_at = RunStatus.FAILED, DIED, utc_now()

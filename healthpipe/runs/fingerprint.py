@@ -1,4 +1,4 @@
-"""What decides the results of a run: equal fingerprints, equal results."""
+"""Fingerprints of what decides the results of a run: equal fingerprints, equal results."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ InputIdentity = tuple[str, str, str, str | None]
 
 
 def fingerprint(inputs: Iterable[InputIdentity], options: StageOptions) -> Fingerprint:
-    """Digests of inputs, options (the as-of date among them) and SQL, and the version."""
+    """Compute digests of inputs, options (the as-of date among them) and SQL, and the version."""
     return {
         "inputs": _digest(sorted(inputs)),
         "options": _digest(options.to_json()),
@@ -26,12 +26,12 @@ def fingerprint(inputs: Iterable[InputIdentity], options: StageOptions) -> Finge
 
 
 def code_fingerprint() -> Fingerprint:
-    """What does not hang on a run: the SQL with its constants, and the version."""
+    """The part that is independent of a run: the SQL with its constants, and the version."""
     return {"sql": segments.fingerprint(ALL_SQL), "version": healthpipe.__version__}
 
 
 def found_inputs(found: FoundFiles) -> Iterator[InputIdentity]:
-    """The files that were found, as they are now. A stream is like no other, and left unnamed."""
+    """Identify files as they are now. A stream has no version: its content is not known yet."""
     for file in found.files:
         status = file.listed or (None if file.is_stream else LocalStorage().stat(file.uri))
         date = file.folder_date.isoformat() if file.folder_date else None
@@ -39,7 +39,7 @@ def found_inputs(found: FoundFiles) -> Iterator[InputIdentity]:
 
 
 def manifest_inputs(manifest: Manifest) -> Iterator[InputIdentity]:
-    """The files of a manifest, as they were when it was made."""
+    """Identify the files of a manifest as they were when it was made."""
     for file in manifest.files:
         yield (file.uri, file.source, file.version, file.folder_date)
 

@@ -1,76 +1,33 @@
-"""The queries that a run has started elsewhere, as notes that somebody else can end and sum.
+"""The record of a run, run.json: what happened, without the values of records.
 
-The words of runs, of the workflow file and of its steps.
-
-What a run is known by, and its record: what happened, without the values of records.
+The record is read by other versions than the one that wrote it. So its JSON is kept as it was read,
+with the keys that this version does not know, and typed where it is looked at.
 """
 
 import datetime
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, Self, TypeVar, overload
+
+import msgspec
 
 import healthpipe
+from healthpipe.aws.session import AthenaSettings
 from healthpipe.engines.athena.queries import estimated_usd
 from healthpipe.errors import HealthpipeError, translate_os_error
+from healthpipe.publishing.pointer import PublishedRun
 
-QUERIES = "queries"
-STARTED = "STARTED"  # until it is known how a query ended
-
-Notes = dict[str, Any]
-
-
-def recorded_queries(notes: Notes) -> list[dict[str, Any]]:
-    """The queries that notes tell of, each with id, token, state and bytes_scanned."""
-    return list(notes.get(QUERIES, ()))
-
-
-def with_started(notes: Notes, query_id: str, token: str) -> list[dict[str, Any]]:
-    """The same and one that was started, unless it is known from an earlier call."""
-    known = recorded_queries(notes)
-    if any(query["id"] == query_id for query in known):
-        return known
-    return [*known, {"id": query_id, "token": token, "state": STARTED, "bytes_scanned": 0}]
-
-
-def with_ended(notes: Notes, query_id: str, state: str, bytes_scanned: int) -> list[dict[str, Any]]:
-    """The same with the end of one."""
-    end = {"state": state, "bytes_scanned": bytes_scanned}
-    return [query | end if query["id"] == query_id else query for query in recorded_queries(notes)]
-
-
-def unended(notes: Notes) -> list[str]:
-    """The ids of the queries of which nobody has seen the end."""
-    return [query["id"] for query in recorded_queries(notes) if query["state"] == STARTED]
-
-
-def scanned(notes: Notes) -> int:
-    """The bytes that the queries have scanned, as far as their end was seen."""
-    return sum(query["bytes_scanned"] for query in recorded_queries(notes))
-
-
-def summed(notes: Iterable[Notes]) -> dict[str, Any]:
-    """What all queries together have scanned, and about what they cost; nothing without any."""
-    bytes_scanned = [query["bytes_scanned"] for each in notes for query in recorded_queries(each)]
-    if not bytes_scanned:
-        return {}
-    cost = round(estimated_usd(bytes_scanned), 6)
-    return {"scanned": {"bytes": sum(bytes_scanned), "estimated_usd": cost}}
-
-
-def queries_as_json(notes: Notes) -> list[dict[str, Any]]:
-    """The queries as the documents of commands show them."""
-    return [
-        {"id": query["id"], "bytes_scanned": query["bytes_scanned"]}
-        for query in recorded_queries(notes)
-    ]
+SCHEMA_VERSION = 1
+ORCHESTRATE = "orchestrate"
+Document = dict[str, Any]
+T = TypeVar("T")
 
 
 class CallStatus(StrEnum):
-    """What a call of a step came to; the workflow's choices look at it."""
+    """The outcome of a call of a step, which the workflow's choices compare."""
 
     DONE = "DONE"
     RUNNING = "RUNNING"
@@ -79,7 +36,7 @@ class CallStatus(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """How a run stands; `unchanged` is one that found nothing to do."""
+    """The status of a run; `unchanged` is one that found nothing to do."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -88,34 +45,96 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-# How a run ends that did what it was to do.
+# The statuses of a run that did what it was to do.
 GOOD = (RunStatus.SUCCEEDED, RunStatus.UNCHANGED)
-ORCHESTRATE = "orchestrate"
+
+QUERIES = "queries"
+STARTED = "STARTED"  # the state of a query until its end was seen
 
 
-SCHEMA_VERSION = 1
+class QueryRecord(msgspec.Struct, frozen=True):
+    """A query execution of a run; `bytes_scanned` is 0 until its end was seen."""
+
+    id: str
+    token: str = ""
+    state: str = STARTED
+    bytes_scanned: int = 0
+
+
+class QueryUsage(msgspec.Struct, frozen=True):
+    """How much a query execution has scanned, as documents of runs and commands have it."""
+
+    id: str
+    bytes_scanned: int
+
+
+def recorded_queries(document: Document) -> list[QueryRecord]:
+    """The queries in a step's notes or in a record's details."""
+    return msgspec.convert(document.get(QUERIES, ()), list[QueryRecord])
+
+
+def with_started(queries: Sequence[QueryRecord], query_id: str, token: str) -> list[QueryRecord]:
+    """The queries, and one that was started unless an earlier call of the step has recorded it."""
+    if any(query.id == query_id for query in queries):
+        return list(queries)
+    return [*queries, QueryRecord(query_id, token)]
+
+
+def with_ended(
+    queries: Iterable[QueryRecord], query_id: str, state: str, bytes_scanned: int
+) -> list[QueryRecord]:
+    """The queries, with one marked as ended."""
+    end = {"state": state, "bytes_scanned": bytes_scanned}
+    return [
+        msgspec.structs.replace(query, **end) if query.id == query_id else query
+        for query in queries
+    ]
+
+
+def unended_ids(queries: Iterable[QueryRecord]) -> list[str]:
+    """The ids of the queries whose end nobody has seen."""
+    return [query.id for query in queries if query.state == STARTED]
+
+
+def query_usage(document: Document) -> list[QueryUsage]:
+    """What the queries in a step's notes or entry, or in a record's details, have scanned."""
+    return msgspec.convert(document.get(QUERIES, ()), list[QueryUsage])
+
+
+def scanned_bytes(queries: Iterable[QueryUsage | QueryRecord]) -> int:
+    """The bytes that queries have scanned, those of running ones not counted."""
+    return sum(query.bytes_scanned for query in queries)
+
+
+def scan_cost(queries: Sequence[QueryUsage]) -> Document:
+    """The entry `scanned` of a document: bytes and estimated cost; nothing without any query."""
+    if not queries:
+        return {}
+    cost = round(estimated_usd([query.bytes_scanned for query in queries]), 6)
+    return {"scanned": {"bytes": scanned_bytes(queries), "estimated_usd": cost}}
 
 
 @dataclass(frozen=True)
 class Execution:
-    """The one execution that a run is: when it started (UTC) and a name unique to it."""
+    """The execution that a run is: when it started (UTC) and a name unique to it."""
 
     start: datetime.datetime
     name: str
 
     @classmethod
     def now(cls) -> "Execution":
-        """A new one."""
+        """A new execution."""
         return cls(datetime.datetime.now(datetime.UTC).replace(microsecond=0), str(uuid.uuid4()))
 
+    # By hand: msgspec writes UTC as `Z`, and records have `+00:00`.
     @classmethod
     def from_json(cls, document: dict[str, str]) -> "Execution":
-        """The one that `to_json` told."""
+        """Parse what `to_json` has written, or the start and the id as Step Functions has them."""
         start = datetime.datetime.fromisoformat(document["start"]).astimezone(datetime.UTC)
         return cls(start, document["id"])
 
     def to_json(self) -> dict[str, str]:
-        """As documents tell it."""
+        """The execution as documents have it."""
         return {"id": self.name, "start": self.start.isoformat()}
 
     @property
@@ -125,58 +144,178 @@ class Execution:
         return f"{self.start:%Y%m%dT%H%M%SZ}-{digest[:6]}"
 
 
+class StepRecord(msgspec.Struct, frozen=True):
+    """What the record says of the last attempt at a step."""
+
+    name: str
+    status: str
+    attempt: int
+    started_at: str
+    finished_at: str | None
+    error: dict[str, str] | None
+    queries: list[QueryUsage] | msgspec.UnsetType = msgspec.UNSET
+
+
+class GateRecord(msgspec.Struct, frozen=True):
+    """A gate's result as the record has it; gate and level are text: other versions have others."""
+
+    gate: str
+    level: str
+    message: str
+
+
+class AuditRecord(msgspec.Struct, frozen=True):
+    """What the gates have said of the run."""
+
+    findings: list[GateRecord]
+
+
+class AlertRecord(msgspec.Struct, frozen=True):
+    """A delivery of alerts: what about, how many messages, and the problem if one was not sent."""
+
+    about: str
+    sent: int
+    announced: int
+    suppressed: int
+    problem: str | None
+
+
+class Detail(Generic[T]):
+    """An entry of a record's `details` as a typed attribute; None where there is none."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind = kind
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, record: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, record: "RunRecord", owner: type) -> T | None: ...
+    def __get__(self, record: "RunRecord | None", owner: type) -> "Self | T | None":
+        if record is None:
+            return self
+        value = record.details.get(self._name)
+        return None if value is None else msgspec.convert(value, self._kind)
+
+    def __set__(self, record: "RunRecord", value: T) -> None:
+        record.details[self._name] = as_json(value)
+
+
 @dataclass
 class RunRecord:
-    """What run.json holds. Values of records never get in."""
+    """A run record. Values of records never get in.
+
+    `step_entries` and `details` are JSON: the steps, and what follows the head in the document.
+    They are read and written by way of the typed attributes.
+    """
 
     run_id: str
     command: str
     engine: str
     as_of: datetime.date
-    options: dict[str, Any]
+    options: Document
     version: str = healthpipe.__version__
     status: str = RunStatus.RUNNING.value
     started_at: str = ""
     finished_at: str | None = None
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    details: dict[str, Any] = field(default_factory=dict)
+    step_entries: list[Document] = field(default_factory=list)
+    details: Document = field(default_factory=dict)
     error: dict[str, str] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """The document as it is written."""
-        named = {name: getattr(self, name) for name in _NAMED}
-        head = {"schema_version": SCHEMA_VERSION, **named, "as_of": self.as_of.isoformat()}
-        cost = summed([*self.steps, self.details])
-        return {**head, **self.details, **cost, "error": self.error}
+    # The request of the workflow, and what a retry compares.
+    request = Detail(Document)
+    code = Detail(dict[str, str])
+    generation = Detail(int)
+    # Of a stage by hand, how Athena is reached.
+    athena = Detail(AthenaSettings)
+    unchanged_since = Detail(str)
+    input = Detail(dict[str, int])
+    records = Detail(dict[str, int])
+    issues = Detail(dict[str, int])
+    fingerprint = Detail(dict[str, str])
+    audit = Detail(AuditRecord)
+    note = Detail(str)
+    alerts = Detail(list[AlertRecord])
 
     @property
-    def queries(self) -> list[dict[str, Any]]:
-        """The queries that were started elsewhere, of all steps and attempts."""
-        return [query for notes in (*self.steps, self.details) for query in queries_as_json(notes)]
+    def execution(self) -> Execution:
+        """The execution that a run of the workflow is."""
+        return Execution.from_json(self.details["execution"])
+
+    @property
+    def production(self) -> PublishedRun | None:
+        """The pointer that the run has published; None if it has not."""
+        document = self.details.get("production")
+        return None if document is None else PublishedRun(document)
+
+    @production.setter
+    def production(self, published: PublishedRun) -> None:
+        self.details["production"] = published.document
+
+    @property
+    def steps(self) -> list[StepRecord]:
+        """The steps in the order in which they were begun."""
+        return msgspec.convert(self.step_entries, list[StepRecord])
+
+    def put_step(self, step: StepRecord) -> None:
+        """Put in the entry of a step, in place of its earlier one."""
+        entry = as_json(step)
+        for place, known in enumerate(self.step_entries):
+            if known["name"] == step.name:
+                self.step_entries[place] = entry
+                return
+        self.step_entries.append(entry)
+
+    def add_alert(self, alert: AlertRecord) -> None:
+        """Add a delivery of alerts."""
+        self.details.setdefault("alerts", []).append(as_json(alert))
+
+    @property
+    def queries(self) -> list[QueryUsage]:
+        """The queries that were started on Athena, of all steps."""
+        return [query for each in (*self.step_entries, self.details) for query in query_usage(each)]
 
     @property
     def good_end(self) -> RunStatus:
-        """How a run that has come through ends: it has published, or had nothing to do."""
-        return RunStatus.SUCCEEDED if "production" in self.details else RunStatus.UNCHANGED
+        """The status of a run that ends well: it has published, or had nothing to do."""
+        return RunStatus.UNCHANGED if self.production is None else RunStatus.SUCCEEDED
+
+    def to_json(self) -> Document:
+        """The document as it is written."""
+        named = {name: getattr(self, name) for name in _HEAD}
+        head = {
+            "schema_version": SCHEMA_VERSION,
+            **named,
+            "as_of": self.as_of.isoformat(),
+            "steps": self.step_entries,
+        }
+        return {**head, **self.details, **scan_cost(self.queries), "error": self.error}
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "RunRecord":
-        """The record that `to_json` wrote."""
-        named = {name: document[name] for name in (*_NAMED, "error")}
-        named["as_of"] = datetime.date.fromisoformat(document["as_of"])
-        details = {name: document[name] for name in document if name not in named}
-        del details["schema_version"]
-        return cls(**named, details=details)
+    def from_json(cls, document: Document) -> "RunRecord":
+        """The record of a document that `to_json` has made, in this version or another."""
+        head = {name: document[name] for name in (*_HEAD, "error")}
+        head["as_of"] = datetime.date.fromisoformat(document["as_of"])
+        known = {*head, "schema_version", "steps"}
+        details = {name: value for name, value in document.items() if name not in known}
+        return cls(**head, step_entries=document["steps"], details=details)
 
 
-_NAMED = (
+_HEAD = (
     "run_id", "command", "version", "engine", "as_of", "options", "status", "started_at",
-    "finished_at", "steps",
+    "finished_at",
 )  # fmt: skip
 
 
+def as_json(value: Any) -> Any:
+    """A typed value as the JSON of a document."""
+    return msgspec.to_builtins(value, enc_hook=str)
+
+
 def describe_error(error: BaseException) -> dict[str, str]:
-    """An error as documents show it; of an unexpected one only its kind, for it may quote data."""
+    """Code, message and hint of an error; of a bug only its type, for its text may quote data."""
     error = translate_os_error(error)
     if isinstance(error, HealthpipeError):
         return {"code": error.code, "message": error.message, "hint": error.hint}
@@ -185,5 +324,5 @@ def describe_error(error: BaseException) -> dict[str, str]:
 
 
 def utc_now(precision: str = "seconds") -> str:
-    """The time as documents show it."""
+    """The time now (UTC) in ISO 8601, as documents have it."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec=precision)

@@ -1,8 +1,8 @@
-"""A lease: an object that one holder at a time keeps renewing, for as long as it is at work.
+"""Leases: an object in a storage that one holder at a time keeps renewing while it is at work.
 
-It is taken, renewed and given back by conditional writes, and is over when it was not written for
-its validity, by the storage's own clock. A holder that dies without a word loses it by that; if
-it died on this machine, at once.
+A lease is acquired, renewed and released by conditional writes, and expires when it was not written
+for as long as it is valid, by the storage's own clock. So the lease of a holder that died without
+a word expires; if it died on this machine, at once.
 """
 
 import datetime
@@ -30,10 +30,10 @@ Document = dict[str, Any]
 
 
 class LeaseLost(Exception):
-    """Somebody else has the lease: it was not renewed in time."""
+    """The lease was not renewed in time, and somebody else has acquired it."""
 
 
-class _Tenure(Enum):
+class _LeaseState(Enum):
     FREE = auto()
     OURS = auto()
     LOST = auto()
@@ -41,37 +41,37 @@ class _Tenure(Enum):
 
 @dataclass(frozen=True)
 class Lease:
-    """What a lease is of: the object `uri`, valid for `valid_s` seconds from each write."""
+    """The lease that is the object `uri`, valid for `valid_s` seconds from each write."""
 
     storage: Storage
     uri: str
     valid_s: float = VALID_S
 
-    def noted(self) -> Document:
-        """What its last holder wrote."""
+    def last_document(self) -> Document:
+        """The document that its last holder wrote; empty if there is none, or a damaged one."""
         found = self._read()
         return found[0] if found else {}
 
     def read(self) -> Document | None:
-        """What its holder wrote, if it is held now."""
+        """The document of its holder; None if nobody holds it now."""
         found = self._read()
         return found[0] if found and self._is_held(found[0]) else None
 
-    def take(
+    def acquire(
         self, holder: str, *, is_shared: bool = False, is_certain: bool = False
     ) -> "HeldLease | None":
-        """Hold it; None while somebody else does.
+        """Acquire it for a holder; None if somebody else holds it.
 
-        One that is shared may be taken over by whoever works for the same holder, in a process
-        of its own. Who `is_certain` that nobody is at work any more takes any.
+        A lease that `is_shared` may be taken over by another process of the same holder. With
+        `is_certain`, that no holder is alive, a lease is acquired even if it is valid.
         """
         found = self._read()
         document, etag = found or ({}, None)
         is_same = document.get("is_shared") and document.get("holder") == holder
         if not (is_same or is_certain) and self._is_held(document):
             return None
-        tenure = HeldLease(self, holder, etag, is_shared=is_shared)
-        return tenure if tenure.begin() else None
+        held = HeldLease(self, holder, etag, is_shared=is_shared)
+        return held if held.begin() else None
 
     def _read(self) -> tuple[Document, str] | None:
         found = self.storage.read(self.uri)
@@ -79,7 +79,7 @@ class Lease:
             return None
         try:
             document = json.loads(found[0])
-        except ValueError:  # nobody's: it may be taken
+        except ValueError:  # nobody's: it may be acquired
             document = {}
         return (document if isinstance(document, dict) else {}), found[1]
 
@@ -92,13 +92,13 @@ class Lease:
 
 
 class HeldLease:
-    """A lease while this process holds it. A thread renews it until it is given back."""
+    """A lease while this process holds it. A thread renews it until it is released."""
 
     def __init__(self, lease: Lease, holder: str, etag: str | None, *, is_shared: bool) -> None:
         self._lease = lease
         self._etag = etag
         self._writes = 0
-        self._state = _Tenure.FREE
+        self._state = _LeaseState.FREE
         self._writing = threading.Lock()
         self._is_over = threading.Event()
         self._holder = holder
@@ -116,51 +116,54 @@ class HeldLease:
         }
 
     def begin(self) -> bool:
-        """Write it for the first time, and renew it from now on; whether that was in time."""
+        """Write it for the first time and renew it from now on; False if another was quicker."""
         try:
             with self._writing:
                 self._write()
-                self._state = _Tenure.OURS
+                self._state = _LeaseState.OURS
         except PreconditionFailed:
             return False
         except Interrupted:
-            self._state = _Tenure.OURS  # it may have been written
-            self.give_back()
+            self._state = _LeaseState.OURS  # it may have been written
+            self.release()
             raise
-        # Not one that ends the process has to wait for.
-        threading.Thread(target=self._keep, name="lease", daemon=True).start()
+        # A daemon, so that the process need not wait for it when it ends.
+        threading.Thread(target=self._renew_periodically, name="lease", daemon=True).start()
         return True
 
     def renew(self) -> None:
-        """Write it anew. Raises `LeaseLost`, and `ServiceFailed`."""
+        """Write it again, for another validity. Raises `LeaseLost`, and `ServiceFailed`."""
         with self._writing:
-            if self._state is _Tenure.OURS:
+            if self._state is _LeaseState.OURS:
                 try:
                     self._write()
                 except PreconditionFailed:
-                    self._state = _Tenure.LOST
-            if self._state is not _Tenure.OURS:
+                    self._state = _LeaseState.LOST
+            if self._state is not _LeaseState.OURS:
                 raise LeaseLost(self._lease.uri)
 
-    def taken_again(self) -> "HeldLease | None":
-        """A new tenure of one that was lost, if it is shared and went to the same holder."""
+    def reacquire(self) -> "HeldLease | None":
+        """Acquire a lost lease again, if it is shared and went to the same holder."""
         if not self._is_shared:
             return None
-        return self._lease.take(self._holder, is_shared=True)
+        return self._lease.acquire(self._holder, is_shared=True)
 
-    def give_back(self, *, remove: bool = False) -> None:
-        """Let others have it at once; if that cannot be written, they have it in time."""
+    def release(self, *, delete: bool = False) -> None:
+        """Mark it as free, and `delete` its object if wanted.
+
+        Does not raise: where that cannot be written, the lease expires.
+        """
         self._is_over.set()
         not_done = (PreconditionFailed, ServiceFailed, UsageError)
         with shielded(), self._writing, suppress(*not_done):
-            if self._state is _Tenure.OURS:
-                self._state = _Tenure.FREE
+            if self._state is _LeaseState.OURS:
+                self._state = _LeaseState.FREE
                 self._write(is_free=True)
-                if remove:
+                if delete:
                     self._lease.storage.delete(self._lease.uri)
 
     def _write(self, **more: Any) -> None:
-        """Write it in place of what this tenure wrote last, or found."""
+        """Write it in place of what was last written here, or was found."""
         self._writes += 1
         document = self._document | {"writes": self._writes} | more
         content = json.dumps(document, indent=1).encode()
@@ -171,13 +174,16 @@ class HeldLease:
             self._etag = self._lease.storage.put_if(self._lease.uri, content, self._etag)
 
     def _own_etag(self) -> str:
-        """The ETag of what we wrote, if an answer was lost or a signal came before it was kept."""
+        """The ETag of our last write, if its answer was lost or a signal came before it was kept.
+
+        Raises `PreconditionFailed` if the object is not ours.
+        """
         found = self._lease._read()
         if found is None or found[0].get("nonce") != self._document["nonce"]:
             raise PreconditionFailed(self._lease.uri)
         return found[1]
 
-    def _keep(self) -> None:
+    def _renew_periodically(self) -> None:
         while not self._is_over.wait(self._lease.valid_s / RENEWALS_IN_VALIDITY):
             try:
                 self.renew()
@@ -189,9 +195,7 @@ class HeldLease:
 
 @cache
 def this_machine() -> str | None:
-    """What tells this machine, since it was started, from others with the same name; None where
-    that is not known.
-    """
+    """An id of this machine since its last boot, which a host name is not; None where unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
@@ -200,7 +204,7 @@ def this_machine() -> str | None:
 
 
 def _died_here(document: Document) -> bool:
-    """Whether the holder was a process of this machine that is there no more."""
+    """Whether the holder was a process of this machine that no longer exists."""
     machine, pid = document.get("machine"), document.get("pid")
     if machine is None or machine != this_machine() or not isinstance(pid, int) or pid <= 0:
         return False

@@ -1,4 +1,4 @@
-"""Telling a monitor that a run began and how it ended; silence is what it alarms at."""
+"""The heartbeat: call a monitor's URL when a run begins and ends; it alarms when no call comes."""
 
 import http.client
 import logging
@@ -13,7 +13,7 @@ from healthpipe.errors import Interrupted, UsageError, exit_code_of
 
 log = logging.getLogger("healthpipe")
 TIMEOUT_S = 10.0
-# Whoever interrupts a run waits for its end.
+# Short: whoever interrupts a run waits for its end.
 INTERRUPTED_TIMEOUT_S = 0.5
 
 
@@ -21,7 +21,7 @@ INTERRUPTED_TIMEOUT_S = 0.5
 def heartbeat(url: str | None) -> Iterator[None]:
     """Call `<url>/start` now and `<url>/<exit status>` when the block ends, however it ends.
 
-    That a monitor cannot be reached is said and changes nothing.
+    A monitor that cannot be reached is logged and changes nothing.
     """
     if url is None:
         yield
@@ -30,14 +30,14 @@ def heartbeat(url: str | None) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        patience = INTERRUPTED_TIMEOUT_S if isinstance(error, Interrupted) else TIMEOUT_S
-        _call(url, str(exit_code_of(error)), patience)
+        timeout_s = INTERRUPTED_TIMEOUT_S if isinstance(error, Interrupted) else TIMEOUT_S
+        _call(url, str(exit_code_of(error)), timeout_s)
         raise
     _call(url, "0", TIMEOUT_S)
 
 
 def require_url(url: str | None) -> None:
-    """Refuse what is no address of the web. Raises `UsageError`."""
+    """Raise `UsageError` if a URL is not one of http or https."""
     if url is None:
         return
     parts = urlsplit(url)
@@ -45,13 +45,13 @@ def require_url(url: str | None) -> None:
         raise UsageError("--heartbeat-url is not a web address", "give https://host/path")
 
 
-def _call(url: str, what: str, patience: float) -> None:
-    # A thread, for a time limit that holds for the whole exchange, name lookup included.
-    caller = threading.Thread(target=_get, args=(_below(url, what),), daemon=True)
+def _call(url: str, signal: str, timeout_s: float) -> None:
+    # A thread, for a timeout that holds for the whole exchange, name lookup included.
+    caller = threading.Thread(target=_get, args=(_signal_url(url, signal),), daemon=True)
     caller.start()
-    caller.join(patience)
+    caller.join(timeout_s)
     if caller.is_alive():
-        log.warning("the heartbeat was not answered within %g s", patience)
+        log.warning("the heartbeat was not answered within %g s", timeout_s)
 
 
 def _get(url: str) -> None:
@@ -63,7 +63,7 @@ def _get(url: str) -> None:
         log.warning("the heartbeat failed: %s", reason)
 
 
-def _below(url: str, what: str) -> str:
-    """The address of `what` below that of a monitor, before its query."""
+def _signal_url(url: str, signal: str) -> str:
+    """The URL of a signal, `start` or an exit status: a monitor's with the signal in its path."""
     parts = urlsplit(url)
-    return parts._replace(path=f"{parts.path.rstrip('/')}/{what}").geturl()
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{signal}").geturl()

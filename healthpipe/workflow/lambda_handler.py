@@ -13,27 +13,27 @@ from healthpipe.workflow.step_runner import LambdaContext, StepCall, run_step
 
 
 class Transient(Exception):
-    """Something outside failed; trying again may help."""
+    """Something outside failed; a retry may help."""
 
 
 class GateFailed(Exception):
-    """The data must not be published; trying again does not help."""
+    """The data must not be published; a retry does not help."""
 
 
 class Misconfigured(Exception):
-    """What was asked for cannot be done; trying again does not help."""
+    """The request or the configuration is wrong; a retry does not help."""
 
 
 class Bug(Exception):
     """Our own mistake."""
 
 
-# The names that the workflow's Retry and Catch compare; nothing else is let out.
+# The names that the workflow's Retry and Catch compare; the handler raises no others.
 ERRORS = {kind.__name__: kind for kind in (Transient, GateFailed, Misconfigured, Bug)}
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Perform `event["step"]` of the run of `event["execution"]`; returns its status.
+    """Run `event["step"]` of the run of `event["execution"]`; returns its status.
 
     Raises one of `ERRORS`, whose message is the error's description as JSON.
     """

@@ -1,78 +1,75 @@
-"""Telling people what a run came to, and writing down whether they could be told.
-
-What to say of a run that failed: where, why, and what to do next.
-"""
+"""Alerts about runs: what failed, why and what to do next, and the record of their delivery."""
 
 import datetime
 import json
 import logging
 import shlex
-from typing import Any
 
 from healthpipe.alerts.notifier import Delivery, Failure, Notifier
 from healthpipe.errors import GateFailed, PublishConflict
 from healthpipe.publishing.audit import Gate, Level
 from healthpipe.runs.attempts import StepStatus
-from healthpipe.runs.record import RunRecord
+from healthpipe.runs.record import AlertRecord, Document, RunRecord, as_json
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
 from healthpipe.storage.layout import Root
 
 log = logging.getLogger("healthpipe")
+ENDED_BADLY = (StepStatus.FAILED, StepStatus.ABANDONED)
+NO_STEP = "the start"  # where a run failed before its first step
 
 
 def open_notifier(root: Root, request: RunRequest) -> Notifier:
-    """Who tells what happens in a run, now: a run may be gone on with days after its start."""
+    """The notifier of a run, as of now: a run may be resumed days after its start."""
     return Notifier(root, request.channel(), datetime.datetime.now(datetime.UTC))
 
 
-def record_delivery(run: Run, about: str, delivery: Delivery) -> dict[str, Any]:
-    """Say it if people could not be told, and keep it in the record. Returns what was kept."""
-    kept = {"about": about, **delivery.to_json()}
+def record_delivery(run: Run, about: str, delivery: Delivery) -> Document:
+    """Add a delivery to the run's record, and log its problem; returns the record's entry."""
+    entry = AlertRecord(
+        about, delivery.sent, delivery.announced, delivery.suppressed, delivery.problem
+    )
     if delivery.problem:
         log.warning("alert not sent: %s", delivery.problem)
     if run.exists:
-        run.change(lambda record: record.details.setdefault("alerts", []).append(kept))
-    return kept
-
-
-ENDED_BADLY = (StepStatus.FAILED, StepStatus.ABANDONED)
-OUT_OF_NOWHERE = "the start"
+        run.change(lambda record: record.add_alert(entry))
+    document: Document = as_json(entry)
+    return document
 
 
 def failure_of(run: Run, reason: dict[str, str]) -> Failure:
-    """What is to be told of a failed run."""
+    """Describe the failure of a run for an alert."""
     record = run.record if run.exists else None
-    step = failed_step(record, reason) if record else OUT_OF_NOWHERE
+    step = failed_step(record, reason) if record else NO_STEP
     return Failure(run.run_id, step, **reason, next_command=_next_command(run, reason["code"]))
 
 
 def failed_step(record: RunRecord, reason: dict[str, str] | None) -> str:
-    """The step that made a run fail for a reason, as far as its record tells.
+    """Find the step that made a run fail for a reason, by its record.
 
     Others ended badly because of it: branches are stopped when one of them fails.
     """
-    ended = [step for step in record.steps if step["status"] in ENDED_BADLY]
+    ended = [step for step in record.steps if step.status in ENDED_BADLY]
     for found in (
-        [step for step in ended if step["error"] == reason],
-        [step for step in ended if step["status"] == StepStatus.ABANDONED],
+        [step for step in ended if step.error == reason],
+        [step for step in ended if step.status == StepStatus.ABANDONED],
         ended,
     ):
         if found:
-            return str(found[0]["name"])
-    return OUT_OF_NOWHERE
+            return found[0].name
+    return NO_STEP
 
 
 def reason_of(error: dict[str, str] | None) -> dict[str, str]:
-    """Code, message and hint of what a Catch hands on.
+    """Parse the error that a Catch hands on into code, message and hint.
 
     The cause of a step's error is what AWS Lambda makes of an exception; other errors are the
     workflow's own.
     """
     name = error["Error"] if error else "unknown"
     try:
-        told = json.loads(json.loads(error["Cause"] if error else "")["errorMessage"])
-        return {key: str(told[key]) for key in ("code", "message", "hint")}
+        described = json.loads(json.loads(error["Cause"] if error else "")["errorMessage"])
+        return {key: str(described[key]) for key in ("code", "message", "hint")}
     except (ValueError, KeyError, TypeError):
         pass
     if name == "States.Timeout":
@@ -85,19 +82,17 @@ def reason_of(error: dict[str, str] | None) -> dict[str, str]:
 
 
 def _next_command(run: Run, code: str) -> str:
-    """A command to be pasted anywhere, whatever folder the run was started in."""
+    """The command to try next, which works in any folder."""
     root = f"--root {shlex.quote(run.root.place)}"
     if code == GateFailed.code:
-        return f"healthpipe {_look_at_gates(run)} {run.run_id} {root}"
+        return f"healthpipe {_command_about_gates(run)} {run.run_id} {root}"
     if code == PublishConflict.code or not run.exists:
         return f"healthpipe status {root}"
     return f"healthpipe runs retry {run.run_id} {root}"
 
 
-def _look_at_gates(run: Run) -> str:
-    """What shows why a gate failed: the rejected lines, or of a drop the gates themselves."""
-    audit = run.record.details.get("audit") if run.exists else None
-    failed = {
-        each["gate"] for each in (audit or {}).get("findings", ()) if each["level"] == Level.FAIL
-    }
+def _command_about_gates(run: Run) -> str:
+    """The command that shows why a gate failed: the rejected lines, or for a drop the gates."""
+    audit = run.record.audit if run.exists else None
+    failed = {each.gate for each in audit.findings if each.level == Level.FAIL} if audit else set()
     return "quarantine list" if failed & {Gate.REJECTS, Gate.REJECTED_FILES} else "runs show"

@@ -1,9 +1,4 @@
-"""The tasks of the workflow file, done in this process.
-
-The project's workflow: the one file that this machine and Step Functions run.
-
-The whole workflow on this machine: the same file that Step Functions runs, interpreted.
-"""
+"""Run the whole workflow on this machine: interpret the file that Step Functions runs on AWS."""
 
 import json
 import time
@@ -21,17 +16,19 @@ from healthpipe.asl.timing import Clock
 from healthpipe.cancellation import Deadline, shielded
 from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
 from healthpipe.progress import NoProgress, Progress
-from healthpipe.publishing.pointer import read_live
+from healthpipe.publishing.pointer import PublishedRun, read_live
 from healthpipe.runs.attempts import abandon_unfinished
 from healthpipe.runs.cleanup import try_stop_run_queries
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import (
     ORCHESTRATE,
+    Document,
     Execution,
     RunRecord,
     RunStatus,
+    as_json,
     describe_error,
-    summed,
+    scan_cost,
 )
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
@@ -42,13 +39,17 @@ from healthpipe.workflow.steps.catalog import STEPS
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
 SNS = "arn:aws:states:::sns:publish"
+SCHEMA_VERSION = 1
+LOCKED_OUT = "AnotherRunActive"  # the last state of a run when another one holds the lock
+PUBLISHED_HINT = "what it published is live; the next run sends the alerts that are due"
+UNPUBLISHED_HINT = "nothing was published; run again"
 
 
 @dataclass
 class LocalTasks:
-    """Calls the Lambda function's handler here, and the channel of alerts for a plain message.
+    """Runs the tasks of the workflow in this process: the Lambda function, and `sns:publish`.
 
-    `raised` is what steps have raised, but for those of the failure branch, by the description
+    `raised` has the exceptions of steps, except those of the failure branch, by the description
     that the workflow hands on.
     """
 
@@ -57,7 +58,7 @@ class LocalTasks:
     raised: dict[str, BaseException] = field(default_factory=dict)
 
     def call(self, resource: str, argument: Any, limit: Deadline) -> Any:
-        """The result of a task as Step Functions shows it. Raises `StateFailed`."""
+        """Run a task; returns its result as Step Functions does. Raises `StateFailed`."""
         if resource == LAMBDA:
             return self._invoke(argument["Payload"], limit)
         if resource == SNS:
@@ -84,21 +85,15 @@ class LocalTasks:
 
 
 def pipeline_path() -> Path:
-    """Where the workflow lies."""
+    """The path of the workflow file."""
     return Path(__file__).with_name("pipeline.asl.json")
-
-
-SCHEMA_VERSION = 1
-LOCKED_OUT = "AnotherRunActive"  # the state in which a run ends that another one keeps out
-PUBLISHED = "what it published is live; the next run sends the alerts that are due"
-UNPUBLISHED = "nothing was published; run again"
 
 
 @dataclass(frozen=True)
 class RunEnvironment:
-    """What a run of the workflow runs in: who watches it, and how long it waits for the lock.
+    """The environment of a run of the workflow: its progress display, and the wait for the lock.
 
-    Another `machine` than the project's, or another `clock`, is for tests.
+    Another `machine` than the workflow file's, or another `clock`, is for tests.
     """
 
     progress: Progress = field(default_factory=NoProgress)
@@ -109,21 +104,22 @@ class RunEnvironment:
 
 @dataclass(frozen=True)
 class WorkflowResult:
-    """What a run of the workflow came to."""
+    """The result of a run of the workflow."""
 
     run: Run
     record: RunRecord
     elapsed_s: float
 
     @property
-    def production(self) -> dict[str, Any]:
+    def production(self) -> PublishedRun:
         """What the run published; of one that found nothing to do, what is live."""
         if self.record.status == RunStatus.UNCHANGED:
-            return read_live(self.run.root).document
-        found: dict[str, Any] = self.record.details["production"]
-        return found
+            published = read_live(self.run.root).published
+        else:
+            published = self.record.production
+        return published or PublishedRun({})
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The document of `--json`."""
         record, details = self.record, self.record.details
         return {
@@ -134,52 +130,52 @@ class WorkflowResult:
             "engine": record.engine,
             "as_of": record.as_of.isoformat(),
             **{key: details.get(key) for key in ("input", "records", "issues", "audit", "alerts")},
-            "steps": record.steps,
-            "production": self.production,
-            "queries": record.queries,
-            **summed(record.steps),
+            "steps": record.step_entries,
+            "production": self.production.document,
+            "queries": as_json(record.queries),
+            **scan_cost(record.queries),
             "elapsed_s": round(self.elapsed_s, 3),
         }
 
 
 def orchestrate(
-    request: RunRequest, execution: Execution, surroundings: RunEnvironment | None = None
+    request: RunRequest, execution: Execution, environment: RunEnvironment | None = None
 ) -> WorkflowResult:
-    """Run the workflow, or go on with the run of that execution.
+    """Run the workflow, or resume the run of that execution.
 
-    Its record is kept whatever happens; production changes only at the end. Raises what made it
-    fail, once people were told; `LockHeld` before anything is done.
+    Its record is kept whatever happens; production changes only at the end. Raises the error that
+    made it fail, after the alert about it; `LockHeld` before anything is done.
     """
-    around = surroundings or RunEnvironment()
-    machine = around.machine or load(pipeline_path())
+    environment = environment or RunEnvironment()
+    machine = environment.machine or load(pipeline_path())
     run = Run(request.opened_root(), execution.run_id)
     lock = RootLock.of(run.root)
-    with _failure_told(request, run):
-        lock.take(run.run_id, around.lock_wait_s)
-    tasks = LocalTasks(request.channel, around.progress)
+    with _failure_alerted(request, run):
+        lock.acquire(run.run_id, environment.lock_wait_s)
+    tasks = LocalTasks(request.channel, environment.progress)
     began = time.monotonic()
     try:
-        interpreter = Interpreter(tasks, _context(request, execution), clock=around.clock)
-        _require_let_in(interpreter.run(machine, {}).state, run)
+        interpreter = Interpreter(tasks, _context(request, execution), clock=environment.clock)
+        _require_not_locked_out(interpreter.run(machine, {}).state, run)
         _close_if_open(run)
     except StateFailed as failure:
-        cause = _cause(tasks, run, failure)
+        cause = _cause_of(tasks, run, failure)
         _close_if_open(run, cause)
         raise cause from None
     except BaseException as error:
-        _give_up(run, error)
+        _close_interrupted(run, error)
         raise
     finally:
         try:
-            run.let_go()
+            run.release()
         finally:
-            lock.give_back(run.run_id)
+            lock.release(run.run_id)
     return WorkflowResult(run, run.record, time.monotonic() - began)
 
 
 @contextmanager
-def _failure_told(request: RunRequest, run: Run) -> Iterator[None]:
-    """Tell of what keeps the workflow from beginning, other than a run at work or a signal."""
+def _failure_alerted(request: RunRequest, run: Run) -> Iterator[None]:
+    """Alert about an error before the workflow begins, except a held lock or a signal."""
     try:
         yield
     except (LockHeld, Interrupted):
@@ -195,25 +191,27 @@ def _context(request: RunRequest, execution: Execution) -> dict[str, Any]:
     return {"Execution": {**own, "Input": request.to_json()}}
 
 
-def _require_let_in(last_state: str, run: Run) -> None:
+def _require_not_locked_out(last_state: str, run: Run) -> None:
     if last_state == LOCKED_OUT:
         raise LockHeld(f"another process works on run {run.run_id}", "wait for its end")
 
 
-def _cause(tasks: LocalTasks, run: Run, failure: StateFailed) -> BaseException:
-    """What made the workflow fail: the error of a step that the record tells of.
+def _cause_of(tasks: LocalTasks, run: Run, failure: StateFailed) -> BaseException:
+    """The error of a step that made the workflow fail, by the run's record.
 
-    Where there is no record, the last one; where no step raised one, what the record says.
+    Where there is no record, the error raised last; where no step raised one, what the record says.
     """
-    told = run.record.error if run.exists else None
-    if told is None:
+    recorded = run.record.error if run.exists else None
+    if recorded is None:
         unknown = ServiceFailed(f"the workflow failed ({failure.error})", "look at the record")
         return next(reversed(tasks.raised.values()), unknown)
-    return tasks.raised.get(json.dumps(told)) or ServiceFailed(told["message"], told["hint"])
+    return tasks.raised.get(json.dumps(recorded)) or ServiceFailed(
+        recorded["message"], recorded["hint"]
+    )
 
 
 def _close_if_open(run: Run, error: BaseException | None = None) -> None:
-    """Close the record if the step failed that should have; where it cannot be, the sweep does."""
+    """Close the record if the step failed that should have; else the next run's cleanup does."""
     with suppress(HealthpipeError, OSError), shielded():
         if not run.exists or run.record.status != RunStatus.RUNNING:
             return
@@ -225,10 +223,10 @@ def _close_if_open(run: Run, error: BaseException | None = None) -> None:
             run.finish(run.record.good_end)
 
 
-def _give_up(run: Run, error: BaseException) -> None:
-    """Close the record of a run that was interrupted, and say whether it had published."""
+def _close_interrupted(run: Run, error: BaseException) -> None:
+    """Close the record of a run that was ended, and put into the hint whether it had published."""
     with suppress(HealthpipeError), shielded():
         if isinstance(error, Interrupted):
             is_live = read_live(run.root).run_id == run.run_id
-            error.hint = PUBLISHED if is_live else UNPUBLISHED
+            error.hint = PUBLISHED_HINT if is_live else UNPUBLISHED_HINT
     _close_if_open(run, error)

@@ -1,4 +1,4 @@
-"""What the project demands of its workflow (section 7 of the design), beyond the language."""
+"""The project's rules for its workflow file (section 7 of the design), beyond the language."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ NOT_RETRIED = {"GateFailed", "Misconfigured", "Bug", ALL, TASK_FAILED}
 
 @dataclass(frozen=True)
 class PolicyViolation:
-    """What is wrong with a state, or without one with the workflow as a whole."""
+    """A rule that a state violates, or without a state the workflow as a whole."""
 
     state: str | None
     problem: str
@@ -44,31 +44,31 @@ class PolicyViolation:
 
 
 def policy_violations(machine: Machine) -> list[PolicyViolation]:
-    """All that a workflow, whose language is sound, lacks or has too much of."""
+    """Check a valid workflow against all rules."""
     return [finding for rule in _RULES for finding in rule(machine)]
 
 
-def _hangs_together(machine: Machine) -> Iterator[PolicyViolation]:
+def _all_states_are_reached_and_end(machine: Machine) -> Iterator[PolicyViolation]:
     for name in unreachable_states(machine):
         yield PolicyViolation(name, "is never reached")
     for name in states_without_end(machine):
         yield PolicyViolation(name, "never comes to an end")
 
 
-def _tasks_end(machine: Machine) -> Iterator[PolicyViolation]:
+def _tasks_have_timeouts(machine: Machine) -> Iterator[PolicyViolation]:
     for name, state in _tasks(machine):
         if "TimeoutSeconds" not in state:
             yield PolicyViolation(name, "has no TimeoutSeconds")
 
 
 def _tasks_are_retried(machine: Machine) -> Iterator[PolicyViolation]:
-    """Exponentially, with jitter and a cap, and for what a retry can help."""
+    """Retries are exponential, with jitter and a cap, and for errors that a retry can help."""
     for name, state in _tasks(machine):
         retriers = [each for each in state.get("Retry", []) if each.get("MaxAttempts") != 0]
         if not retriers:
             yield PolicyViolation(name, "has no Retry")
             continue
-        if not all(map(_is_gentle, retriers)):
+        if not all(map(_backs_off, retriers)):
             yield PolicyViolation(
                 name, "has a Retry without a BackoffRate above 1, FULL jitter or MaxDelaySeconds"
             )
@@ -78,10 +78,10 @@ def _tasks_are_retried(machine: Machine) -> Iterator[PolicyViolation]:
                 if error not in named:
                     yield PolicyViolation(name, f"does not retry {error}")
             for error in sorted(named & NOT_RETRIED):
-                yield PolicyViolation(name, f"retries {error}, which may be what no retry mends")
+                yield PolicyViolation(name, f"retries {error}, which a retry may not repair")
 
 
-def _failures_are_cleaned_up_after(machine: Machine) -> Iterator[PolicyViolation]:
+def _failures_lead_to_cleanup(machine: Machine) -> Iterator[PolicyViolation]:
     states = machine["States"]
     parallel = [name for name, state in states.items() if state["Type"] == "Parallel"]
     if not parallel:
@@ -100,7 +100,7 @@ def _failures_are_cleaned_up_after(machine: Machine) -> Iterator[PolicyViolation
                     )
 
 
-def _failures_are_told(machine: Machine) -> Iterator[PolicyViolation]:
+def _failures_are_alerted(machine: Machine) -> Iterator[PolicyViolation]:
     states = machine["States"]
     missing = [name for name in (CLEANUP, NOTIFY_FAILURE) if name not in states]
     if missing:
@@ -114,23 +114,23 @@ def _failures_are_told(machine: Machine) -> Iterator[PolicyViolation]:
     for name in _ends(machine, NOTIFY_FAILURE):
         if states[name]["Type"] != "Fail":
             yield PolicyViolation(NOTIFY_FAILURE, f"comes to {name}, which is no Fail state")
-    yield from _failures_are_told_plainly(states)
+    yield from _alert_has_a_fallback(states)
 
 
-def _failures_are_told_plainly(states: dict[str, State]) -> Iterator[PolicyViolation]:
-    """Should the full message not get out, a fixed one does, without a Lambda."""
-    plain = _taker_of_all(states[NOTIFY_FAILURE])
+def _alert_has_a_fallback(states: dict[str, State]) -> Iterator[PolicyViolation]:
+    """If the full alert cannot be sent, a fixed message is, without a Lambda function."""
+    plain = _catch_all_target(states[NOTIFY_FAILURE])
     if plain is None or states[plain].get("Resource") != PLAIN_MESSAGE:
         yield PolicyViolation(NOTIFY_FAILURE, f"does not catch {ALL} to a task {PLAIN_MESSAGE}")
         return
-    for target in (states[plain].get("Next"), _taker_of_all(states[plain])):
+    for target in (states[plain].get("Next"), _catch_all_target(states[plain])):
         if target is None or states[target]["Type"] != "Fail":
             yield PolicyViolation(plain, f"does not go, also from {ALL}, to a Fail state")
             return
 
 
 def _published_runs_succeed(machine: Machine) -> Iterator[PolicyViolation]:
-    """Whatever becomes of the tasks after Publish."""
+    """No failure of a task after Publish fails the workflow."""
     states = machine["States"]
     for name in AFTER_PUBLISH:
         if name not in states:
@@ -148,11 +148,11 @@ def _published_runs_succeed(machine: Machine) -> Iterator[PolicyViolation]:
 
 
 _RULES: tuple[Callable[[Machine], Iterator[PolicyViolation]], ...] = (
-    _hangs_together,
-    _tasks_end,
+    _all_states_are_reached_and_end,
+    _tasks_have_timeouts,
     _tasks_are_retried,
-    _failures_are_cleaned_up_after,
-    _failures_are_told,
+    _failures_lead_to_cleanup,
+    _failures_are_alerted,
     _published_runs_succeed,
 )
 
@@ -161,24 +161,24 @@ def _tasks(machine: Machine) -> Iterator[tuple[str, State]]:
     return ((name, state) for name, state in all_states(machine) if state["Type"] == "Task")
 
 
-def _is_gentle(retrier: dict[str, Any]) -> bool:
+def _backs_off(retrier: dict[str, Any]) -> bool:
     rises = retrier.get("BackoffRate", 2) > 1
     return rises and retrier.get("JitterStrategy") == "FULL" and "MaxDelaySeconds" in retrier
 
 
-def _taker_of_all(state: State) -> str | None:
-    """Where a state goes with an error that it does not name."""
-    takers = (each["Next"] for each in state.get("Catch", []) if ALL in each["ErrorEquals"])
-    return next(takers, None)
+def _catch_all_target(state: State) -> str | None:
+    """The state to which a state's Catch leads from every error."""
+    targets = (each["Next"] for each in state.get("Catch", []) if ALL in each["ErrorEquals"])
+    return next(targets, None)
 
 
 def _catches_all(state: State, target: str | None) -> bool:
-    """Whether every error leads to that one state."""
+    """Whether a state's Catch leads to that one state from every error."""
     targets = {each["Next"] for each in state.get("Catch", [])}
-    return target is not None and _taker_of_all(state) == target and targets == {target}
+    return target is not None and _catch_all_target(state) == target and targets == {target}
 
 
 def _ends(machine: Machine, start: str, without: str | None = None) -> list[str]:
-    """The ends that come after a state, on ways that do not lead over another."""
+    """The end states that are reached from a state, on paths that avoid another."""
     found = reachable_states(machine, start, without)
     return [name for name in machine["States"] if name in found and is_end(machine["States"][name])]

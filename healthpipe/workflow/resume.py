@@ -1,4 +1,4 @@
-"""Going on with a run that failed, from the step that failed, if that is still the same run."""
+"""Retry a run that failed: resume it at the step that failed, if its result would be the same."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from healthpipe.ingest.manifest import STANDARD_INPUT, Manifest
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import Attempt
 from healthpipe.runs.fingerprint import code_fingerprint
-from healthpipe.runs.record import GOOD, ORCHESTRATE, Execution, RunRecord
+from healthpipe.runs.record import GOOD, ORCHESTRATE, RunRecord
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run, records_of
 from healthpipe.storage.layout import Root
@@ -20,31 +20,31 @@ RUN_ANEW = "run `healthpipe orchestrate` instead"
 
 
 def retry(
-    root: Root, run_id: str | None, changes: Mapping[str, Any], surroundings: RunEnvironment
+    root: Root, run_id: str | None, changes: Mapping[str, Any], environment: RunEnvironment
 ) -> WorkflowResult | None:
-    """Go on with a run, by default the last one of the workflow; None if it has succeeded.
+    """Resume a run, by default the last one of the workflow; None if it has succeeded.
 
-    `changes` are fields of its request that are to be others than they were.
+    `changes` are fields of its request to be replaced.
     Raises `RunNotFound`, and `RetryRefused` where the result would not be that run's any more.
     """
     run = Run(root, last_run(root).run_id) if run_id is None else Run.named(root, run_id)
     record = run.record
     if record.command != ORCHESTRATE:
         raise RetryRefused(
-            f"run {run.run_id} is one of {record.command}, which has no steps to go on with",
+            f"run {run.run_id} is one of {record.command}, which has no steps to resume",
             "run that command again",
         )
     if record.status in GOOD:
         return None
     _require_same(run, record)
-    given = {name: value for name, value in asdict(root.access).items() if value is not None}
-    asked = record.details["request"]
-    request = RunRequest.from_json({**asked, **changes, **given, "root": root.uri})
-    return orchestrate(request, Execution.from_json(record.details["execution"]), surroundings)
+    access = {name: value for name, value in asdict(root.access).items() if value is not None}
+    earlier = record.request or {}
+    request = RunRequest.from_json({**earlier, **changes, **access, "root": root.uri})
+    return orchestrate(request, record.execution, environment)
 
 
 def last_run(root: Root) -> RunRecord:
-    """The record of the newest run of the workflow. Raises `RunNotFound`."""
+    """Read the record of the newest run of the workflow. Raises `RunNotFound`."""
     for record in records_of(root):
         if record.command == ORCHESTRATE:
             return record
@@ -52,16 +52,16 @@ def last_run(root: Root) -> RunRecord:
 
 
 def _require_same(run: Run, record: RunRecord) -> None:
-    """Refuse a retry that would publish something else than its run would have."""
+    """Raise `RetryRefused` if a retry would publish something else than its run would have."""
     live = read_live(run.root)
-    if live.generation > record.details["generation"] and live.run_id != run.run_id:
+    if live.generation > (record.generation or 0) and live.run_id != run.run_id:
         raise RetryRefused(f"run {live.run_id} became live since run {run.run_id} began", RUN_ANEW)
     for name, now in code_fingerprint().items():
-        if record.details["code"].get(name) != now:
+        if (record.code or {}).get(name) != now:
             raise RetryRefused(f"the {name} changed since run {run.run_id}", RUN_ANEW)
     ingest = Attempt.last(run, "Ingest")
     if not (ingest and ingest.is_done):
-        if STANDARD_INPUT in record.details["request"]["sources"]:
+        if STANDARD_INPUT in (record.request or {}).get("sources", ()):
             raise RetryRefused("standard input cannot be read again", RUN_ANEW)
     else:
         manifest = Manifest.from_json(run.read_json(MANIFEST))

@@ -5,7 +5,7 @@ A stage run by hand: from raw lines to its result in one pass, as a run of its o
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,16 @@ from healthpipe.ingest.manifest import FoundFiles, Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.runs.attempts import RunQueryLog
-from healthpipe.runs.cleanup import ATHENA, sweep_stages, try_stop_run_queries
-from healthpipe.runs.record import QUERIES, Execution, RunRecord, RunStatus, summed, utc_now
+from healthpipe.runs.cleanup import sweep_stages, try_stop_run_queries
+from healthpipe.runs.record import (
+    Execution,
+    QueryUsage,
+    RunRecord,
+    RunStatus,
+    as_json,
+    scan_cost,
+    utc_now,
+)
 from healthpipe.runs.run import Run
 from healthpipe.stages.catalog import Stage, View, projections_of
 from healthpipe.stages.curate import (
@@ -87,7 +95,7 @@ class StageResult:
     files: list[WrittenFile]
     facts: dict[str, int]
     preview: PreviewTable | None
-    queries: list[dict[str, Any]]
+    queries: list[QueryUsage]
     elapsed_s: float
 
     @property
@@ -106,8 +114,8 @@ class StageResult:
             "as_of": self.request.options.as_of.isoformat(),
             **accounted(self.manifest, self.account),
             "output": self._output(),
-            "queries": self.queries,
-            **summed([{QUERIES: self.queries}]),
+            "queries": as_json(self.queries),
+            **scan_cost(self.queries),
             "elapsed_s": round(self.elapsed_s, 3),
         }
 
@@ -148,7 +156,7 @@ def provenance(record: RunRecord, sources: Sequence[str], root: Root) -> dict[st
         "generated_at": utc_now(),
         "sources": list(sources) or [root.raw],
         "engine": record.engine,
-        "query_ids": [query["id"] for query in record.queries],
+        "query_ids": [query.id for query in record.queries],
     }
 
 
@@ -192,19 +200,21 @@ def run_stage(request: StageRequest) -> StageResult:
         run.fail(error)
         raise
     finally:
-        run.let_go()
+        run.release()
     return result
 
 
 def _record(request: StageRequest) -> RunRecord:
-    return RunRecord(
+    record = RunRecord(
         run_id=Execution.now().run_id,
         command=request.stage.name,
         engine=request.engine.value,
         as_of=request.options.as_of,
         options=request.options.to_json(),
-        details={ATHENA: asdict(request.athena)} if request.engine is EngineName.ATHENA else {},
     )
+    if request.engine is EngineName.ATHENA:
+        record.athena = request.athena
+    return record
 
 
 def _result(request: StageRequest, run: Run, found: FoundFiles) -> StageResult:

@@ -1,17 +1,16 @@
-"""How a root stands: what is live, how old the last good run is, what is open."""
+"""The status of a root: what is live, how old the last good run is, which failure is open."""
 
 import datetime
 import logging
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from healthpipe.alerts.notifier import open_failure
 from healthpipe.choices import EngineName
 from healthpipe.errors import HealthpipeError, Stale
-from healthpipe.publishing.pointer import read_live
+from healthpipe.publishing.pointer import PublishedRun, read_live
 from healthpipe.runs.cleanup import athena_settings
 from healthpipe.runs.locks import RootLock
-from healthpipe.runs.record import GOOD, ORCHESTRATE, RunRecord, RunStatus
+from healthpipe.runs.record import GOOD, ORCHESTRATE, Document, RunRecord, RunStatus
 from healthpipe.runs.run import records_of
 from healthpipe.storage.layout import Root
 from healthpipe.text import span_text
@@ -24,21 +23,21 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class RootStatus:
-    """What is live, the last run of the workflow and the last good one, who is at work, and the
-    failure that nobody recovered from yet; and the tables in Glue that do not show what is live.
+    """What is live, the last run of the workflow and the last good one, who holds the lock, the
+    failure that no run has succeeded after, and the tables in Glue that do not show what is live.
     """
 
-    live: dict[str, Any]
+    live: PublishedRun | None
     last: RunRecord | None
     last_good: RunRecord | None
-    holder: dict[str, Any] | None
-    open_failure: dict[str, Any] | None
+    holder: Document | None
+    open_failure: Document | None
     lagging_tables: list[str]
     now: datetime.datetime
 
     @property
     def last_was_killed(self) -> bool:
-        """Whether the last run ended without a word, and no run has cleared up after it yet."""
+        """Whether the last run was killed, and no other run has closed its record yet."""
         at_work = (self.holder or {}).get("holder")
         last = self.last
         return last is not None and last.status == RunStatus.RUNNING and last.run_id != at_work
@@ -60,13 +59,13 @@ class RootStatus:
                 "see `healthpipe runs list` for what happened",
             )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Document:
         """The document of `status --json`."""
         return {
             "schema_version": SCHEMA_VERSION,
             "command": "status",
             "status": "succeeded",
-            "live": self.live or None,
+            "live": self.live.document if self.live else None,
             "last_run": _summary(self.last),
             "last_run_was_killed": self.last_was_killed,
             "last_good_run": _summary(self.last_good),
@@ -78,7 +77,7 @@ class RootStatus:
 
 
 def root_status(root: Root) -> RootStatus:
-    """How a root stands now."""
+    """Read the status of a root as it is now."""
     last = last_good = None
     for record in records_of(root):
         if record.command != ORCHESTRATE:
@@ -87,28 +86,37 @@ def root_status(root: Root) -> RootStatus:
         if record.status in GOOD:
             last_good = record
             break
-    live = read_live(root).document
+    live = read_live(root).published
     now = datetime.datetime.now(datetime.UTC)
-    holder, failure = RootLock.of(root).holder(), open_failure(root)
-    failed = asdict(failure) if failure else None
-    return RootStatus(live, last, last_good, holder, failed, _lagging(root, live, last_good), now)
+    failure = open_failure(root)
+    return RootStatus(
+        live=live,
+        last=last,
+        last_good=last_good,
+        holder=RootLock.of(root).holder(),
+        open_failure=asdict(failure) if failure else None,
+        lagging_tables=_lagging_tables(root, live, last_good),
+        now=now,
+    )
 
 
-def _lagging(root: Root, live: dict[str, Any], last_good: RunRecord | None) -> list[str]:
-    """The tables of the last good run's settings that lag behind the pointer."""
-    if not live or last_good is None or last_good.engine != EngineName.ATHENA:
+def _lagging_tables(
+    root: Root, live: PublishedRun | None, last_good: RunRecord | None
+) -> list[str]:
+    """The tables in Glue, by the last good run's settings, that lag behind the pointer."""
+    if live is None or last_good is None or last_good.engine != EngineName.ATHENA:
         return []
     from healthpipe.engines.athena.published_tables import lagging
 
     settings = replace(athena_settings(last_good), access=root.access)
     try:
-        return lagging(settings, root, live)
+        return lagging(settings, root, live.document)
     except HealthpipeError as error:
-        log.warning("whether the tables in Glue lag cannot be told: %s", error)
+        log.warning("could not check whether the tables in Glue lag: %s", error)
         return []
 
 
-def _summary(record: RunRecord | None) -> dict[str, Any] | None:
+def _summary(record: RunRecord | None) -> Document | None:
     if record is None:
         return None
     kept = ("run_id", "status", "started_at", "finished_at", "error")

@@ -1,6 +1,6 @@
-"""What a call of a step runs in: how long it may go on, and who watches.
+"""The step runner: one call of a step, locally or on AWS Lambda, within its time limit.
 
-One call of a step, wherever it runs: claimed, done within its time, and written down.
+A call acquires the lock, begins an attempt or resumes one, and records how it ended.
 """
 
 import threading
@@ -17,39 +17,49 @@ from healthpipe.runs.attempts import Attempt, sync_record
 from healthpipe.runs.cleanup import stop_attempt_queries
 from healthpipe.runs.fingerprint import code_fingerprint
 from healthpipe.runs.locks import RootLock
-from healthpipe.runs.record import ORCHESTRATE, QUERIES, CallStatus, Execution, RunRecord, RunStatus
+from healthpipe.runs.record import (
+    ORCHESTRATE,
+    QUERIES,
+    CallStatus,
+    Document,
+    Execution,
+    RunRecord,
+    RunStatus,
+)
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
 from healthpipe.workflow.steps.catalog import STEPS, Step
 from healthpipe.workflow.steps.context import StepContext
 
-# A step ends this long before it would be ended, to leave a note of how far it is.
+# A step stops this long before its time limit, to record how far it has come.
 MARGIN_S = 10.0
+# How long a call on AWS waits for a query before it returns, to be called again.
+QUERY_WAIT_S = 5.0
 
 
 class LambdaContext(Protocol):
-    """What AWS Lambda hands to a handler, as far as it is looked at."""
+    """The context that AWS Lambda passes to a handler, as far as it is used here."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """How long the call may go on."""
+        """The time left for the call."""
 
 
 @dataclass(frozen=True)
 class LocalContext:
-    """The same for a call in this process."""
+    """The Lambda context of a call in this process."""
 
     limit: Deadline = field(default_factory=Deadline)
     progress: Progress = field(default_factory=NoProgress)
 
     def get_remaining_time_in_millis(self) -> int:
-        """How long the call may go on; a day where nothing limits it."""
+        """The time left for the call; a day where nothing limits it."""
         remaining = self.limit.remaining()
         return 86_400_000 if remaining is None else int(remaining * 1000)
 
 
 @contextmanager
 def within_time(context: LambdaContext) -> Iterator[None]:
-    """End the work of the block in time, or when the caller gives it up, as `OutOfTime`."""
+    """Raise `OutOfTime` in the block before the time limit, or when the caller cancels it."""
     remaining = context.get_remaining_time_in_millis() / 1000
     limit = Deadline(remaining - min(MARGIN_S, remaining / 2))
     outer = context.limit if isinstance(context, LocalContext) else Deadline()
@@ -63,13 +73,9 @@ def within_time(context: LambdaContext) -> Iterator[None]:
         timer.cancel()
 
 
-# How long a call on AWS waits for a query before it is to be called again.
-PATIENCE_S = 5.0
-
-
 @dataclass(frozen=True)
 class StepCall:
-    """Which step of which execution is called, and with what request."""
+    """A call of a step: the execution, its request, and the error that a Catch handed on."""
 
     step: str
     execution: Execution
@@ -78,7 +84,7 @@ class StepCall:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "StepCall":
-        """The call of a Lambda event. Raises `UsageError`."""
+        """Parse the event of a Lambda call. Raises `UsageError`."""
         try:
             step, execution = event["step"], Execution.from_json(event["execution"])
             request = RunRequest.from_json(event["request"])
@@ -95,17 +101,17 @@ class StepCall:
 
 
 def run_step(call: StepCall, context: LambdaContext) -> CallStatus:
-    """Do a step, or go on with it; if it was done before, do nothing.
+    """Run a step, or resume it; a step that is done already is not run again.
 
-    Raises `HealthpipeError`; `OutOfTime` where the step would come no further if called again.
+    Raises `HealthpipeError`; `OutOfTime` where the step would make no progress if called again.
     """
     step, run = STEPS[call.step], Run(call.request.opened_root(), call.execution.run_id)
     raise_if_cancelled()
     with within_time(context):
         if step.after_failure:
-            return _perform_after_failure(step, run, call)
+            return _run_after_failure(step, run, call)
         try:
-            _enter(run, call)
+            _acquire(run, call)
         except LockHeld:
             if call.step == "Ingest":
                 return CallStatus.LOCKED
@@ -114,12 +120,12 @@ def run_step(call: StepCall, context: LambdaContext) -> CallStatus:
         if step.done_once and last and last.is_done:
             sync_record(run, call.step)
             return _status(last)
-        return _perform(step, run, call, context)
+        return _run_attempt(step, run, call, context)
 
 
-def _enter(run: Run, call: StepCall) -> None:
-    """Take the lock for the run, and begin it or take it up again."""
-    RootLock.of(run.root).take(run.run_id, is_shared=True)
+def _acquire(run: Run, call: StepCall) -> None:
+    """Acquire the locks of the root and the run; begin the run or reopen its record."""
+    RootLock.of(run.root).acquire(run.run_id, is_shared=True)
     options = call.request.options(call.execution.start.date())
     if not run.exists:
         run.begin(
@@ -138,48 +144,49 @@ def _enter(run: Run, call: StepCall) -> None:
             )
         )
         return
-    run.hold()
+    run.acquire()
     if run.record.status != RunStatus.RUNNING:
-        run.change(_take_up)
+        run.change(_reopen)
 
 
-def _take_up(record: RunRecord) -> None:
+def _reopen(record: RunRecord) -> None:
     record.status, record.finished_at, record.error = RunStatus.RUNNING.value, None, None
 
 
-def _perform(step: Step, run: Run, call: StepCall, context: LambdaContext) -> CallStatus:
+def _run_attempt(step: Step, run: Run, call: StepCall, context: LambdaContext) -> CallStatus:
+    """Run the next attempt at a step, or resume the last one, and record how it ended."""
     if isinstance(context, LocalContext):
-        progress, patience = context.progress, None
+        progress, query_wait_s = context.progress, None
     else:
-        progress, patience = NoProgress(), PATIENCE_S
+        progress, query_wait_s = NoProgress(), QUERY_WAIT_S
     attempt = Attempt.begin(run, call.step)
-    if not attempt.goes_on:
+    if not attempt.is_resumed:
         stop_attempt_queries(attempt, call.request.athena())
-    known = _without_queries(attempt.notes)
+    notes_before = _without_queries(attempt.notes)
     try:
         work = StepContext(
-            run, call.execution, call.request, attempt, progress, patience_s=patience
+            run, call.execution, call.request, attempt, progress, patience_s=query_wait_s
         )
         result = step.perform(work)
     except StillRunning:
         attempt.pause()
         return CallStatus.RUNNING
     except OutOfTime as error:
-        # Called again it would come no further: queries that were stopped count for nothing.
-        if _without_queries(attempt.notes) == known:
-            _note_failure(attempt, error)
+        # Called again it would make no progress: a stopped query has to start over.
+        if _without_queries(attempt.notes) == notes_before:
+            _record_failure(attempt, error)
             raise
         attempt.pause()
         return CallStatus.RUNNING
     except BaseException as error:
-        _note_failure(attempt, error)
+        _record_failure(attempt, error)
         raise
     attempt.succeed(result)
     return _status(attempt)
 
 
-def _perform_after_failure(step: Step, run: Run, call: StepCall) -> CallStatus:
-    """Do what has to be done after a failure, even if nothing of it can be written down."""
+def _run_after_failure(step: Step, run: Run, call: StepCall) -> CallStatus:
+    """Run a step of the failure branch, even if its attempt cannot be recorded."""
     attempt = Attempt.next(run, call.step)
     result = step.perform(
         StepContext(run, call.execution, call.request, attempt, NoProgress(), call.error)
@@ -190,12 +197,12 @@ def _perform_after_failure(step: Step, run: Run, call: StepCall) -> CallStatus:
     return CallStatus.DONE
 
 
-def _without_queries(notes: Mapping[str, Any]) -> dict[str, Any]:
+def _without_queries(notes: Document) -> Document:
     return {name: note for name, note in notes.items() if name != QUERIES}
 
 
-def _note_failure(attempt: Attempt, error: BaseException) -> None:
-    """Write a failure down if that can be done: where the disk is full, it cannot."""
+def _record_failure(attempt: Attempt, error: BaseException) -> None:
+    """Record a failure if possible: on a full disk it is not."""
     with suppress(HealthpipeError, OSError):
         attempt.fail(error)
 

@@ -42,17 +42,17 @@ def test_status_tells_that_the_last_run_was_killed(cli, orchestrate):
 
     assert f"last run\t{run} was killed, the next run clears up, since 2" in cli("status").out
     assert cli("status", "--json").document["last_run_was_killed"]
-    RootLock.of(Root("data")).take(run)
+    RootLock.of(Root("data")).acquire(run)
     assert f"last run\t{run} running, since 2" in cli("status").out
     assert not cli("status", "--json").document["last_run_was_killed"]
-    RootLock.of(Root("data")).give_back(run)
+    RootLock.of(Root("data")).release(run)
 
 
 def test_status_names_who_is_at_work(cli, orchestrate):
     orchestrate()
-    RootLock.of(Root("data")).take("20260215T050000Z-abcdef")
+    RootLock.of(Root("data")).acquire("20260215T050000Z-abcdef")
     assert "at work\t20260215T050000Z-abcdef, since " in cli("status").out
-    RootLock.of(Root("data")).give_back("20260215T050000Z-abcdef")
+    RootLock.of(Root("data")).release("20260215T050000Z-abcdef")
     assert "at work" not in cli("status").out
 
 

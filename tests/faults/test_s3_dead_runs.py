@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from healthpipe.runs.locks import RootLock, RunLock, marked_runs
+from healthpipe.runs.locks import RootLock, RunLock, locked_runs
 from healthpipe.runs.record import RunRecord
 from healthpipe.runs.run import Run
 from healthpipe.storage.layout import Root
@@ -82,7 +82,7 @@ def at_work(root):
 @pytest.mark.parametrize("step", ["Ingest", "Publish"])
 def test_a_run_killed_on_this_machine_is_closed_by_the_next_at_once(on, root, staying, step):
     process = staying(step)
-    (run_id,) = marked_runs(root)
+    (run_id,) = locked_runs(root)
     assert at_work(root) == run_id
     held_out = on("orchestrate", "--as-of", AS_OF)
     assert held_out.code == 5
@@ -97,7 +97,7 @@ def test_a_run_killed_on_this_machine_is_closed_by_the_next_at_once(on, root, st
     assert outcome.code == 0, outcome.err
     dead = Run(root, run_id).record
     assert (dead.status, dead.error["code"]) == ("failed", "died")
-    assert marked_runs(root) == []
+    assert locked_runs(root) == []
     assert at_work(root) is None
     assert outcome.document["alerts"][0]["about"] == "failure"
 
@@ -105,13 +105,13 @@ def test_a_run_killed_on_this_machine_is_closed_by_the_next_at_once(on, root, st
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupt_gives_the_lease_back_and_closes_the_record(on, root, staying, number):
     process = staying("Curate")
-    (run_id,) = marked_runs(root)
+    (run_id,) = locked_runs(root)
     process.send_signal(number)
 
     assert process.wait(15) == 128 + number
     assert at_work(root) is None
     assert Run(root, run_id).record.status == "interrupted"
-    assert marked_runs(root) == []
+    assert locked_runs(root) == []
     assert on("runs", "retry").code == 0
 
 
@@ -135,8 +135,8 @@ def left(root, s3_bucket):
     def leave(run_id, command):
         run = Run(root, run_id)
         run.begin(record(run_id, command))
-        RunLock.of(root, run_id)._tenure._is_over.set()  # its process renews it no more
-        RunLock._known.pop(f"{root.place}/{run_id}")
+        RunLock.of(root, run_id)._lock._held._is_over.set()  # its process renews it no more
+        RunLock._in_process.pop(f"{root.place}/{run_id}")
         elsewhere(s3_bucket, f"data/state/at-work/{run_id}.json")
         return run
 
@@ -153,7 +153,7 @@ def test_a_stage_by_hand_elsewhere_is_dead_once_its_lease_is_over(on, root, left
     monkeypatch.setattr(S3Storage, "age", lambda *_: VALID_S)
     assert on("extract", "--as-of", AS_OF).code == 0
     assert (run.record.status, run.record.error["code"]) == ("failed", "died")
-    assert marked_runs(root) == []
+    assert locked_runs(root) == []
 
 
 def test_whoever_holds_the_lock_knows_that_other_runs_of_the_workflow_are_dead(on, root, left):
@@ -175,14 +175,14 @@ def test_a_lease_lost_midway_ends_the_run_before_it_publishes(on, root, step_spy
     assert f"{SECOND} is at work" in outcome.err
     assert s3_bucket.keys("data/production/") == []
     assert at_work(root) == SECOND, "what others hold is not given back"
-    assert marked_runs(root) == []
+    assert locked_runs(root) == []
 
 
 def test_the_lock_is_waited_for(on, root, monkeypatch):
-    monkeypatch.setattr("healthpipe.runs.locks.POLL_S", 0.02)
+    monkeypatch.setattr("healthpipe.storage.lock.POLL_S", 0.02)
     other = RootLock(root)
-    other.take(SECOND)
-    threading.Timer(0.2, other.give_back, [SECOND]).start()
+    other.acquire(SECOND)
+    threading.Timer(0.2, other.release, [SECOND]).start()
     assert on("orchestrate", "--as-of", AS_OF, "--lock-wait", "30").code == 0
 
 

@@ -14,6 +14,7 @@ from healthpipe.publishing.audit import (
     live_coverage,
 )
 from healthpipe.publishing.gates import Gates
+from healthpipe.publishing.pointer import PublishedRun
 from healthpipe.stages.curate import Balance
 from healthpipe.stages.rules import Rules
 from healthpipe.storage.layout import open_root
@@ -189,8 +190,8 @@ def test_the_live_run_is_that_of_the_pointer(tmp_path):
         {"stage": "state-counts", "format": fmt, "path": f"{path}.{fmt}"} for fmt in ("csv", "json")
     ]
 
-    assert live_coverage(root, {}) is None
-    assert live_coverage(root, {"files": files}) == Coverage(7, 2)
+    assert live_coverage(root, None) is None
+    assert live_coverage(root, PublishedRun({"files": files})) == Coverage(7, 2)
 
 
 def test_a_live_run_that_cannot_be_compared_with_stops_the_run_until_a_drop_is_accepted(tmp_path):
@@ -198,8 +199,8 @@ def test_a_live_run_that_cannot_be_compared_with_stops_the_run_until_a_drop_is_a
     root = open_root(str(tmp_path))
 
     with pytest.raises(GateFailed, match="--accept-drop"):
-        live_coverage(root, {"files": [file]})
-    assert live_coverage(root, {"files": [file]}, accept_drop=True) is None
+        live_coverage(root, PublishedRun({"files": [file]}))
+    assert live_coverage(root, PublishedRun({"files": [file]}), accept_drop=True) is None
 
 
 def test_files_rejected_whole_are_counted_by_their_reasons(cli, tmp_path):

@@ -58,7 +58,7 @@ def test_the_newest_published_runs_stay_and_their_folders(root):
     assert below(root.runs) == runs[3:]
     assert prune(root, keep=2) == set()
     require_whole(root)
-    assert rollback(root, None, "n")["run_id"] == runs[3]
+    assert rollback(root, None, "n").run_id == runs[3]
 
 
 def test_a_run_that_was_rolled_back_to_counts_as_new(root):
@@ -388,4 +388,4 @@ def test_whatever_happened_what_is_needed_stays_and_the_rest_goes(
             assert len(history(root)) == len(was_live)
         assert plan(root, keep) == []
         for run in newest[1:]:
-            assert rollback(root, run, f"back to {run}")["run_id"] == run
+            assert rollback(root, run, f"back to {run}").run_id == run

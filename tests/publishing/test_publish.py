@@ -98,7 +98,7 @@ def test_stopped_at_any_file_production_stays_and_the_next_attempt_goes_on(root,
     assert read_live(root) == before
     assert copies == list(NAMES)[:calls]
 
-    document = publish(root, run, before, "n")
+    document = publish(root, run, before, "n").document
     assert copies == list(NAMES), "what was there was not copied again"
     assert (document["run_id"], document["generation"]) == (B, 2)
     require_whole(root)
@@ -116,7 +116,7 @@ def test_a_file_that_is_there_with_other_bytes_is_copied_again(root, content):
 def test_an_output_that_changed_since_it_was_written_is_not_published(root):
     publish_run(root, A)
     run = finished(root, B)
-    write(run.outputs[1]["uri"], "something else")
+    write(run.outputs[1].uri, "something else")
 
     with pytest.raises(ServiceFailed, match="not what the run wrote"):
         publish(root, run, read_live(root), "n")
@@ -208,7 +208,7 @@ def test_a_damaged_pointer_is_said_with_what_to_do(root):
 def test_the_history_has_a_copy_of_each_pointer_newest_first(root):
     documents = [publish_run(root, run) for run in (A, B, C)]
 
-    assert history(root) == documents[::-1]
+    assert [published.document for published in history(root)] == documents[::-1]
     assert below(root.history) == ["0000000001.json", "0000000002.json", "0000000003.json"]
 
 
@@ -242,8 +242,8 @@ def test_a_copy_that_a_kill_prevented_is_made_by_whoever_comes_next(root, monkey
 
     if reader == "publish":
         publish_run(root, C)
-    assert [document["run_id"] for document in history(root)][-2:] == [B, A]
-    assert history(root)[-1] == first
+    assert [published.run_id for published in history(root)][-2:] == [B, A]
+    assert history(root)[-1].document == first
     assert "0000000002.json" in below(root.history)
 
 
@@ -257,9 +257,11 @@ def test_a_flip_succeeds_even_if_its_copy_cannot_be_written(root, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(LocalStorage, "write", fail)
         document = publish_run(root, A)
-        assert history(root) == [document], "and can be read where nothing can be written"
+        assert [published.document for published in history(root)] == [document], (
+            "and can be read where nothing can be written"
+        )
 
-    assert history(root) == [document]
+    assert [published.document for published in history(root)] == [document]
     assert below(root.history) == ["0000000001.json"]
 
 
@@ -270,7 +272,7 @@ def test_a_damaged_copy_is_passed_over_and_the_live_one_mended(root, damage):
     for generation in (1, 3):
         write(f"{root.history}/{generation:010}.json", damage)
 
-    assert [document["run_id"] for document in history(root)] == [C, B]
+    assert [published.run_id for published in history(root)] == [C, B]
     assert json.loads(Path(root.history, "0000000003.json").read_text())["run_id"] == C
 
 
@@ -280,4 +282,4 @@ def test_the_generation_grows_even_when_the_pointer_was_lost(root):
     Path(root.pointer).unlink()
 
     assert publish_run(root, C)["generation"] == 3
-    assert [document["run_id"] for document in history(root)] == [C, B, A]
+    assert [published.run_id for published in history(root)] == [C, B, A]

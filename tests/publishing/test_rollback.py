@@ -31,9 +31,9 @@ def root(tmp_path):
 
 
 def test_a_named_run_is_live_again_as_it_was_but_as_a_new_generation(root):
-    then = history(root)[-1]
+    then = history(root)[-1].document
 
-    document = rollback(root, A, "n")
+    document = rollback(root, A, "n").document
 
     assert json.loads(Path(root.pointer).read_text()) == document
     assert (document["generation"], document["nonce"]) == (4, "n")
@@ -45,20 +45,20 @@ def test_a_named_run_is_live_again_as_it_was_but_as_a_new_generation(root):
 
 
 def test_by_default_it_is_the_run_that_was_live_before(root):
-    assert rollback(root, None, "1")["run_id"] == B
+    assert rollback(root, None, "1").run_id == B
 
 
 def test_twice_in_a_row_leads_back_to_where_it_began(root):
-    assert [rollback(root, None, str(n))["run_id"] for n in range(4)] == [B, C, B, C]
-    assert [document["run_id"] for document in history(root)] == [C, B, C, B, C, B, A]
-    assert [document["generation"] for document in history(root)] == [7, 6, 5, 4, 3, 2, 1]
+    assert [rollback(root, None, str(n)).run_id for n in range(4)] == [B, C, B, C]
+    assert [published.run_id for published in history(root)] == [C, B, C, B, C, B, A]
+    assert [published.generation for published in history(root)] == [7, 6, 5, 4, 3, 2, 1]
 
 
 def test_after_a_rollback_the_next_run_is_published_as_ever(root):
     rollback(root, A, "n")
 
     assert publish_run(root, run_id("2026-02-16"))["generation"] == 5
-    assert rollback(root, None, "m")["run_id"] == A
+    assert rollback(root, None, "m").run_id == A
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_somebody_who_publishes_meanwhile_wins(root, monkeypatch):
     assert exit_code_of(failure.value) == 6
     assert read_live(root).run_id == run_id("2026-02-16")
     require_whole(root)
-    assert rollback(root, A, "m")["run_id"] == A, "nothing was removed"
+    assert rollback(root, A, "m").run_id == A, "nothing was removed"
 
 
 def test_a_lost_answer_is_no_conflict_and_asked_again_it_is_done_once(root, monkeypatch):
@@ -129,18 +129,18 @@ def test_a_lost_answer_is_no_conflict_and_asked_again_it_is_done_once(root, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalStorage, "put_if", lose_answer)
-        document = rollback(root, None, "n")
+        document = rollback(root, None, "n").document
 
     assert document["run_id"] == B
-    assert rollback(root, None, "n") == document
+    assert rollback(root, None, "n").document == document
     publish_run(root, run_id("2026-02-16"))
-    assert rollback(root, None, "n") == document
+    assert rollback(root, None, "n").document == document
     assert read_live(root).run_id == run_id("2026-02-16")
 
 
 def test_a_damaged_copy_of_the_pointer_is_passed_over(root):
     write(f"{root.history}/0000000002.json", "{")
 
-    assert rollback(root, None, "n")["run_id"] == A
+    assert rollback(root, None, "n").run_id == A
     with pytest.raises(RollbackRefused, match="never published"):
         rollback(root, B, "m")

@@ -57,55 +57,55 @@ def rewritten(lease, **changes):
 
 
 def test_one_holder_at_a_time_has_it_and_is_named(lease):
-    tenure = lease.take("first")
+    held = lease.acquire("first")
 
-    assert lease.take("second") is None
+    assert lease.acquire("second") is None
     told = lease.read()
     assert (told["holder"], told["pid"]) == ("first", os.getpid())
     assert {"host", "since", "nonce"} <= set(told)
-    tenure.give_back()
+    held.release()
 
 
 def test_given_back_it_is_free_at_once(lease):
-    lease.take("first").give_back()
+    lease.acquire("first").release()
     assert lease.read() is None
-    second = lease.take("second")
+    second = lease.acquire("second")
     assert lease.read()["holder"] == "second"
-    second.give_back(remove=True)
+    second.release(delete=True)
     assert lease.storage.stat(lease.uri) is None
 
 
 def test_it_is_over_when_it_was_not_written_for_its_validity(lease, storage):
-    first = lease.take("first")
+    first = lease.acquire("first")
     storage.passed = VALID_S - 1
-    assert lease.take("second") is None
+    assert lease.acquire("second") is None
     storage.passed = VALID_S
     assert lease.read() is None
-    second = lease.take("second")
+    second = lease.acquire("second")
     storage.passed = 0
     assert lease.read()["holder"] == "second"
 
     with pytest.raises(LeaseLost):
         first.renew()
-    first.give_back()
+    first.release()
     assert lease.read()["holder"] == "second", "who lost it cannot give it back"
-    second.give_back()
+    second.release()
 
 
 def test_of_two_that_find_it_over_one_has_it(lease, storage):
-    lease.take("first").give_back()
+    lease.acquire("first").release()
     rewritten(lease, is_free=False)
     winners = []
 
     def rival_is_quicker(uri):
         storage.age = lambda _: VALID_S
-        winners.append(lease.take("second"))
+        winners.append(lease.acquire("second"))
         return VALID_S
 
     storage.age = rival_is_quicker
-    assert lease.take("third") is None
+    assert lease.acquire("third") is None
     assert written(lease)["holder"] == "second"
-    winners[0].give_back()
+    winners[0].release()
 
 
 def test_it_is_renewed_while_it_is_held(tmp_path):
@@ -120,9 +120,9 @@ def test_it_is_renewed_while_it_is_held(tmp_path):
             return super().put_if(uri, content, etag)
 
     storage = Counting()
-    tenure = Lease(storage, str(tmp_path / "lock.json"), valid_s=0.03).take("first")
+    held = Lease(storage, str(tmp_path / "lock.json"), valid_s=0.03).acquire("first")
     assert storage.renewed.wait(20)
-    tenure.give_back()
+    held.release()
     assert json.loads(storage.read(str(tmp_path / "lock.json"))[0])["is_free"]
 
 
@@ -133,12 +133,12 @@ def test_a_lost_answer_to_a_write_of_ours_is_no_refusal(tmp_path, when):
     lost = PreconditionFailed(lease.uri)  # botocore's second try meets what its first wrote
 
     storage.instead = lost if when == "taken" else None
-    tenure = lease.take("first")
+    held = lease.acquire("first")
     storage.instead = lost if when == "renewed" else None
-    tenure.renew()
+    held.renew()
     assert lease.read()["holder"] == "first"
     storage.instead = lost if when == "given back" else None
-    tenure.give_back()
+    held.release()
 
     assert lease.read() is None
 
@@ -148,54 +148,54 @@ def test_a_signal_while_it_is_taken_leaves_it_free(tmp_path):
     lease = Lease(storage, str(tmp_path / "lock.json"))
     storage.instead = Interrupted(signal.SIGTERM)
     with pytest.raises(Interrupted):
-        lease.take("first")
+        lease.acquire("first")
     assert lease.read() is None
 
 
 def test_a_failure_to_renew_it_is_told_and_the_lease_still_ours(tmp_path):
     storage = Answers()
-    tenure = Lease(storage, str(tmp_path / "lock.json")).take("first")
+    held = Lease(storage, str(tmp_path / "lock.json")).acquire("first")
     storage.instead = ServiceFailed("no network", "wait")
     with pytest.raises(ServiceFailed):
-        tenure.renew()
-    tenure.renew()
-    tenure.give_back()
+        held.renew()
+    held.renew()
+    held.release()
 
 
 @pytest.mark.skipif(this_machine() is None, reason="nothing tells this machine from others")
 def test_of_a_holder_that_died_on_this_machine_it_is_over_at_once(lease):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    lease.take("first")
+    lease.acquire("first")
     rewritten(lease, pid=ended.pid, machine="another")
-    assert lease.take("second") is None
+    assert lease.acquire("second") is None
     rewritten(lease, pid=ended.pid, machine=this_machine())
     assert lease.read() is None
-    lease.take("second").give_back()
+    lease.acquire("second").release()
 
 
 def test_a_shared_one_goes_on_in_another_process_of_its_holder_only(lease):
-    first = lease.take("run", is_shared=True)
-    assert lease.take("other", is_shared=True) is None
-    assert lease.take("run", is_shared=True), "the same run in another process"
+    first = lease.acquire("run", is_shared=True)
+    assert lease.acquire("other", is_shared=True) is None
+    assert lease.acquire("run", is_shared=True), "the same run in another process"
     with pytest.raises(LeaseLost):
         first.renew()
-    again = first.taken_again()
+    again = first.reacquire()
     again.renew()
-    again.give_back()
+    again.release()
 
 
 def test_one_that_is_not_shared_is_its_process_s_alone(lease):
-    tenure = lease.take("run")
-    assert lease.take("run") is None
-    assert lease.take("run", is_shared=True) is None
-    assert lease.take("sweeper", is_certain=True)
+    held = lease.acquire("run")
+    assert lease.acquire("run") is None
+    assert lease.acquire("run", is_shared=True) is None
+    assert lease.acquire("sweeper", is_certain=True)
     with pytest.raises(LeaseLost):
-        tenure.renew()
-    assert tenure.taken_again() is None
+        held.renew()
+    assert held.reacquire() is None
 
 
 def test_a_damaged_one_is_nobody_s(lease):
     lease.storage.write(lease.uri, b"{")
     assert lease.read() is None
-    lease.take("first").give_back()
+    lease.acquire("first").release()

@@ -313,9 +313,9 @@ def test_is_refused_in_one_line_before_anything_is_written(cli, s3_bucket, examp
 def test_a_run_that_another_holds_out_ends_with_5_and_names_it(orchestrated, place):
     root = Root(place.uri)
     lock = RootLock.of(root)
-    lock.take("another run")
+    lock.acquire("another run")
     outcome = orchestrated("--force")
-    lock.give_back("another run")
+    lock.release("another run")
     assert outcome.code == 5
     assert "another run is at work" in outcome.err
     assert orchestrated("--force").code == 0

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from healthpipe.publishing.pointer import read_live
-from healthpipe.publishing.publish import Publication, publish
+from healthpipe.publishing.publish import OutputFile, Publication, publish
 from healthpipe.storage.layout import Root
 
 NAMES = {"extract.parquet": "extract", "state-counts.csv": "state-counts"}
@@ -31,23 +31,22 @@ def finished(root: Root, run: str, status: str = "succeeded") -> Publication:
         path = write(f"{root.run(run)}/{stage}/{name}", f"{stage} of {run}")
         content = path.read_bytes()
         outputs.append(
-            {
-                "name": path.name,
-                "uri": str(path),
-                "stage": stage,
-                "view": "what the pointer does not tell",
-                "format": path.suffix[1:],
-                "rows": 1,
-                "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
-            }
+            OutputFile(
+                name=path.name,
+                uri=str(path),
+                stage=stage,
+                format=path.suffix[1:],
+                rows=1,
+                bytes=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+            )
         )
     return Publication(run, "2026-02-15", {"of": run}, outputs)
 
 
 def publish_run(root: Root, run: str) -> dict:
-    """Publish a run over what is live."""
-    return publish(root, finished(root, run), read_live(root), f"nonce of {run}")
+    """Publish a run over what is live; returns the pointer's document."""
+    return publish(root, finished(root, run), read_live(root), f"nonce of {run}").document
 
 
 def require_whole(root: Root) -> None:

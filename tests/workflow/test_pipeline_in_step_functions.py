@@ -112,9 +112,9 @@ def test_an_execution_over_the_same_files_finds_nothing_to_do(execute, root):
 
 
 def test_an_execution_that_finds_another_at_work_ends_well(execute, root):
-    RootLock.of(root).take("another")
+    RootLock.of(root).acquire("another")
     assert execute() == ["Ingest", "IngestStatus", "AnotherRunActive"]
-    RootLock.of(root).give_back("another")
+    RootLock.of(root).release("another")
     assert runs_of(root) == []
 
 
@@ -166,8 +166,8 @@ def test_once_published_an_execution_succeeds(execute, root, step_spy, step):
     assert read_live(root).generation == 1
     if step == "Finish":  # as for a process that died: the next run closes it
         run = the_run(root)
-        run.let_go()
-        RootLock.of(root).give_back(run.run_id)
+        run.release()
+        RootLock.of(root).release(run.run_id)
 
 
 def test_the_steps_that_the_file_calls_are_those_that_there_are():

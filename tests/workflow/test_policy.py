@@ -114,7 +114,7 @@ BROKEN = {
     **{
         f"a Retry of {error}": (
             retrier("Audit", ErrorEquals=["Transient", *SERVICE_ERRORS, error]),
-            [f"Audit: retries {error}, which may be what no retry mends"],
+            [f"Audit: retries {error}, which a retry may not repair"],
         )
         for error in ("GateFailed", "Misconfigured", "Bug", "States.TaskFailed")
     },

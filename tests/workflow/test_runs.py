@@ -17,7 +17,7 @@ from healthpipe.publishing.publish import publish, rollback
 from healthpipe.runs.attempts import Attempt, AttemptSuperseded, abandon_unfinished
 from healthpipe.runs.cleanup import sweep, sweep_stages
 from healthpipe.runs.locks import RootLock, RunLock
-from healthpipe.runs.record import Execution, RunRecord, RunStatus, describe_error
+from healthpipe.runs.record import AlertRecord, Execution, RunRecord, RunStatus, describe_error
 from healthpipe.runs.run import Run, records_of, runs_of
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
@@ -35,12 +35,13 @@ from healthpipe.runs.record import RunRecord
 from healthpipe.runs.run import Run
 
 root, run_id, command = Root(sys.argv[1]), sys.argv[2], sys.argv[3]
-RootLock.of(root).take(run_id)
+RootLock.of(root).acquire(run_id)
 Run(root, run_id).begin(RunRecord(run_id, command, "duckdb", date(2026, 2, 15), {}))
 print("ready", flush=True)
 sys.stdin.read()
 """
 RUN, OTHER = "20260215T050000Z-0000aa", "20260215T060000Z-0000bb"
+ALERT = {"about": "failure", "sent": 1, "announced": 0, "suppressed": 0, "problem": None}
 
 
 @pytest.fixture
@@ -124,6 +125,34 @@ def test_the_record_of_a_run_comes_back_as_it_was_written(begun):
     assert record.details == {"records": {"lines": 3}}
 
 
+def test_what_another_version_has_written_survives_a_change_of_the_record(begun):
+    run = begun()
+    Attempt.begin(run, "Ingest").succeed({})
+    run.note(records={"lines": 3, "later": 1}, alerts=[ALERT | {"later": 1}], later={"a": [1]})
+    path = Path(run.uri, "run.json")
+    document = json.loads(path.read_text())
+    document["steps"][0]["later"] = {"b": 2}
+    path.write_text(json.dumps(document))
+
+    Attempt.begin(run, "Curate")
+    run.finish(RunStatus.SUCCEEDED)
+
+    rewritten = json.loads(path.read_text())
+    assert list(rewritten) == list(document)
+    assert rewritten["steps"][0] == document["steps"][0]
+    for name in ("records", "alerts", "later"):
+        assert rewritten[name] == document[name]
+    assert run.record.steps[0].status == "succeeded"
+    assert run.record.alerts == [AlertRecord(**ALERT)]
+    run.release()
+
+
+def test_a_record_without_what_only_other_runs_have_can_be_read(begun):
+    record = begun().record
+    assert (record.audit, record.alerts, record.production, record.records) == (None,) * 4
+    assert (record.steps, record.queries, record.good_end) == ([], [], RunStatus.UNCHANGED)
+
+
 def test_changes_of_the_record_by_many_at_once_are_all_kept(begun):
     run = begun()
 
@@ -140,7 +169,7 @@ def test_changes_of_the_record_by_many_at_once_are_all_kept(begun):
 
 def test_runs_are_listed_newest_first_and_other_folders_are_none(root, begun):
     for run_id in (RUN, OTHER):
-        begun(run_id).let_go()
+        begun(run_id).release()
     Path(root.runs, "notes").mkdir()
     assert [run.run_id for run in runs_of(root)] == [OTHER, RUN]
     with pytest.raises(RunNotFound):
@@ -150,7 +179,7 @@ def test_runs_are_listed_newest_first_and_other_folders_are_none(root, begun):
 def test_the_lock_names_who_holds_it(root, holder):
     process = holder()
     with pytest.raises(LockHeld) as refusal:
-        RootLock.of(root).take(OTHER)
+        RootLock.of(root).acquire(OTHER)
     assert refusal.value.exit_code == 5
     assert RUN in str(refusal.value)
     assert f"process {process.pid} " in str(refusal.value)
@@ -161,9 +190,9 @@ def test_the_lock_is_free_as_soon_as_its_holder_is_dead(root, holder):
     kill(holder())
     lock = RootLock.of(root)
     assert lock.holder() is None
-    lock.take(OTHER)
+    lock.acquire(OTHER)
     assert lock.holder()["holder"] == OTHER
-    lock.give_back(OTHER)
+    lock.release(OTHER)
     assert lock.holder() is None
 
 
@@ -171,19 +200,19 @@ def test_the_lock_is_waited_for_as_long_as_was_asked(root, holder):
     process = holder()
     threading.Timer(0.2, process.kill).start()
     lock = RootLock.of(root)
-    lock.take(OTHER, wait=20)
-    lock.give_back(OTHER)
+    lock.acquire(OTHER, wait_s=20)
+    lock.release(OTHER)
 
 
 def test_the_lock_is_given_to_one_run_of_a_process_and_back_by_it_alone(root):
     lock = RootLock.of(root)
-    lock.take(RUN)
-    lock.take(RUN)
+    lock.acquire(RUN)
+    lock.acquire(RUN)
     with pytest.raises(LockHeld):
-        RootLock.of(root).take(OTHER)
-    lock.give_back(OTHER)
+        RootLock.of(root).acquire(OTHER)
+    lock.release(OTHER)
     assert lock.holder()["holder"] == RUN
-    lock.give_back(RUN)
+    lock.release(RUN)
     assert lock.holder() is None
 
 
@@ -194,8 +223,8 @@ def test_a_run_that_is_at_work_is_not_dead(root, begun, holder):
     assert Run(root, OTHER).record.status == "running"
     assert run.record.status == "running"
     with pytest.raises(LockHeld):
-        Run(root, OTHER).hold()
-    run.let_go()
+        Run(root, OTHER).acquire()
+    run.release()
 
 
 @pytest.mark.pitfall(46)
@@ -255,14 +284,14 @@ def test_a_dead_run_that_had_published_has_succeeded(root, holder, tmp_path):
 def test_a_dead_run_that_was_published_and_rolled_back_keeps_its_copies(root, holder):
     publish_run(root, OTHER)
     kill(holder())
-    pointer = publish(root, finished_outputs(root, RUN), read_live(root), "nonce")
+    pointer = publish(root, finished_outputs(root, RUN), read_live(root), "nonce").document
     rollback(root, OTHER, "another nonce")
 
     swept(root)
 
     dead = Run(root, RUN).record
     assert (dead.status, dead.details["production"]) == ("succeeded", pointer)
-    assert rollback(root, RUN, "a third nonce")["run_id"] == RUN
+    assert rollback(root, RUN, "a third nonce").run_id == RUN
 
 
 def test_the_record_of_a_dead_run_says_at_which_step_it_died(root, begun):
@@ -275,7 +304,7 @@ def test_the_record_of_a_dead_run_says_at_which_step_it_died(root, begun):
     dead = Run(root, RUN).record
 
     assert dead.finished_at is not None
-    assert [(s["name"], s["status"]) for s in Run(root, RUN).record.steps] == [
+    assert [(s.name, s.status) for s in Run(root, RUN).record.steps] == [
         ("Ingest", "succeeded"),
         ("Curate", "abandoned"),
     ]
@@ -286,12 +315,12 @@ def test_a_step_that_was_killed_before_the_record_told_of_it_is_entered(begun):
     run = begun()
     Attempt.begin(run, "Ingest").succeed({})
     Attempt.begin(run, "Curate")
-    run.change(lambda record: record.steps.clear())
+    run.change(lambda record: record.step_entries.clear())
 
     assert abandon_unfinished(run) == ["Curate"]
-    told = {step["name"]: step["status"] for step in run.record.steps}
+    told = {step.name: step.status for step in run.record.steps}
     assert told == {"Ingest": "succeeded", "Curate": "abandoned"}
-    run.let_go()
+    run.release()
 
 
 def test_what_a_dead_process_left_half_written_is_gone_once_its_run_goes_on(root, begun):
@@ -300,16 +329,16 @@ def test_what_a_dead_process_left_half_written_is_gone_once_its_run_goes_on(root
     left = Path(run.uri, "steps", ".tmp-1")
     left.parent.mkdir()
     left.write_text("half")
-    run.hold()
+    run.acquire()
     assert not left.exists()
-    run.let_go()
+    run.release()
 
 
 def test_a_run_is_held_until_all_of_it_is_written(begun):
     run = begun()
     run.finish(RunStatus.SUCCEEDED)
     assert Path(run.uri, ".alive").exists()
-    run.let_go()
+    run.release()
     assert not Path(run.uri, ".alive").exists()
 
 
@@ -323,7 +352,7 @@ def test_stages_by_hand_clear_up_after_their_like_alone(root, holder):
 
 def test_a_run_killed_before_its_first_record_leaves_nothing(root, tmp_path):
     run = Run(root, RUN)
-    run.hold()
+    run.acquire()
     RunLock.of(run.root, run.run_id)._lock.release()  # as the kernel does for a dead process
     assert swept(root) == []
     assert list((tmp_path / "data" / "runs").iterdir()) == []
@@ -337,12 +366,12 @@ def test_a_step_has_one_document_that_counts_its_attempts(begun):
     second = Attempt.begin(run, "Curate")
 
     assert (first.number, second.number, second.notes) == (1, 2, {"segments": ["a"]})
-    assert [(step["name"], step["status"]) for step in run.record.steps] == [("Curate", "running")]
+    assert [(step.name, step.status) for step in run.record.steps] == [("Curate", "running")]
     second.succeed({"lines": 3})
     assert Attempt.last(run, "Curate").result == {"lines": 3}
     (step,) = run.record.steps
-    assert (step["status"], step["attempt"], step["error"]) == ("succeeded", 2, None)
-    run.let_go()
+    assert (step.status, step.attempt, step.error) == ("succeeded", 2, None)
+    run.release()
 
 
 def test_an_attempt_that_another_one_follows_can_never_finish(begun):
@@ -353,7 +382,7 @@ def test_an_attempt_that_another_one_follows_can_never_finish(begun):
         with pytest.raises(AttemptSuperseded):
             late()
     assert not Attempt.last(run, "Publish").is_done
-    run.let_go()
+    run.release()
 
 
 def test_an_abandoned_attempt_can_never_finish(begun):
@@ -363,12 +392,12 @@ def test_an_abandoned_attempt_can_never_finish(begun):
     assert abandon_unfinished(run) == ["Curate"]
     with pytest.raises(AttemptSuperseded):
         late.succeed({})
-    assert [step["status"] for step in run.record.steps] == ["succeeded", "abandoned"]
-    run.let_go()
+    assert [step.status for step in run.record.steps] == ["succeeded", "abandoned"]
+    run.release()
 
 
 def test_a_run_whose_record_could_not_be_closed_is_closed_by_the_sweep(root, begun):
-    begun().let_go()
+    begun().release()
     assert swept(root) == [RUN]
     dead = Run(root, RUN).record
     assert (dead.run_id, dead.status) == (RUN, "failed")
@@ -384,7 +413,7 @@ def test_the_step_that_failed_is_told_from_those_that_were_stopped_for_it(begun)
     abandon_unfinished(run)
     assert failed_step(run.record, describe_error(error)) == "FilterExpiring"
     assert failed_step(run.record, {"code": "timeout"}) == "Extract"
-    run.let_go()
+    run.release()
 
 
 def test_people_are_told_of_a_dead_run_before_it_is_closed(root, holder):
@@ -395,7 +424,7 @@ def test_people_are_told_of_a_dead_run_before_it_is_closed(root, holder):
 
     with pytest.raises(SystemExit):
         sweep(root, killed)
-    RunLock.of(root, RUN).give_back(is_over=False)  # as the kernel does for a dead process
+    RunLock.of(root, RUN).release(is_over=False)  # as the kernel does for a dead process
     assert swept(root) == [RUN]
 
 
@@ -403,7 +432,7 @@ def test_a_damaged_record_stops_nobody_but_who_asks_for_it(root, begun):
     for run_id in (RUN, OTHER):
         run = begun(run_id)
         run.finish(RunStatus.SUCCEEDED)
-        run.let_go()
+        run.release()
     Path(root.run(RUN), "run.json").write_text("{")
 
     assert [record.run_id for record in records_of(root)] == [OTHER]
@@ -417,7 +446,7 @@ def test_a_damaged_record_stops_nobody_but_who_asks_for_it(root, begun):
 def test_of_runs_that_began_in_one_second_the_last_comes_first(root, begun):
     ids = [f"20260215T060000Z-{place:06x}" for place in (7, 1, 9, 3)]
     for run_id in ids:
-        begun(run_id).let_go()
+        begun(run_id).release()
     assert [record.run_id for record in records_of(root)] == ids[::-1]
 
 
@@ -432,18 +461,18 @@ def test_looking_who_holds_the_lock_keeps_nobody_out(root):
     looking = threading.Thread(target=look)
     looking.start()
     for number in range(100):
-        lock.take(str(number))
-        lock.give_back(str(number))
+        lock.acquire(str(number))
+        lock.release(str(number))
     stopped.set()
     looking.join()
 
 
 def test_who_may_not_write_may_look_who_holds_the_lock(root):
     lock = RootLock.of(root)
-    lock.take(RUN)
+    lock.acquire(RUN)
     Path(root.lock).chmod(0o444)
     assert lock.holder()["holder"] == RUN
-    lock.give_back(RUN)
+    lock.release(RUN)
     assert lock.holder() is None
 
 
@@ -452,6 +481,6 @@ def test_a_note_of_the_holder_that_cannot_be_written_keeps_nobody_out(root, monk
         raise ServiceFailed("the disk is full", "free space")
 
     monkeypatch.setattr(LocalStorage, "write", full)
-    RootLock.of(root).take(RUN)
+    RootLock.of(root).acquire(RUN)
     assert RootLock.of(root).holder() == {}
-    RootLock.of(root).give_back(RUN)
+    RootLock.of(root).release(RUN)

@@ -40,9 +40,9 @@ class Context:
 def root(tmp_path, examples):
     yield (root := Root(str(tmp_path / "data")))
     run = Execution.from_json(EXECUTION).run_id
-    RootLock.of(root).give_back(run)
+    RootLock.of(root).release(run)
     if Run(root, run).exists:
-        Run(root, run).let_go()
+        Run(root, run).release()
 
 
 @pytest.fixture
@@ -83,10 +83,10 @@ def test_a_step_that_is_done_is_not_done_again(call, monkeypatch):
 
 
 def test_while_another_run_is_at_work_ingest_says_so_and_begins_nothing(call, root):
-    RootLock.of(root).take("another")
+    RootLock.of(root).acquire("another")
     assert call("Ingest") == "LOCKED"
     assert runs_of(root) == []
-    RootLock.of(root).give_back("another")
+    RootLock.of(root).release("another")
 
 
 def _kinds(base):
@@ -123,7 +123,7 @@ def test_an_error_is_let_out_under_its_name_with_its_description(
     assert type(raised.value).__name__ == name
     assert json.loads(str(raised.value))["code"] == code
     (step,) = the_run(root).record.steps
-    assert (step["status"], step["error"]["code"]) == ("failed", code)
+    assert (step.status, step.error["code"]) == ("failed", code)
     assert "SECRET" not in json.dumps(the_run(root).record.to_json(), default=str)
 
 
@@ -148,7 +148,7 @@ def test_an_event_that_is_no_call_of_a_step_is_a_misconfiguration(event, tmp_pat
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ERRORS["Misconfigured"]):
         handler(event, Context())
-    RootLock.of(Root("data")).give_back(Execution.from_json(EXECUTION).run_id)
+    RootLock.of(Root("data")).release(Execution.from_json(EXECUTION).run_id)
 
 
 def test_ingest_near_its_deadline_goes_on_when_it_is_called_again(call, root, examples):

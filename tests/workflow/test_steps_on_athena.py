@@ -46,15 +46,15 @@ def run(aws, monkeypatch, tmp_path):
     root = open_root(f"s3://{BUCKET}/root")
     run = Run(root, Execution.from_json(EXECUTION).run_id)
     yield run
-    RootLock.of(root).give_back(run.run_id)
+    RootLock.of(root).release(run.run_id)
     if run.exists:
-        run.let_go()
+        run.release()
 
 
 @pytest.fixture
 def call(run, examples, monkeypatch):
     """Call a step as Step Functions does, again while it answers RUNNING; the number of calls."""
-    monkeypatch.setattr(step_runner, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(step_runner, "QUERY_WAIT_S", 0.0)
 
     def call(step, **request):
         asked = {"root": run.root.uri, "engine": "athena", "sources": [str(examples)], **request}
@@ -75,10 +75,8 @@ def test_a_step_that_waits_for_queries_is_called_again_and_runs_each_of_them_onc
     assert all(calls[step] > 1 for step in ("Curate", "Extract", "FilterExpiring", "StateCounts"))
     assert read_live(run.root).run_id == run.run_id
     steps = run.record.steps
-    assert {step["attempt"] for step in steps} == {1}, (
-        "one that is called again is the same attempt"
-    )
-    noted = [query["id"] for step in steps for query in step.get("queries", ())]
+    assert {step.attempt for step in steps} == {1}, "one that is called again is the same attempt"
+    noted = [query.id for step in steps for query in step.queries or ()]
     asked = [query["QueryExecutionId"] for query in aws.queries()]
     assert sorted(noted) == sorted(asked), "each is known to the run"
     texts = [query["Query"] for query in aws.queries()]

@@ -141,7 +141,7 @@ def ingest(work: StepContext) -> dict[str, Any]:
     """Make the input manifest, unless the live run is what this one would come to."""
     _tell_of_dead_runs(work)
     if work.request.engine is EngineName.ATHENA:
-        sync_tables(work.request.athena(), work.root, read_live(work.root).document)
+        sync_tables(work.request.athena(), work.root, read_live(work.root).published)
     work.progress.step("looking for files")
     found = find_files(work.request.sources, work.root)
     inputs = found_inputs(found)
