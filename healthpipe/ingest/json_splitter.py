@@ -19,7 +19,7 @@ import ijson
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.contract import MAX_LINE_BYTES
 from healthpipe.ingest.content import Reader
-from healthpipe.storage.local import make_private
+from healthpipe.storage.private import make_private_file
 
 _DIGITS_APART = 500
 _MANY_DIGITS = re.compile(rb"[0-9]{1000,}")
@@ -173,7 +173,7 @@ class JsonSplitter:
         return not self._ended
 
     def _followed_value(self) -> str | Path:
-        with make_private(self._spill).open("wb") as file:
+        with make_private_file(self._spill).open("wb") as file:
             self._follow(TextFeed(self._pieces(_CLOSING.get(self.peek())), file))
         if self._spill.stat().st_size > MOST_HELD:
             return self._spill

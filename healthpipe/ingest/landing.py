@@ -28,7 +28,7 @@ from healthpipe.ingest.content import (
 from healthpipe.ingest.formats import Shape, may_be_container, records_in
 from healthpipe.ingest.json_splitter import InvalidJson, JsonSplitter, TruncatedJson
 from healthpipe.storage.base import Storage, StoredFile
-from healthpipe.storage.local import make_private
+from healthpipe.storage.private import make_private_file
 
 SET_ASIDE = b"\x01"
 
@@ -117,7 +117,7 @@ def _write_records(records: Iterator[str | Path], writer: BinaryIO, target: Path
         if isinstance(record, Path):
             record.rename(kept)
         else:
-            make_private(kept).write_bytes(line)
+            make_private_file(kept).write_bytes(line)
         writer.write(_large_line(kept) + b"\n")
     return count
 
@@ -146,7 +146,7 @@ def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> int
 
 def _keep_large(stream: Iterator[Piece], first: Piece, kept: Path) -> bool:
     """Keep a line that is too large in a file of its own, unless it is blank and so no line."""
-    with make_private(kept).open("wb") as file:
+    with make_private_file(kept).open("wb") as file:
         is_blank = copy_line(stream, first, file)
     if is_blank:
         kept.unlink()

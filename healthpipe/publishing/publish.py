@@ -77,7 +77,7 @@ def _withdraw_unpublished(root: Root, run_id: str) -> None:
     """Remove the copies of a run that was never live; what cannot be removed is left to prune."""
     if run_id not in {document["run_id"] for document in history(root)}:
         with contextlib.suppress(ServiceFailed):
-            root.storage.withdraw(root.published(run_id))
+            root.storage.remove_atomically(root.published(run_id))
 
 
 def _publish_file(root: Root, folder: str, output: dict[str, Any]) -> dict[str, Any]:

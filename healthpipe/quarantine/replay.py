@@ -139,7 +139,7 @@ def replay(quarantine: Quarantine, file: str, selection: Selection) -> ReplayRes
     path = _present(quarantine, digest)
     is_new = path is None and bool(mended)
     answers: list[Resolution] = []
-    if mended and (is_new or root.storage.stat(root.answers(digest)) is None):
+    if mended and (is_new or root.storage.stat(root.resolutions(digest)) is None):
         answers = _answers(quarantine, lines, selection)
         if path is None:
             path = f"{root.raw}/{_today()}/{replayed_name(digest)}"

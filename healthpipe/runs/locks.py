@@ -163,14 +163,14 @@ class RunLock(ABC):
     _known: ClassVar[dict[str, "RunLock"]] = {}
 
     def __init__(self, root: Root, run_id: str) -> None:
-        self._key = f"{root.place}/{run_id}"
+        self._key = f"{root.absolute_uri}/{run_id}"
         self._uri = root.run(run_id)
 
     @classmethod
     def of(cls, root: Root, run_id: str) -> "RunLock":
         """That of a run."""
         kind = _LeaseRunLock if root.is_remote else _FileRunLock
-        return cls._known.setdefault(f"{root.place}/{run_id}", kind(root, run_id))
+        return cls._known.setdefault(f"{root.absolute_uri}/{run_id}", kind(root, run_id))
 
     def take(self) -> bool:
         """Mark the run as worked on by this process; whether it was not marked so already.
@@ -294,7 +294,7 @@ class RootLock:
     @classmethod
     def of(cls, root: Root) -> "RootLock":
         """That of a root."""
-        return cls._known.setdefault((root.place, root.access), cls(root))
+        return cls._known.setdefault((root.absolute_uri, root.access), cls(root))
 
     def take(self, holder: str, wait: float = 0, *, is_shared: bool = False) -> None:
         """Take it for a holder, a run's id for instance; one that has it already keeps it.
@@ -313,7 +313,7 @@ class RootLock:
         if self._holder == holder:
             self._holder = None
             self._grip.release()
-            known = (self._root.place, self._root.access)
+            known = (self._root.absolute_uri, self._root.access)
             if self._known.get(known) is self:
                 del self._known[known]
 

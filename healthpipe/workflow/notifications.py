@@ -86,7 +86,7 @@ def reason_of(error: dict[str, str] | None) -> dict[str, str]:
 
 def _next_command(run: Run, code: str) -> str:
     """A command to be pasted anywhere, whatever folder the run was started in."""
-    root = f"--root {shlex.quote(run.root.place)}"
+    root = f"--root {shlex.quote(run.root.absolute_uri)}"
     if code == GateFailed.code:
         return f"healthpipe {_look_at_gates(run)} {run.run_id} {root}"
     if code == PublishConflict.code or not run.exists:

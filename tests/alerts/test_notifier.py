@@ -432,7 +432,7 @@ def test_the_documented_failure_is_what_is_sent():
     run_id = "20260215T060000Z-3fdbe2"
     message, hint = (
         "cannot write /srv/health/runs/x: the disk is full",
-        "free space or mend permissions, then run again",
+        "free space or fix permissions, then run again",
     )
     failing = Failure(
         run_id, "Curate", "service_failed", message, hint, f"healthpipe runs retry {run_id}"

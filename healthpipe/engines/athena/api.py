@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from healthpipe.aws.errors import ErrorKind, error_kind, translate_error, translated_errors
-from healthpipe.aws.session import AthenaSettings, Patience, client
+from healthpipe.aws.session import AthenaSettings, Timeouts, client
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.engines.athena.errors import QueryExecution
 from healthpipe.errors import OutOfTime, UsageError
@@ -65,8 +65,8 @@ class Clock:
 
 
 # A call that does not answer must not keep the process from ending in time: see queries.py.
-WORKING = Patience(connect_seconds=5, read_seconds=20, attempts=4)
-STOPPING = Patience(connect_seconds=2, read_seconds=3, attempts=2)
+WORKING = Timeouts(connect_s=5, read_s=20, attempts=4)
+STOPPING = Timeouts(connect_s=2, read_s=3, attempts=2)
 # On top of what botocore tries: for 25 queries at once are the account's quota.
 TRIES = 6
 LONGEST_BACKOFF_S = 20.0

@@ -112,7 +112,7 @@ def _refused(ended: QueryExecution, what: str, _: str) -> HealthpipeError:
 
 
 def _without_bucket(_: QueryExecution, what: str, told: str) -> HealthpipeError:
-    return UsageError(f"{what} found no bucket ({told})", "create it, or mend its name")
+    return UsageError(f"{what} found no bucket ({told})", "create it, or correct its name")
 
 
 def _passing(_: QueryExecution, what: str, told: str) -> HealthpipeError:

@@ -193,7 +193,8 @@ def stop_and_wait(calls: AthenaApi, ids: Sequence[str]) -> Iterator[QueryExecuti
         while (ended := calls.state_now(query_id)) and ended.state not in ENDED:
             if calls.clock.now() >= end:
                 raise ServiceFailed(
-                    f"Athena's query {query_id} does not end", "run again later; it was told to"
+                    f"Athena's query {query_id} does not end",
+                    "run again later; it was asked to stop",
                 )
             calls.clock.sleep(STOP_WAIT_S)
         if ended:
