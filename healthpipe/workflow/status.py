@@ -98,11 +98,11 @@ def _lagging(root: Root, live: dict[str, Any], last_good: RunRecord | None) -> l
     """The tables of the last good run's settings that lag behind the pointer."""
     if not live or last_good is None or last_good.engine != EngineName.ATHENA:
         return []
-    from healthpipe.engines.athena.published_tables import lagging
+    from healthpipe.engines.athena.published_tables import PublishedRun, lagging_tables
 
     settings = replace(athena_settings(last_good), access=root.access)
     try:
-        return lagging(settings, root, live)
+        return lagging_tables(settings, root, PublishedRun.from_json(live))
     except HealthpipeError as error:
         log.warning("whether the tables in Glue lag cannot be told: %s", error)
         return []

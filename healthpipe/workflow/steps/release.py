@@ -110,11 +110,16 @@ def sync_tables(settings: AthenaSettings, root: Root, document: Mapping[str, Any
 
     A failure is only said: the next run tries again.
     """
-    from healthpipe.engines.athena.published_tables import follow, lagging
+    from healthpipe.engines.athena.published_tables import (
+        PublishedRun,
+        lagging_tables,
+        update_tables,
+    )
 
     try:
-        if document and lagging(settings, root, document):
-            follow(settings, root, document)
+        live = PublishedRun.from_json(document) if document else None
+        if live and lagging_tables(settings, root, live):
+            update_tables(settings, root, live)
     except HealthpipeError as error:
         log.warning("the tables in Glue lag behind what is published: %s", error)
 
