@@ -1,1 +1,1 @@
-"""From what a user names to newline-delimited files and a manifest of them."""
+"""Input files: found by SOURCE, told apart by content, rewritten as lines where need be, listed."""
