@@ -56,9 +56,9 @@ def without_order(relation: Relation) -> Relation:
 
 
 def defer_order(relation: Relation) -> DeferredOrder:
-    """Separate a query from its order, even if its rows are said to lie in it: in Athena none do.
+    """Separate a query from its order, and from one that its rows are said to be stored in.
 
-    Its texts are not made safe for spreadsheets: they would sort otherwise.
+    In Athena none are. Texts are not made safe for spreadsheets here: they would sort otherwise.
     """
     columns = _selected_columns(relation)
     if isinstance(relation, Constants):

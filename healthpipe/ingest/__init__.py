@@ -1,1 +1,1 @@
-"""Input files: found by SOURCE, told apart by content, rewritten as lines where need be, listed."""
+"""Input files: found by SOURCE, classified by content, landed where needed, kept in a manifest."""

@@ -168,7 +168,7 @@ class JsonSplitter:
         except UnicodeDecodeError as error:
             raise InvalidJson from error
         if self._ended and self._decoder.getstate()[0]:
-            text = REPLACEMENT  # part of a character; its place tells whether the text breaks off
+            text = REPLACEMENT  # part of a character: cut off within a string, no JSON elsewhere
         self._buffer = self._buffer[self._position :] + text
         self._position = 0
         return not self._ended

@@ -1,4 +1,4 @@
-"""Ingest input files: tell them apart by content, and land those that cannot be read as they are.
+"""Ingest input files: detect their shape by content, and land those that no engine reads as is.
 
 To land a file is to rewrite it as newline-delimited lines in the run's own folder.
 """

@@ -45,8 +45,7 @@ def find_files(sources: Sequence[str], root: Root) -> FoundFiles:
             f"{', '.join(sources) or root.raw} holds no file to read",
             f"files in a folder are read when their name ends in {', '.join(SUFFIXES[::2])} or .gz",
         )
-    named = _with_unique_names(files.values())
-    in_order = sorted(named, key=lambda file: (file.source, file.uri))
+    in_order = sorted(_with_unique_names(files.values()), key=lambda f: (f.source, f.uri))
     read = {_identity(file.uri) for file in in_order}
     not_read = (uri for uri in dict.fromkeys(skipped) if _identity(uri) not in read)
     return FoundFiles(tuple(in_order), tuple(not_read))
@@ -247,14 +246,11 @@ def _s3_file(stored: StoredFile, name: str) -> FoundFile:
     return FoundFile(stored.uri, name, folder_date(key.split("/")[-2::-1]), stored)
 
 
-ANY_FOLDERS = "**"
-
-
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether a glob matches a name, both split at slashes, as `glob.glob` does for paths."""
     if not pattern:
         return not parts
-    if pattern[0] == ANY_FOLDERS:
+    if pattern[0] == "**":
         if _matches(parts, pattern[1:]):
             return True
         return bool(parts) and not parts[0].startswith(".") and _matches(parts[1:], pattern)

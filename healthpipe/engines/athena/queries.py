@@ -31,7 +31,7 @@ MIN_BILLED_MB = 10
 def estimated_usd(bytes_scanned: Iterable[int]) -> float:
     """Estimate the price in USD of queries that scanned so many bytes each, without discounts.
 
-    One that scanned nothing counts as well: nobody tells which of them Athena does not bill.
+    One that scanned nothing counts as well: which of them Athena does not bill is unknown.
     """
     billed_mb = sum(max(MIN_BILLED_MB, -(-scanned // MB)) for scanned in bytes_scanned)
     return billed_mb * MB / TB * USD_PER_TB
