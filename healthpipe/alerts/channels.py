@@ -153,10 +153,10 @@ class SnsChannel:
         self._client().publish(TopicArn=self.where, Subject=message.subject, Message=message.body)
 
     def _client(self) -> "SNSClient":
-        from healthpipe.aws.session import Patience, client
+        from healthpipe.aws.session import Timeouts, client
 
         access = AwsAccess(self._region, self._profile)
-        return client("sns", access, Patience(CONNECT_SECONDS, READ_SECONDS, ATTEMPTS))
+        return client("sns", access, Timeouts(CONNECT_SECONDS, READ_SECONDS, ATTEMPTS))
 
 
 def region_of(topic_arn: str) -> str:

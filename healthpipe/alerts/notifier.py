@@ -78,7 +78,7 @@ class Notifier:
             session.store.update(record_failure)
             return session.delivery(suppressed=1)
         since = previous.first if previous and previous.open else None
-        message = messages.failure_message(self._root.place, failure, since)
+        message = messages.failure_message(self._root.absolute_uri, failure, since)
         session.send_or_keep(message, record_failure, failure.key)
         return session.delivery()
 
@@ -87,11 +87,11 @@ class Notifier:
         session = self._open_session()
         resolved = [each for each in session.store.state.failures.values() if each.open]
         if resolved:
-            message = messages.recovery_message(self._root.place, summary.run_id, resolved)
+            message = messages.recovery_message(self._root.absolute_uri, summary.run_id, resolved)
             close_failures = partial(AlertState.close_failures, failures=resolved)
             session.send_or_keep(message, close_failures)
         if wants_success:
-            session.send_or_keep(messages.success_message(self._root.place, summary))
+            session.send_or_keep(messages.success_message(self._root.absolute_uri, summary))
         return session.delivery()
 
     def announce_expiring(
@@ -118,7 +118,7 @@ class Notifier:
             include_expired=include_expired,
             max_rows=max_lines(max_bytes, max_messages),
         )
-        head = MessageHead(self._root.place, run_id, as_of)
+        head = MessageHead(self._root.absolute_uri, run_id, as_of)
         announcements = announcement_messages(due, head, max_bytes, max_messages)
         sent = self._send_announcements(session, announcements)
         unsent = announcements[sent:]
@@ -131,7 +131,7 @@ class Notifier:
     def test(self) -> Delivery:
         """Send a message that only shows that messages arrive. The state is not touched."""
         try:
-            self._channel.send(messages.test_message(self._root.place))
+            self._channel.send(messages.test_message(self._root.absolute_uri))
         except AlertNotSent as error:
             return Delivery(problem=f"{error.message}; {error.hint}")
         return Delivery(sent=1)

@@ -63,7 +63,7 @@ class TaskCall:
         `Stopped` when the scope is cancelled; and whatever else the task raises, as it is.
         """
         try:
-            with self._scope.deadline.cancels(self._deadline.cancel):
+            with self._scope.deadline.on_cancel(self._deadline.cancel):
                 start_thread(self._run, self._name)
                 self._scope.wait(self._is_done_or_cancelled, self._timeout)
         except BaseException:

@@ -91,5 +91,5 @@ class Scope:
 
     def wait(self, event: threading.Event, seconds: float | None = None) -> bool:
         """Wait for an event, which a cancellation sets too. Returns whether it is set."""
-        with self.deadline.cancels(event.set):
+        with self.deadline.on_cancel(event.set):
             return self.clock.wait(event, seconds)

@@ -1,1 +1,1 @@
-"""What runs on AWS: the handler of the Lambda function."""
+"""AWS: sessions and clients, and the errors of its services translated into ours."""

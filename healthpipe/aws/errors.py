@@ -1,7 +1,7 @@
-"""What AWS refused or failed to do, as an error of ours that says what to do next.
+"""Translate errors of AWS and boto3 into `HealthpipeError`s that say what to do next.
 
-Error texts of the services and of boto3 are not passed on: some quote what was sent. What a retry
-as it stands cannot help is a `UsageError`, all else a `ServiceFailed`.
+The services' error texts are not passed on: some quote what was sent. An error that a retry
+without any change cannot help is a `UsageError`, every other a `ServiceFailed`.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from healthpipe.errors import (
 
 
 class ErrorKind(Enum):
-    """What went wrong, in as far as another thing is to be done about it."""
+    """Classes of AWS errors, one for each thing that there is to do about them."""
 
     NO_IDENTITY = auto()
     EXPIRED = auto()
@@ -41,7 +41,7 @@ class ErrorKind(Enum):
     UNKNOWN = auto()
 
 
-# By the error code of the service, or the name of an exception of botocore or of its bases.
+# By the service's error code, or by the name of botocore's exception or of one of its bases.
 # A HEAD request has no body, hence no code: botocore then gives the status.
 _KINDS = {
     ErrorKind.NO_IDENTITY: """NoCredentialsError PartialCredentialsError CredentialRetrievalError
@@ -89,7 +89,7 @@ KIND_BY_NAME = {name: kind for kind, names in _KINDS.items() for name in names.s
 
 @dataclass(frozen=True)
 class Explanation:
-    """What happened, what to do next, and whether trying again can help as things stand."""
+    """What happened, what to do next, and whether a retry without any change can help."""
 
     what: str
     hint: str
@@ -121,7 +121,7 @@ _EXPLANATIONS = {
         "the key that encrypts it cannot be used",
         "check --kms-key, and allow kms:GenerateDataKey and kms:Decrypt on the key of {resource}",
     ),
-    ErrorKind.NO_BUCKET: Explanation("there is no such bucket", "create it, or mend its name"),
+    ErrorKind.NO_BUCKET: Explanation("there is no such bucket", "create it, or correct its name"),
     ErrorKind.NOT_FOUND: Explanation("it is not there", "check the name, and who else removes it"),
     ErrorKind.ARCHIVED: Explanation("it is archived", "restore it, then run again"),
     ErrorKind.CHANGED: Explanation(
@@ -141,7 +141,8 @@ _EXPLANATIONS = {
         "it failed with {name}", "try again later; --debug shows more", retry_helps=True
     ),
 }
-# S3 refuses access where it could as well say something else.
+# S3 answers AccessDenied for a missing key, too, when the caller may not list the bucket:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 _S3_DENIED = (
     "; without s3:ListBucket what is missing looks like this, too, "
     "and so does a bucket of another owner than --bucket-owner"
@@ -149,43 +150,45 @@ _S3_DENIED = (
 
 
 def error_name(error: Exception) -> str:
-    """The error code that a service gave, else the kind of exception."""
+    """The error code in a service's answer, else the name of the exception's class."""
     return _names(error)[0]
 
 
 def error_kind(error: Exception) -> ErrorKind:
-    """What went wrong in a call of AWS."""
+    """The class of an error that a call of AWS raised."""
     return next(
         (KIND_BY_NAME[name] for name in _names(error) if name in KIND_BY_NAME), ErrorKind.UNKNOWN
     )
 
 
 def explain_error(error: Exception, action: str, resource: str) -> Explanation:
-    """What a failure means to whoever ran `action`, such as s3:GetObject, on a resource."""
-    known = _EXPLANATIONS[error_kind(error)]
+    """Explain an error of `action`, an IAM action such as s3:GetObject, on a resource."""
+    template = _EXPLANATIONS[error_kind(error)]
     facts = {"name": error_name(error), "action": action, "resource": resource}
-    hint = known.hint.format(**facts)
+    hint = template.hint.format(**facts)
     if error_kind(error) is ErrorKind.DENIED and action.startswith("s3:"):
         hint += _S3_DENIED
-    return Explanation(known.what.format(**facts), hint, known.retry_helps)
+    return Explanation(template.what.format(**facts), hint, template.retry_helps)
 
 
 def translate_error(error: Exception, action: str, resource: str) -> HealthpipeError:
-    """A failure of a call of AWS as an error of ours, in one line; ours stay as they are."""
+    """Translate an error of `action` on a resource; a `HealthpipeError` is returned as it is."""
     if isinstance(error, HealthpipeError):
         return error
-    found = explain_error(error, action, resource)
-    if error_kind(error) in _OF_THIS_MACHINE:
-        return UsageError(found.what, found.hint)
-    make: type[HealthpipeError] = ServiceFailed if found.retry_helps else UsageError
+    explanation = explain_error(error, action, resource)
+    if error_kind(error) in _LOCAL_KINDS:
+        return UsageError(explanation.what, explanation.hint)
+    error_type: type[HealthpipeError] = ServiceFailed if explanation.retry_helps else UsageError
     if action.startswith("s3:"):
-        make = _OF_OBJECTS.get(error_kind(error), make)
-    return make(f"AWS did not do {action} on {resource}: {found.what}", found.hint)
+        error_type = _S3_ERROR_TYPES.get(error_kind(error), error_type)
+    return error_type(
+        f"AWS did not do {action} on {resource}: {explanation.what}", explanation.hint
+    )
 
 
-# What is found out before a request is sent.
-_OF_THIS_MACHINE = {ErrorKind.NO_PROFILE, ErrorKind.NO_REGION, ErrorKind.BAD_REGION}
-_OF_OBJECTS: dict[ErrorKind, type[HealthpipeError]] = {
+# Raised before a request is sent.
+_LOCAL_KINDS = {ErrorKind.NO_PROFILE, ErrorKind.NO_REGION, ErrorKind.BAD_REGION}
+_S3_ERROR_TYPES: dict[ErrorKind, type[HealthpipeError]] = {
     ErrorKind.NOT_FOUND: ObjectMissing,
     ErrorKind.CHANGED: InputChanged,
 }
@@ -193,7 +196,7 @@ _OF_OBJECTS: dict[ErrorKind, type[HealthpipeError]] = {
 
 @contextmanager
 def translated_errors(action: str, resource: str) -> Iterator[None]:
-    """Translate the errors of boto3 in the block into ours: see `translate_error`."""
+    """Translate the errors that boto3 raises in the block: see `translate_error`."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
     from s3transfer.exceptions import (
@@ -210,10 +213,10 @@ def translated_errors(action: str, resource: str) -> Iterator[None]:
 
 
 def _names(error: Exception) -> list[str]:
-    """Its names, the most exact first."""
-    # s3transfer keeps the answer of the service in these two places.
+    """The error code, HTTP status and class names of an error, the most specific first."""
+    # s3transfer keeps the error of botocore in these two places.
     inner = getattr(error, "last_exception", None) or error.__context__
-    if isinstance(inner, Exception) and not hasattr(error, "response") and _is_of_aws(inner):
+    if isinstance(inner, Exception) and not hasattr(error, "response") and _is_botocore(inner):
         return _names(inner)
     names = [kind.__name__ for kind in type(error).__mro__]
     response = getattr(error, "response", None)
@@ -223,7 +226,8 @@ def _names(error: Exception) -> list[str]:
     return [response.get("Error", {}).get("Code") or status, status, *names]
 
 
-def _is_of_aws(error: Exception) -> bool:
+def _is_botocore(error: Exception) -> bool:
+
     from botocore.exceptions import BotoCoreError, ClientError
 
     return isinstance(error, (BotoCoreError, ClientError))

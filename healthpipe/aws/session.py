@@ -1,8 +1,7 @@
-"""How AWS is reached, and what Athena is told: plain settings, for the command line, too.
+"""Settings of AWS access and of Athena, and one boto3 client for each service and setting.
 
-Clients of AWS's services: made when they are first needed, and once.
-
-boto3 is loaded here, and only when a client is asked for.
+boto3 is imported when the first client is created, so that the command line can use the settings
+without it.
 """
 
 import os
@@ -29,10 +28,10 @@ DATABASE, WORKGROUP = "healthpipe", "primary"
 
 @dataclass(frozen=True)
 class AwsAccess:
-    """With whose credentials, in which region, and what each request to S3 carries.
+    """Region, credentials profile, and the parameters that each request to S3 carries.
 
-    Without `region` and `profile` boto3's own rules apply. `kms_key` encrypts what is written
-    (SSE-KMS), `bucket_owner` is the account id that has to own the buckets.
+    Without `region` and `profile` boto3's own rules apply. `kms_key` encrypts written objects
+    (SSE-KMS); `bucket_owner` is the account id that has to own the buckets.
     """
 
     region: str | None = None
@@ -43,8 +42,10 @@ class AwsAccess:
 
 @dataclass(frozen=True)
 class AthenaSettings:
-    """Where queries run. `output` is where Athena keeps results, an s3:// URI, unless the workgroup
-    says so; `max_bytes_scanned` ends a run that has scanned more.
+    """Database, workgroup and limits of a run's queries.
+
+    `output` is the s3:// URI of query results, unless the workgroup sets one. A run whose queries
+    have scanned more than `max_bytes_scanned` ends.
     """
 
     access: AwsAccess = field(default_factory=AwsAccess)
@@ -54,64 +55,64 @@ class AthenaSettings:
     max_bytes_scanned: int | None = None
 
 
-# As many requests as one client has under way at once; the pieces of a file's transfer are many.
+# The size of a client's connection pool: a file is transferred in many parts at once.
 CONNECTIONS = 32
 AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a client waits for a connection and for an answer, and how often it tries in all."""
+class Timeouts:
+    """A client's timeouts for connecting and for reading, in seconds, and its attempts in all."""
 
-    connect_seconds: float = 10
-    read_seconds: float = 60
+    connect_s: float = 10
+    read_s: float = 60
     attempts: int = 5
 
 
 _sessions: "dict[object, Session]" = {}
 _clients: dict[object, Any] = {}
-_making = threading.Lock()
+_creating = threading.Lock()
 
 
 @overload
-def client(service: Literal["s3"], access: AwsAccess, patience: Patience = ...) -> "S3Client": ...
+def client(service: Literal["s3"], access: AwsAccess, timeouts: Timeouts = ...) -> "S3Client": ...
 @overload
-def client(service: Literal["sns"], access: AwsAccess, patience: Patience = ...) -> "SNSClient": ...
+def client(service: Literal["sns"], access: AwsAccess, timeouts: Timeouts = ...) -> "SNSClient": ...
 @overload
-def client(service: Literal["sts"], access: AwsAccess, patience: Patience = ...) -> "STSClient": ...
+def client(service: Literal["sts"], access: AwsAccess, timeouts: Timeouts = ...) -> "STSClient": ...
 @overload
 def client(
-    service: Literal["glue"], access: AwsAccess, patience: Patience = ...
+    service: Literal["glue"], access: AwsAccess, timeouts: Timeouts = ...
 ) -> "GlueClient": ...
 @overload
 def client(
-    service: Literal["athena"], access: AwsAccess, patience: Patience = ...
+    service: Literal["athena"], access: AwsAccess, timeouts: Timeouts = ...
 ) -> "AthenaClient": ...
 @overload
 def client(
-    service: Literal["lakeformation"], access: AwsAccess, patience: Patience = ...
+    service: Literal["lakeformation"], access: AwsAccess, timeouts: Timeouts = ...
 ) -> "LakeFormationClient": ...
 
 
-def client(service: str, access: AwsAccess, patience: Patience = Patience()) -> Any:
-    """The client of a service; any thread. It tries again as botocore's standard mode does.
+def client(service: str, access: AwsAccess, timeouts: Timeouts = Timeouts()) -> Any:
+    """The boto3 client of a service, which retries as botocore's standard mode does. Any thread.
 
     The same arguments give the same client while AWS's environment variables stay as they are.
     Raises `UsageError` for a missing region, credentials that cannot be looked up and the like.
     """
-    key = (service, access.region, access.profile, patience, _environment())
-    with _making:  # making a session is not safe in several threads
+    key = (service, access.region, access.profile, timeouts, _environment())
+    with _creating:  # sessions are not thread-safe
         if key not in _clients:
             with translated_errors(f"{service}:*", "*"):
-                _clients[key] = _made(service, access, patience)
+                _clients[key] = _create_client(service, access, timeouts)
         return _clients[key]
 
 
-def _made(service: str, access: AwsAccess, patience: Patience) -> Any:
+def _create_client(service: str, access: AwsAccess, timeouts: Timeouts) -> Any:
     from botocore.exceptions import BotoCoreError
 
     try:
-        return _session(access).client(service, config=_config(service, patience))  # type: ignore[call-overload]
+        return _session(access).client(service, config=_config(service, timeouts))  # type: ignore[call-overload]
     except ValueError as error:
         if isinstance(error, BotoCoreError):
             raise
@@ -121,7 +122,7 @@ def _made(service: str, access: AwsAccess, patience: Patience) -> Any:
 
 
 def _session(access: AwsAccess) -> "Session":
-    """What clients share: credentials, and what boto3 reads of each service's description."""
+    """The session that clients share: credentials, and boto3's descriptions of the services."""
     from boto3.session import Session
 
     key = (access.region, access.profile, _environment())
@@ -131,22 +132,23 @@ def _session(access: AwsAccess) -> "Session":
 
 
 def _environment() -> frozenset[tuple[str, str]]:
+    """AWS's environment variables."""
     return frozenset(item for item in os.environ.items() if item[0].startswith("AWS_"))
 
 
-def _config(service: str, patience: Patience) -> "Config":
+def _config(service: str, timeouts: Timeouts) -> "Config":
     from botocore.config import Config
 
     return Config(
-        connect_timeout=patience.connect_seconds,
-        read_timeout=patience.read_seconds,
-        retries={"mode": "standard", "total_max_attempts": patience.attempts},
+        connect_timeout=timeouts.connect_s,
+        read_timeout=timeouts.read_s,
+        retries={"mode": "standard", "total_max_attempts": timeouts.attempts},
         max_pool_connections=CONNECTIONS,
         s3={"addressing_style": "path"} if service == "s3" and _is_plain_host() else None,
     )
 
 
 def _is_plain_host() -> bool:
-    """Whether S3 is looked for at a host that knows no names like BUCKET.HOST."""
+    """Whether S3 is reached at a host without virtual-hosted names like BUCKET.HOST."""
     url = os.environ.get("AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL"))
     return url is not None and not (urlsplit(url).hostname or "").endswith(AMAZON)

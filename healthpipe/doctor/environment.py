@@ -151,7 +151,7 @@ def athena_checks(settings: AthenaSettings) -> list[Check]:
 
 
 def _check_workgroup(settings: AthenaSettings) -> CheckResult | str:
-    from healthpipe.engines.athena.api import (
+    from healthpipe.engines.athena.workgroup import (
         has_managed_results,
         is_enforced,
         output_location,
@@ -239,7 +239,11 @@ def _check_root(root: Root, engine: EngineName) -> CheckResult | str:
         return CheckResult(
             "root", Verdict.FAILED, finding, "mend permissions, or choose another --root"
         )
-    return f"{root.place} can be written" if folder.exists() else f"{root.place} will be made"
+    return (
+        f"{root.absolute_uri} can be written"
+        if folder.exists()
+        else f"{root.absolute_uri} will be made"
+    )
 
 
 def _check_room(root: Root) -> CheckResult | str:

@@ -12,9 +12,8 @@ from healthpipe.choices import Format
 from healthpipe.doctor.harness import Fact, Harness, bytes_as_text, sorted_rows
 from healthpipe.engines.athena.errors import BrokenQuery, FilesUnreadable
 from healthpipe.engines.athena.glue import LINES, RAW, Catalog, Table, table_name
-from healthpipe.engines.athena.queries import TRIES, client_request_token, stop_and_wait
-from healthpipe.engines.athena.relations import LINE_TYPES
-from healthpipe.engines.athena.results import FILE_TYPES
+from healthpipe.engines.athena.queries import STARTS, client_request_token, stop_and_wait
+from healthpipe.engines.athena.relations import FILE_TYPES, LINE_TYPES
 from healthpipe.engines.athena.schema import Types, cast_to, glue_type
 
 TEXT = "VARCHAR"
@@ -189,7 +188,7 @@ def _unload_no_rows(harness: Harness) -> list[str]:
 
 
 def _unload_to_used_folder(harness: Harness) -> str:
-    for number in range(1, TRIES + 1):
+    for number in range(1, STARTS + 1):
         harness.write(f"unloaded/{number}/already-there", b"1")
     try:
         harness.unload(ONE_ROW, "unloaded", Format.NDJSON)

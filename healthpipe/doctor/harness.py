@@ -14,13 +14,8 @@ from healthpipe.engines.athena.api import AthenaApi
 from healthpipe.engines.athena.errors import QueryExecution
 from healthpipe.engines.athena.glue import Catalog
 from healthpipe.engines.athena.queries import AthenaQueryRunner
-from healthpipe.engines.athena.relations import Relations
-from healthpipe.engines.athena.results import (
-    FILE_TYPES,
-    describe_files,
-    result_rows,
-    unload_statement,
-)
+from healthpipe.engines.athena.relations import FILE_TYPES, Relations, describe_files
+from healthpipe.engines.athena.results import result_rows, unload_statement
 from healthpipe.engines.athena.schema import Types
 from healthpipe.engines.base import EngineContext, LineFile, Row
 
@@ -103,7 +98,7 @@ class Harness:
 
     def rows(self, text: str, types: Types) -> list[Row]:
         """Run a query and return its rows, with columns of these types."""
-        return list(result_rows(self.athena.results(self.run(text).id), types))
+        return list(result_rows(self.athena.result_pages(self.run(text).id), types))
 
     def unload(self, query: str, name: str, fmt: Format) -> list[str]:
         """Unload a result to files, and return their URIs.

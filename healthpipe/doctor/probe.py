@@ -13,13 +13,14 @@ from typing import Any
 
 from healthpipe import __version__
 from healthpipe.aws.session import AthenaSettings, client
-from healthpipe.cancellation import cancel_on_stop, shielded
+from healthpipe.cancellation import Clock, cancel_on_stop, shielded
 from healthpipe.doctor import facts_sql, facts_tables
 from healthpipe.doctor.harness import Fact, Harness, ProbeQueryLog
 from healthpipe.engines import drop_run_tables, stop_queries
-from healthpipe.engines.athena.api import AthenaApi, Clock, result_configuration
+from healthpipe.engines.athena.api import AthenaApi
 from healthpipe.engines.athena.errors import BrokenQuery, FilesUnreadable
 from healthpipe.engines.athena.queries import estimated_usd
+from healthpipe.engines.athena.workgroup import result_configuration
 from healthpipe.engines.base import EngineContext
 from healthpipe.errors import HealthpipeError
 from healthpipe.progress import Progress
@@ -173,7 +174,7 @@ class _Harnesses:
         self._root, self._settings, self._query_log = root, settings, query_log
         self._scratch = scratch
         results = result_configuration(settings, f"{self.uri}/results")
-        self._athena = AthenaApi.to(settings, self.clock, results)
+        self._athena = AthenaApi.open(settings, self.clock, results)
 
     def create(self, fact: Fact) -> Harness:
         """Create the harness of a fact, which no other fact uses."""

@@ -1,4 +1,4 @@
-"""The engines that run the SQL, each imported only when it is asked for."""
+"""The engines that run the SQL, each imported when it is opened."""
 
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def require_reachable_root(name: EngineName, root: str) -> None:
-    """Refuse an engine that cannot read a root, before anything is written."""
+    """Raise `UsageError` where an engine cannot read a root, before anything is written."""
     if name is EngineName.ATHENA and not is_s3(root):
         raise UsageError(
             "--engine athena reads and writes S3 alone", "give --root s3://BUCKET/PREFIX"
@@ -28,11 +28,14 @@ def require_reachable_root(name: EngineName, root: str) -> None:
 
 @contextmanager
 def open_engine(
-    name: EngineName, workplace: "EngineContext", settings: AthenaSettings | None = None
+    name: EngineName, context: "EngineContext", settings: AthenaSettings | None = None
 ) -> "Iterator[Engine]":
-    """The engine of that name while the block runs; what it runs ends when the process stops."""
-    made = _made(name, workplace, settings or AthenaSettings())
-    with made as engine, cancel_on_stop(engine.cancel):
+    """Open the engine of that name for the block; its query is stopped when the work is cancelled.
+
+    Raises `UsageError` and `ServiceFailed`.
+    """
+    opened = _create_engine(name, context, settings or AthenaSettings())
+    with opened as engine, cancel_on_stop(engine.cancel):
         yield engine
 
 
@@ -43,38 +46,43 @@ def open_dry_run(
     settings: AthenaSettings,
     run: str,
 ) -> "Iterator[DryRunEngine]":
-    """An engine of that name that only says what it would do, for a run of which `run` is the URI.
+    """Open an engine of that name that records its statements and runs none, for the block.
 
-    Results are empty files in `scratch`.
+    `run` is the URI of the run. Results are empty files in the local folder `scratch`.
     """
-    made: DryRunEngine
+    opened: DryRunEngine
     if name is EngineName.ATHENA:
         from healthpipe.engines.athena.dry_run import AthenaDryRun
 
-        made = AthenaDryRun(scratch, settings, run)
+        opened = AthenaDryRun(scratch, settings, run)
     else:
         from healthpipe.engines.dry_run import DuckDBDryRun
 
-        made = DuckDBDryRun(scratch)
-    with made as engine:
+        opened = DuckDBDryRun(scratch)
+    with opened as engine:
         yield engine
 
 
 @contextmanager
 def open_embedded(scratch: "Path", access: AwsAccess | None = None) -> "Iterator[Engine]":
-    """The embedded engine, whichever engine a run has; it spills to `scratch`."""
+    """Open the embedded engine for the block, whichever engine a run has; it spills to `scratch`.
+
+    Objects of S3 are fetched with `access`.
+    """
     from healthpipe.engines.base import EngineContext
     from healthpipe.storage.local import LocalStorage
 
-    workplace = EngineContext(scratch, str(scratch), LocalStorage())
+    context = EngineContext(scratch, str(scratch), LocalStorage())
     settings = AthenaSettings(access or AwsAccess())
-    with open_engine(EngineName.DUCKDB, workplace, settings) as engine:
+    with open_engine(EngineName.DUCKDB, context, settings) as engine:
         yield engine
 
 
 def stop_queries(settings: AthenaSettings, ids: "Sequence[str]") -> list[tuple[str, str, int]]:
-    """Stop queries that somebody else started elsewhere, and wait for their end: the id, the state
-    and the bytes scanned of each that is still known. Raises `UsageError` or `ServiceFailed`.
+    """Stop queries of Athena that another process started, and wait for their end.
+
+    Returns the id, the state and the bytes scanned of each that Athena still knows. Raises
+    `UsageError` or `ServiceFailed`.
     """
     if not ids:
         return []
@@ -85,18 +93,20 @@ def stop_queries(settings: AthenaSettings, ids: "Sequence[str]") -> list[tuple[s
 
 
 def drop_run_tables(settings: AthenaSettings, run_id: str) -> None:
-    """Drop the tables that a run has left elsewhere. Raises `UsageError` or `ServiceFailed`."""
+    """Drop the Glue tables that a run has left. Raises `UsageError` or `ServiceFailed`."""
     from healthpipe.engines.athena.glue import drop_tables
 
     drop_tables(settings, run_id)
 
 
-def _made(name: EngineName, workplace: "EngineContext", settings: AthenaSettings) -> "Engine":
+def _create_engine(
+    name: EngineName, context: "EngineContext", settings: AthenaSettings
+) -> "Engine":
     if name is EngineName.ATHENA:
         from healthpipe.engines.athena.engine import AthenaEngine
 
-        return AthenaEngine.open(workplace, settings)
+        return AthenaEngine.open(context, settings)
     from healthpipe.engines.duckdb import DuckDBEngine
     from healthpipe.storage.copies import local_copies
 
-    return DuckDBEngine(workplace.scratch, partial(local_copies, access=settings.access))
+    return DuckDBEngine(context.scratch, partial(local_copies, access=settings.access))

@@ -1,6 +1,7 @@
-"""What an engine is asked: the queries of `sql/` by name. Light: it reads none of them.
+"""The interface of an engine: it runs the queries of `sql/` over named relations.
 
-What the stages need of an engine, and no more.
+A query is asked for by the name of its file and with typed values; this module reads no SQL, so
+that it can be imported at no cost.
 """
 
 import datetime
@@ -39,21 +40,22 @@ class IdPattern:
         return self.text
 
     @property
-    def whole(self) -> str:
+    def anchored(self) -> str:
         """The expression for a text that is an id and nothing more."""
         return rf"^(?:{self.text})\z"
 
 
+# A value of a placeholder in a query: no free text.
 Value = datetime.date | bool | int | StrEnum | IdPattern | Sequence[StrEnum]
 
 
 @dataclass(frozen=True)
 class Query:
-    """The statement of `sql/<name>.sql` with values for its placeholders, all of it or a part.
+    """The query of `sql/<name>.sql` with values for its placeholders, all of it or a part.
 
-    `column` is the one column wanted, `dropped` are those that are not, `limit` is the most
-    rows. `is_spreadsheet_safe`: texts that a
-    spreadsheet would run as formulas are defused, and every column is a text.
+    `column` is the one column wanted; `dropped` are columns left out; `limit` is the most rows.
+    `is_ordered` keeps its ORDER BY. `is_spreadsheet_safe` makes every column a text, and defuses
+    texts that a spreadsheet would run as formulas.
     """
 
     name: str
@@ -65,7 +67,7 @@ class Query:
     is_spreadsheet_safe: bool = False
 
     def unordered(self) -> "Query":
-        """The same without its ORDER BY, for rows that lie in that order already."""
+        """The same query without its ORDER BY, for rows that are in that order already."""
         return replace(self, is_ordered=False)
 
     def only(self, column: str) -> "Query":
@@ -73,17 +75,17 @@ class Query:
         return replace(self, column=column)
 
     def without(self, columns: Iterable[str]) -> "Query":
-        """The same rows without these columns, which then cost nothing."""
+        """The same rows without these columns, which then are not computed."""
         return replace(self, dropped=frozenset(columns))
 
     def spreadsheet_safe(self) -> "Query":
-        """The same rows as texts that no spreadsheet takes for a formula."""
+        """The same rows as texts that no spreadsheet runs as formulas."""
         return replace(self, is_spreadsheet_safe=True)
 
 
 @dataclass(frozen=True)
 class Constants:
-    """A small relation of words from the contract, or of digests: never text of the data."""
+    """A small relation of words of the contract, or of digests: never text of the data."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -97,10 +99,10 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class LineFile:
-    """A file of newline-delimited records as an engine reads it.
+    """A file of newline-delimited records as an engine reads it: `size` bytes at the URI `path`.
 
-    `path` is where its lines lie, `source` the name it has in results. In a `landed` file a
-    line that ingest set aside stands as base64, U+0001, reason.
+    `source` is its name in results, `folder_date` the date of its folder. In a `landed` file,
+    which ingest has written, a line that was set aside is base64, U+0001, reason.
     """
 
     path: str
@@ -111,7 +113,7 @@ class LineFile:
 
 
 class LinesRefused(Exception):
-    """The engine's reader cannot read these files where they lie; they have to be landed."""
+    """The engine's reader cannot read the files `paths` where they are: they have to be landed."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         super().__init__(f"{len(paths)} files refused by the reader")
@@ -119,108 +121,133 @@ class LinesRefused(Exception):
 
 
 class QueryLog(Protocol):
-    """Keeps which queries of an attempt were started, so that somebody else can end them."""
+    """Records the queries of an attempt, so that another process can stop them."""
 
     def started(self, query_id: str, token: str) -> None:
-        """A query was started. Called before anybody waits for it."""
+        """Record that a query was started with a ClientRequestToken, before it is waited for."""
 
     def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
-        """A query ended, in one of Athena's states."""
+        """Record that a query ended, in one of Athena's final states."""
 
     def scanned(self) -> int:
-        """The bytes that the queries of the run have scanned, as far as they ended."""
+        """Return the bytes that the run's queries have scanned, as far as they have ended."""
 
 
 class NullQueryLog:
-    """For an engine on this machine, whose queries end with it."""
+    """A `QueryLog` that records nothing: for an engine whose queries end with this process."""
 
     def started(self, query_id: str, token: str) -> None:
-        """Nobody else could end it."""
+        """Do nothing."""
 
     def ended(self, query_id: str, state: str, bytes_scanned: int) -> None:
-        """Nobody waits for it."""
+        """Do nothing."""
 
     def scanned(self) -> int:
-        """Nothing that is billed."""
+        """Return 0: nothing is billed."""
         return 0
 
 
 @dataclass(frozen=True)
 class EngineContext:
-    """Where an engine works for one attempt at a step: in `scratch`, a folder of this machine, and
-    below `uri`, a place in the run of this attempt alone.
+    """Where an engine works for one attempt at a step.
 
-    `storage` keeps what has a URI. `token` names run, step and attempt. `patience_s` is how long a
-    query is waited for before the step is to be called again; None for as long as it takes.
+    `scratch` is an existing local folder, `uri` a folder in the run of this attempt alone, kept by
+    `storage`. `token` identifies run, step and attempt. A query that is still running after
+    `wait_limit_s` seconds raises `StillRunning`, and the step is called again; None waits for as
+    long as it takes.
     """
 
     scratch: Path
     uri: str
     storage: Storage
     token: str = ""
-    journal: QueryLog = field(default_factory=NullQueryLog)
-    patience_s: float | None = None
+    query_log: QueryLog = field(default_factory=NullQueryLog)
+    wait_limit_s: float | None = None
 
 
 class Engine(ABC):
-    """Runs the project's SQL over named relations. Not shared between threads, but for `cancel`."""
+    """Runs the project's SQL over named relations. Used by one thread, but for `cancel`.
+
+    A step that is called again for the same attempt has to call the same methods in the same
+    order: see `AthenaEngine`. Methods that compute raise `ServiceFailed` where the engine, the
+    disk or a service fails, `UsageError` where a service refuses access, `Interrupted` and
+    `OutOfTime` where the work is cancelled, and `StillRunning`: see `EngineContext`.
+    """
 
     name: ClassVar[str]
 
     @abstractmethod
     def read_lines(self, files: Sequence[LineFile]) -> None:
-        """Make the relation `source` from the lines of `files`, in their order."""
+        """Define the relation `source`: a row for each line of `files`, in their order.
+
+        Its columns are those of `sql/<engine>/source.sql`. The lines are read when a query reads
+        them. Raises `LinesRefused` where files are not there or cannot be read.
+        """
 
     @abstractmethod
     def read_table(self, name: str, paths: Sequence[str]) -> None:
-        """Make the relation `name` from Parquet files; `position` counts their rows."""
+        """Define the relation `name` over Parquet files of the same columns, at least one.
+
+        Its column `position` numbers the rows of a file from 0 where the engine can; else NULL.
+        """
 
     @abstractmethod
     def define(self, name: str, relation: Relation) -> None:
-        """Give a name to a query that is run anew wherever it is used."""
+        """Define the relation `name` as a query that is run anew wherever it is used."""
 
     @abstractmethod
     def materialize(self, name: str, relation: Relation) -> None:
-        """Run a query once and keep its rows under a name; `position` counts them.
+        """Run a query once, and define the relation `name` as its rows.
 
-        Raises `LinesRefused` where the query reads lines and files cannot be read.
+        Its column `position` numbers the rows from 0 where the engine can; else NULL. Raises
+        `LinesRefused` where the query reads lines of files that cannot be read.
         """
 
     @abstractmethod
     def rows(self, relation: Relation) -> list[Row]:
-        """The rows of a small result."""
+        """Return the rows of a small result, in the order of its query."""
 
     @abstractmethod
     def stream(self, relation: Relation) -> Iterator[Row]:
-        """The rows of a result of any size, one by one; nothing else may run until the last."""
+        """Return the rows of a result of any size, one by one, in the order of its query.
+
+        Nothing else may be called until the last row was taken.
+        """
 
     @abstractmethod
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:
-        """Write a result to a new local file and return its number of rows."""
+        """Write a result, in the order of its query, to a local file; returns its rows.
+
+        An existing file is written in place and keeps its mode.
+        """
 
     @abstractmethod
     def write_lines(self, relation: Relation, path: Path) -> int:
-        """Write a result of one text column, each row as it is and LF; return its rows."""
+        """Write a result of one text column to a local file, each row as it is and LF.
+
+        Returns the number of rows. An existing file is written in place and keeps its mode.
+        """
 
     @abstractmethod
     def unload(self, relation: Relation, uri: str, fmt: Format) -> list[str] | None:
-        """Have a result written where the engine computes, to files in the empty folder `uri`.
+        """Write a result where the engine computes, in any order, to the empty folder `uri`.
 
         `NDJSON` means a result of one text column, each row as it is and LF. Returns the files'
-        URIs in no particular order; None of an engine that computes on this machine.
+        URIs in no particular order; None from an engine that computes on this machine, which
+        writes nothing.
         """
 
     @abstractmethod
     def progress(self) -> float | None:
-        """How far the running query is, from 0 to 1, where the engine knows. Any thread."""
+        """Return the progress of the running query from 0 to 1; None if unknown. Any thread."""
 
     @abstractmethod
     def cancel(self) -> None:
-        """Stop the running query, which then raises. Any thread."""
+        """Stop the running query, whose method then raises. Any thread, signal handlers too."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back memory and files."""
+        """Free memory and delete the engine's own files. No method may be called afterwards."""
 
     def __enter__(self) -> Self:
         return self

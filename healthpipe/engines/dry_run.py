@@ -1,4 +1,4 @@
-"""Engines that say their statements instead of running them: nothing is read, nothing written."""
+"""A dry run of an engine: it records its statements, reads nothing and writes nothing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +10,13 @@ from sqlglot import exp
 from healthpipe.choices import Format
 from healthpipe.engines.base import Engine, Query, Relation, Row
 from healthpipe.engines.duckdb import DuckDBEngine
+from healthpipe.engines.sql import DUCKDB
 from healthpipe.storage.base import Storage
 from healthpipe.storage.local import LocalStorage
 
-# What is asked on the way, answered so that the statements are those of the general case: some
-# facility has several records. Which of the others are run hangs on the data.
-ANSWERS: dict[str, list[Row]] = {
+# The rows of queries whose results decide which statements follow: those of the general case, in
+# which some facility has several records.
+RESULTS: dict[str, list[Row]] = {
     "rivalry": [(True, False)],
     "balance": [(0, 0, 0, 0, 0)],
     "already_expired": [(0,)],
@@ -23,15 +24,15 @@ ANSWERS: dict[str, list[Row]] = {
 
 
 def dry_run_rows(relation: Relation) -> list[Row]:
-    """The rows that a rehearsal goes on with."""
-    return ANSWERS.get(relation.name, []) if isinstance(relation, Query) else []
+    """The rows that a dry run takes for the result of a query."""
+    return RESULTS.get(relation.name, []) if isinstance(relation, Query) else []
 
 
 class DryRunEngine(Engine):
-    """An engine that keeps its statements in `script`, in their order, and in `tables` what tables
-    it would make for them.
+    """An engine that appends its statements to `script`, in their order, and to `tables` the
+    tables that it would create for them.
 
-    Results that it would write itself have no rows, at a place that `storage` stands for.
+    Results that it would write itself are empty; `storage` stands for the root's.
     """
 
     script: list[str]
@@ -40,7 +41,7 @@ class DryRunEngine(Engine):
 
 
 class DuckDBDryRun(DuckDBEngine, DryRunEngine):
-    """The embedded engine's statements, their parameters filled in."""
+    """The embedded engine's statements, with the values of their parameters."""
 
     def __init__(self, scratch: Path) -> None:
         self.script: list[str] = []
@@ -61,12 +62,12 @@ class DuckDBDryRun(DuckDBEngine, DryRunEngine):
         return super().write_lines(relation, path)
 
     def _run(self, text: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
-        for place, value in enumerate(parameters or (), start=1):
-            text = text.replace(f"${place}", exp.convert(value).sql("duckdb"))
+        for number, value in enumerate(parameters or (), start=1):
+            text = text.replace(f"${number}", exp.convert(value).sql(DUCKDB))
         self.script.append(text)
         return self._connection.execute("select 1 where false")
 
-    def _sample(self, paths: Sequence[str]) -> None:  # noqa: ARG002
-        """What a look at the lines decides is left at its default: values never get in."""
-        self._set("has_wrong_escapes", False)
-        self._set("has_malformed", False)
+    def _detect_malformed(self, paths: Sequence[str]) -> None:  # noqa: ARG002
+        """Leave the variables at their defaults: no lines are read."""
+        self._set_variable("has_wrong_escapes", False)
+        self._set_variable("has_malformed", False)

@@ -1,7 +1,4 @@
-"""DuckDB's database in memory, and its errors as the project's.
-
-The embedded engine: DuckDB, in the process, on local files and copies of others.
-"""
+"""The embedded engine: DuckDB in this process, on local files and on copies of S3 objects."""
 
 import glob
 from collections.abc import Iterator, Sequence
@@ -26,7 +23,7 @@ from healthpipe.engines.duckdb_lines import (
     are_scattered,
     first_lines,
 )
-from healthpipe.engines.sql import adapter_text, statement
+from healthpipe.engines.sql import DUCKDB, SOURCE, adapter_text, statement
 from healthpipe.errors import InputChanged, ObjectMissing, ServiceFailed
 from healthpipe.storage.copies import Fetch
 
@@ -34,7 +31,7 @@ MEMORY_LIMIT = "1GB"
 
 
 def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
-    """A database in memory that spills to `scratch`."""
+    """Open a database in memory that spills to the local folder `scratch`."""
     # Extensions are never installed or loaded behind the user's back.
     connection = duckdb.connect(
         config={
@@ -50,7 +47,7 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 def translate_error(error: duckdb.Error) -> Exception:
-    """The project's error for one of DuckDB's, without the values of records that it may quote."""
+    """Translate an error of DuckDB, without the values of records that it may quote."""
     if isinstance(error, duckdb.OutOfMemoryException):
         return ServiceFailed(
             "DuckDB ran out of memory or of disk for what does not fit in memory",
@@ -77,9 +74,9 @@ LINE_OPTIONS = f"format csv, header false, delimiter '{SEPARATOR}', quote '', es
 
 
 class DuckDBEngine(Engine):
-    """One connection to a database in memory that spills to `scratch`.
+    """One connection to a database in memory that spills to the local folder `scratch`.
 
-    Files are read as `fetch` brings them to this machine.
+    `fetch` returns local copies of the files that are read.
     """
 
     name: ClassVar[str] = "duckdb"
@@ -87,14 +84,14 @@ class DuckDBEngine(Engine):
     def __init__(self, scratch: Path, fetch: Fetch) -> None:
         self._connection = connect(scratch)
         self._fetch = fetch
-        # The lines' files of this machine, each with the URI that it was fetched from.
+        # The local files of lines, each with the URI that it was fetched from.
         self._files: list[tuple[str, str]] = []
 
     def read_lines(self, files: Sequence[LineFile]) -> None:
-        paths = self._fetched([file.path for file in files])
-        self._set("paths", [glob.escape(path) for path in paths])
-        self._set("sources", [file.source for file in files])
-        self._set("landed", [file.landed for file in files])
+        paths = self._fetch_lines([file.path for file in files])
+        self._set_variable("paths", [glob.escape(path) for path in paths])
+        self._set_variable("sources", [file.source for file in files])
+        self._set_variable("landed", [file.landed for file in files])
         dates = [str(file.folder_date) if file.folder_date else None for file in files]
         self._execute("set variable folder_dates = cast($1 as date[])", [dates])
         if are_scattered(files):
@@ -104,14 +101,14 @@ class DuckDBEngine(Engine):
             self._execute(f"create or replace temp view lines_read as {READ_LINES}")
         self._execute(f"create or replace temp view lines as {LINES}")
         for name, value in ADAPTER_VARIABLES.items():
-            self._set(name, value)
+            self._set_variable(name, value)
         for macro in MACROS:
-            self._execute(adapter_text("duckdb", macro))
-        self._sample(paths[:SAMPLED_FILES])
-        self._execute(f"create or replace temp view source as {adapter_text('duckdb', 'source')}")
+            self._execute(adapter_text(DUCKDB, macro))
+        self._detect_malformed(paths[:SAMPLED_FILES])
+        self._execute(f"create or replace temp view source as {adapter_text(DUCKDB, SOURCE)}")
 
     def read_table(self, name: str, paths: Sequence[str]) -> None:
-        self._set(f"{name}_files", [glob.escape(str(path)) for path in self._fetch(paths)])
+        self._set_variable(f"{name}_files", [glob.escape(str(path)) for path in self._fetch(paths)])
         self._execute(
             f"create or replace temp view {name} as"
             " select columns(lambda c: c not in ('position', 'file_row_number')),"
@@ -121,10 +118,10 @@ class DuckDBEngine(Engine):
         )
 
     def define(self, name: str, relation: Relation) -> None:
-        self._execute(f"create or replace temp view {name} as {statement(relation, 'duckdb')}")
+        self._execute(f"create or replace temp view {name} as {statement(relation, DUCKDB)}")
 
     def materialize(self, name: str, relation: Relation) -> None:
-        query = statement(relation, "duckdb")
+        query = statement(relation, DUCKDB)
         self._execute(f"create or replace temp table {name}_rows as {query}")
         self._execute(
             f"create or replace temp view {name} as"
@@ -132,11 +129,11 @@ class DuckDBEngine(Engine):
         )
 
     def rows(self, relation: Relation) -> list[Row]:
-        return self._execute(statement(relation, "duckdb")).fetchall()
+        return self._execute(statement(relation, DUCKDB)).fetchall()
 
     def stream(self, relation: Relation) -> Iterator[Row]:
-        found = self._execute(statement(relation, "duckdb"))
-        while batch := found.fetchmany(STREAMED_ROWS):
+        result = self._execute(statement(relation, DUCKDB))
+        while batch := result.fetchmany(STREAMED_ROWS):
             raise_if_cancelled()
             yield from batch
 
@@ -150,12 +147,12 @@ class DuckDBEngine(Engine):
         return None
 
     def types(self, query: str) -> dict[str, str]:
-        """The names and types of the columns of a query in DuckDB's dialect; nothing is run."""
+        """The types of the columns of a query in DuckDB's dialect, by name; it is not run."""
         described = self._execute(f"describe {query}").fetchall()
         return {name: kind for name, kind, *_ in described}
 
     def write_schema(self, source: Path, path: Path) -> None:
-        """Write the columns of a Parquet file, of which only the footer is read, without rows."""
+        """Write a Parquet file with the columns of `source`, of which only the footer is read."""
         self._execute(
             "copy (select * from read_parquet($1, hive_partitioning = false) limit 0)"
             " to $2 (format parquet)",
@@ -177,7 +174,8 @@ class DuckDBEngine(Engine):
         self._connection.close()
 
     def _copy(self, relation: Relation, path: Path, options: str) -> int:
-        query = statement(relation, "duckdb")
+        """Write a result to a file with DuckDB's COPY; returns its rows."""
+        query = statement(relation, DUCKDB)
         # Written in place: a file that was made readable by its owner only stays so.
         copy = f"copy ({query}) to $1 ({options}, use_tmp_file false)"
         row = self._execute(copy, [str(path)]).fetchone()
@@ -186,13 +184,13 @@ class DuckDBEngine(Engine):
     def _execute(
         self, text: str, parameters: Sequence[Any] | None = None
     ) -> duckdb.DuckDBPyConnection:
-        """Run a statement; files that make it fail are named by `LinesRefused`."""
+        """Run a statement; raises `LinesRefused` with the files of lines that make it fail."""
         try:
             return self._run(text, parameters)
         except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
             raise translate_error(error) from error
         except duckdb.Error as error:
-            refused = [uri for path, uri in self._files if not self._readable(path)]
+            refused = [uri for path, uri in self._files if not self._is_readable(path)]
             if not refused and "CSV" in str(error):
                 refused = [uri for _, uri in self._files]
             if refused:
@@ -200,6 +198,7 @@ class DuckDBEngine(Engine):
             raise translate_error(error) from error
 
     def _run(self, text: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
+        """Run a statement; an interrupted one raises as `raise_if_cancelled` does."""
         raise_if_cancelled()
         try:
             return self._connection.execute(text, parameters)
@@ -207,19 +206,19 @@ class DuckDBEngine(Engine):
             raise_if_cancelled()
             raise
 
-    def _sample(self, paths: Sequence[str]) -> None:
-        """Look for malformed lines at the beginning of files.
+    def _detect_malformed(self, paths: Sequence[str]) -> None:
+        """Look for malformed lines at the beginning of files, and set the adapter's variables.
 
-        Where there are any, all lines are looked at before they are parsed. Only the speed hangs
-        on this.
+        Where there are any, all lines are checked before they are parsed. This changes the speed
+        alone.
         """
         lines = [line for path in paths for line in first_lines(path)]
         found = self._execute(FIND_MALFORMED, [lines]).fetchone() or (False, False)
-        self._set("has_wrong_escapes", found[0])
-        self._set("has_malformed", found[1])
+        self._set_variable("has_wrong_escapes", found[0])
+        self._set_variable("has_malformed", found[1])
 
-    def _fetched(self, uris: Sequence[str]) -> list[str]:
-        """Paths on this machine of the lines' files. Those that are gone are refused."""
+    def _fetch_lines(self, uris: Sequence[str]) -> list[str]:
+        """Fetch the files of lines; returns local paths. Raises `LinesRefused` if some are gone."""
         self._files = []
         try:
             paths = [str(path) for path in self._fetch(uris)]
@@ -228,10 +227,11 @@ class DuckDBEngine(Engine):
         self._files = list(zip(paths, uris, strict=True))
         return paths
 
-    def _set(self, variable: str, value: Any) -> None:
+    def _set_variable(self, variable: str, value: Any) -> None:
         self._execute(f"set variable {variable} = $1", [value])
 
-    def _readable(self, path: str) -> bool:
+    def _is_readable(self, path: str) -> bool:
+        """Whether DuckDB's reader can read a file to its end."""
         probe = f"select count(strlen(line)), count(rest) from read_csv($1, {READER_OPTIONS})"
         try:
             self._run(probe, [glob.escape(path)]).fetchone()

@@ -1,6 +1,6 @@
-"""How DuckDB reads raw lines: its reader's options, and the views and macros over what it reads.
+"""How DuckDB reads raw lines: options of its reader, the view of lines, and the adapter's macros.
 
-A look at how files begin, for the embedded engine to choose the quicker way through them.
+Also what decides which of two ways is faster: how many files there are, and how they begin.
 """
 
 import gzip
@@ -16,7 +16,8 @@ SEPARATOR = "\x1c\x1d\x1e\x1f"
 # The longest line that the reader takes; a file with a longer one is landed.
 READER_LINE_BYTES = 16_000_000
 READER_BUFFER_BYTES = 2 * READER_LINE_BYTES
-# Queries work on what one file holds at a time; below this mean size they are given more.
+# DuckDB's queries work on the lines of one file at a time, which is slow for many small files.
+# Below this mean size their lines are gathered in a table first.
 SMALL_FILE_BYTES = 500_000
 FEW_FILES = 50
 READER_OPTIONS = f"""
@@ -29,7 +30,7 @@ READ_LINES = f"""
     select line, rest, cast(file_index as bigint) + 1 as file_number
     from read_csv(getvariable('paths'), {READER_OPTIONS})
 """
-# What is known of a file goes along as lists: a join would lose the order of the lines.
+# The files' names and dates come from lists: a join would lose the order of the lines.
 LINES = """
     select
         line, rest,
@@ -43,7 +44,7 @@ ADAPTER_VARIABLES = {
     "max_line_bytes": MAX_LINE_BYTES,
     "max_depth": MAX_DEPTH,
 }
-# In the order of their use of one another.
+# Each uses only those before it.
 MACROS = (
     "json_kind",
     "json_field_kind",
@@ -58,13 +59,13 @@ MACROS = (
 
 
 def are_scattered(files: Sequence[LineFile]) -> bool:
-    """Whether files are so many and small that their lines are better gathered first."""
+    """Whether files are so many and small that gathering their lines first is faster."""
     size = sum(file.size for file in files)
     return len(files) > FEW_FILES and size < len(files) * SMALL_FILE_BYTES
 
 
 SAMPLED_FILES, SAMPLED_BYTES = 4, 1 << 18
-# Of those that are malformed for none of the reasons that are always looked at.
+# Of lines that are malformed for none of the reasons that are always checked.
 FIND_MALFORMED = """
     select
         coalesce(bool_or(contains(line, '\\u')), false),
@@ -75,10 +76,10 @@ FIND_MALFORMED = """
 
 
 def first_lines(path: str) -> list[str]:
-    """The first lines of a file, as far as they are text."""
+    """The whole lines in the first `SAMPLED_BYTES` of a file, without bytes that are not UTF-8."""
     open_file = gzip.open if path.lower().endswith(".gz") else open
     try:
         with open_file(path, "rb") as reader:
             return reader.read(SAMPLED_BYTES).decode(errors="ignore").splitlines()[:-1]
-    except (OSError, EOFError, zlib.error):  # what that means is for the engine's reader to say
+    except (OSError, EOFError, zlib.error):  # the engine's reader reports it
         return []

@@ -1,4 +1,4 @@
-"""Parts of a result, on this machine: what each holds, and all of them as one file."""
+"""Part files of a result on this machine: their rows counted, and joined into one file."""
 
 import shutil
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ CHUNK_BYTES = 1 << 20
 
 
 def count_rows(path: Path, fmt: Format) -> int:
-    """The rows of a Parquet file by its footer, the lines of any other."""
+    """Count the rows of a Parquet file by its footer, or the lines of a file of another format."""
     if fmt is Format.PARQUET:
         import duckdb
 
         with duckdb.connect() as connection:
-            found = connection.execute(
+            row = connection.execute(
                 "select num_rows from parquet_file_metadata($1)", [str(path)]
             ).fetchone()
-        return int(found[0]) if found else 0
+        return int(row[0]) if row else 0
     with path.open("rb") as file:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
 
 
 def join_parts(parts: Sequence[Path], fmt: Format, target: Path) -> None:
-    """Make one file of the parts of a result, in their order."""
+    """Join the part files of a result, in their order, into the file `target`."""
     if fmt is Format.PARQUET:
         import duckdb
 

@@ -1,1 +1,1 @@
-"""From what a user names to newline-delimited files and a manifest of them."""
+"""Input files: found by SOURCE, classified by content, landed where needed, kept in a manifest."""

@@ -1,6 +1,6 @@
-"""A stream of bytes cut into lines: at LF, CR LF or CR, without ever holding a long line.
+"""The bytes of a file, plain or gzip, and lines, which are never held whole.
 
-The bytes of a file, plain or gzip.
+Lines end at LF, CR LF or CR.
 """
 
 import gzip
@@ -21,21 +21,24 @@ BLANK = b" \t"
 
 
 class Reader(Protocol):
-    """What is read from: a file, a gzip file, standard input."""
+    """Something to read bytes from: a file, a gzip file, standard input."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Read at most `size` bytes; none at the end."""
 
 
 class Piece(NamedTuple):
-    """Part of a line, without its ending; `last` on the part that ends it."""
+    """Part of a line, without the line's ending; `last` marks the part that ends it."""
 
     content: bytes
     last: bool
 
 
 def pieces(reader: Reader) -> Iterator[Piece]:
-    """The lines of a stream in pieces of at most a chunk; a BOM at its start belongs to none."""
+    """Cut a stream into the pieces of its lines, none much larger than `CHUNK_BYTES`.
+
+    A byte order mark at the start of the stream belongs to no line.
+    """
     chunk = reader.read(CHUNK_BYTES)
     while len(chunk) < len(BYTE_ORDER_MARK) and (more := reader.read(CHUNK_BYTES)):
         chunk += more
@@ -56,7 +59,7 @@ def pieces(reader: Reader) -> Iterator[Piece]:
 
 
 def copy_line(stream: Iterator[Piece], first: Piece, writer: BinaryIO) -> bool:
-    """Write the rest of a line to `writer` piece by piece; returns whether all of it is blank."""
+    """Write a line to `writer` from its piece `first` on; returns whether that is all blank."""
     piece, is_blank = first, not first.content.strip(BLANK)
     writer.write(piece.content)
     while not piece.last and (following := next(stream, None)):
@@ -67,38 +70,39 @@ def copy_line(stream: Iterator[Piece], first: Piece, writer: BinaryIO) -> bool:
 
 
 GZIP_MAGIC = b"\x1f\x8b"
-# On S3 opening a file costs more than these bytes: a file that is no larger is opened once.
+# On S3 opening a file costs more than reading this much: a smaller file is opened once.
 HEAD_BYTES = 1 << 16
 DAMAGED_GZIP = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 @dataclass(frozen=True)
 class Content:
-    """The bytes of a file, which `open` gives from their beginning as often as it is called.
+    """The bytes of a file; `open` opens it at its beginning, as often as it is called.
 
-    All raise OSError where it cannot be opened.
+    Every method raises an `OSError` where the file cannot be opened.
     """
 
     open: Callable[[], AbstractContextManager[BinaryIO]]
 
     @classmethod
     def of(cls, path: str | Path) -> "Content":
-        """That of a file of this machine."""
+        """The content of a local file."""
         return cls(lambda: Path(path).open("rb"))
 
     @cached_property
     def is_gzip(self) -> bool:
-        """Whether it is gzip, by its content."""
+        """Whether the content is gzip, by its first bytes."""
         return self._head.startswith(GZIP_MAGIC)
 
     @cached_property
     def _head(self) -> bytes:
-        """Its first bytes: of a small file all."""
+        """The first `HEAD_BYTES` bytes: of a small file all."""
         with self.open() as file:
             return file.read(HEAD_BYTES)
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
+        """The bytes from their beginning; those of a small file from memory."""
         if len(self._head) < HEAD_BYTES:
             yield io.BytesIO(self._head)
             return
@@ -107,7 +111,10 @@ class Content:
 
     @contextmanager
     def decompressed(self) -> Iterator[Reader]:
-        """What it comes to once it is unpacked, where it is packed."""
+        """Open the content for reading, decompressed if it is gzip.
+
+        Reading raises one of `DAMAGED_GZIP` where it is damaged.
+        """
         with self._opened() as file:
             if self.is_gzip:
                 with gzip.open(file) as unpacked:
@@ -116,7 +123,7 @@ class Content:
                 yield file
 
     def starts_with(self, mark: bytes) -> bool:
-        """Whether these are its first bytes, once it is unpacked."""
+        """Whether the content, decompressed if it is gzip, starts with these bytes."""
         if not self.is_gzip:
             return self._head.startswith(mark)
         with self.decompressed() as reader:

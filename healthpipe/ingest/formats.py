@@ -1,4 +1,7 @@
-"""The shape of a file, told by its content, and the records of one that is not lines."""
+"""The shape of a file by its content, and the records of a container.
+
+A container is an array, a wrapper or a sequence of objects.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.ingest.content import BLANK, Reader, pieces
-from healthpipe.ingest.json_splitter import MOST_HELD, InvalidJson, JsonSplitter, refuse
+from healthpipe.ingest.json_splitter import MAX_HELD, InvalidJson, JsonSplitter, reject_constant
 
-KEY_OF_RECORDS = "facility_id"
+RECORD_KEY = "facility_id"
 Value = str | Path
 
 
 class Shape(StrEnum):
-    """How the records of a file lie in it."""
+    """How a file holds its records.
+
+    A wrapper is an object without `facility_id` in which exactly one value is a list of objects.
+    """
 
     LINES = "ndjson"
     ARRAY = "array"
@@ -25,47 +31,47 @@ class Shape(StrEnum):
 
     @property
     def has_items(self) -> bool:
-        """Whether records are items of a container, rewritten one a line."""
+        """Whether the records are items of a container, to be rewritten one on each line."""
         return self not in (Shape.LINES, Shape.BROKEN)
 
 
 def may_be_container(reader: Reader) -> bool:
-    """Whether the first lines of a file leave open that it is a container.
+    """Whether a file may be a container, by its first lines.
 
-    They do unless the first is an object, complete, or begins like no container. An object that
-    is the only line may be a wrapper.
+    It is none if its first line is a complete object, or begins with neither `{` nor `[`. An
+    object that is the only line may be a wrapper.
     """
-    lines = _lines(reader)
+    lines = _nonblank_lines(reader)
     first = next(lines, b"")
     if not first.startswith((b"{", b"[")):
         return False
     try:
-        value = json.loads(first.decode(), parse_constant=refuse)
+        value = json.loads(first.decode(), parse_constant=reject_constant)
     except (ValueError, RecursionError):
         return True
     return isinstance(value, list) or (_is_wrapper(value) and next(lines, None) is None)
 
 
-def records_in(open_values: Callable[[], JsonSplitter]) -> tuple[Shape, Iterator[Value]]:
-    """The shape of a container and its records, one by one.
+def records_in(open_splitter: Callable[[], JsonSplitter]) -> tuple[Shape, Iterator[Value]]:
+    """The shape of a container and its records, one by one: their text, or the file of a large one.
 
-    Raises `InvalidJson` or `TruncatedJson`, at once or on the way.
+    `open_splitter` opens the file at its beginning. Raises `InvalidJson` or `TruncatedJson`, at
+    once or while the records are read.
     """
-    values = open_values()
+    values = open_splitter()
     if values.peek() == "[":
-        return Shape.ARRAY, _alone(values, _items(values))
-    key = wrapping_key(open_values())
+        return Shape.ARRAY, _then_end(values, _items(values))
+    key = wrapping_key(open_splitter())
     if key is None:
         return Shape.OBJECTS, _objects(values)
     wrapped = (item for name, item in _members(values) if item is not None and name == key)
-    return Shape.WRAPPER, _alone(values, wrapped)
+    return Shape.WRAPPER, _then_end(values, wrapped)
 
 
 def wrapping_key(values: JsonSplitter) -> str | None:
-    """The key of the records, if the text is a wrapper: an object alone, without `facility_id`,
-    in which exactly one value is a list of objects.
+    """The key of the list of records, if the text is a wrapper and nothing more; else None.
 
-    An empty list is none, lest a facility with one empty list vanish.
+    An empty list is no list of records, lest a facility with one empty list vanish.
     """
     keys, lists = set(), dict[str, bool]()
     for key, item in _members(values):
@@ -73,18 +79,19 @@ def wrapping_key(values: JsonSplitter) -> str | None:
         if item is not None:
             lists[key] = lists.get(key, True) and _is_object(item)
     found = [key for key, holds_objects in lists.items() if holds_objects]
-    is_wrapper = KEY_OF_RECORDS not in keys and len(found) == 1 and not values.peek()
+    is_wrapper = RECORD_KEY not in keys and len(found) == 1 and not values.peek()
     return found[0] if is_wrapper else None
 
 
 def _is_wrapper(value: dict[str, Any]) -> bool:
-    """The same of an object that is held."""
+    """Whether a parsed object is a wrapper."""
     lists = (v for v in value.values() if isinstance(v, list) and v)
     found = [v for v in lists if all(isinstance(item, dict) for item in v)]
-    return KEY_OF_RECORDS not in value and len(found) == 1
+    return RECORD_KEY not in value and len(found) == 1
 
 
 def _is_object(value: Value) -> bool:
+    """Whether a value is an object, by its first character."""
     if isinstance(value, str):
         return value.startswith("{")
     with value.open("rb") as file:
@@ -92,7 +99,7 @@ def _is_object(value: Value) -> bool:
 
 
 def _members(values: JsonSplitter) -> Iterator[tuple[str, Value | None]]:
-    """Each key of an object; and if it holds a list, again with each of the list's items."""
+    """Each key of an object with None; that of a list again with each of the list's items."""
     values.take("{")
     if values.peek() == "}":
         values.take("}")
@@ -113,6 +120,7 @@ def _members(values: JsonSplitter) -> Iterator[tuple[str, Value | None]]:
 
 
 def _items(values: JsonSplitter) -> Iterator[Value]:
+    """The items of the array that comes next."""
     values.take("[")
     if values.peek() == "]":
         values.take("]")
@@ -124,24 +132,25 @@ def _items(values: JsonSplitter) -> Iterator[Value]:
 
 
 def _objects(values: JsonSplitter) -> Iterator[Value]:
+    """The objects to the end of the text."""
     while first := values.peek():
         if first != "{":
             raise InvalidJson
         yield values.value()
 
 
-def _alone(values: JsonSplitter, items: Iterator[Value]) -> Iterator[Value]:
-    """The items of a container that nothing follows."""
+def _then_end(values: JsonSplitter, items: Iterator[Value]) -> Iterator[Value]:
+    """The items of a container; raises `InvalidJson` if anything follows it."""
     yield from items
     if values.peek():
         raise InvalidJson
 
 
-def _lines(reader: Reader) -> Iterator[bytes]:
-    """The lines of a file that are not blank; of one too large to hold only its beginning."""
+def _nonblank_lines(reader: Reader) -> Iterator[bytes]:
+    """The lines of a file that are not blank, stripped; of a line too large only its beginning."""
     line = bytearray()
     for piece in pieces(reader):
-        if len(line) <= MOST_HELD:
+        if len(line) <= MAX_HELD:
             line += piece.content
         if piece.last:
             if stripped := bytes(line).strip(BLANK):

@@ -1,4 +1,7 @@
-"""Taking files in: told apart by content, and rewritten where they cannot be read as they are."""
+"""Ingest input files: detect their shape by content, and land those that no engine reads as is.
+
+To land a file is to rewrite it as newline-delimited lines in the run's own folder.
+"""
 
 import errno
 import hashlib
@@ -25,16 +28,16 @@ from healthpipe.ingest.readers import FileReader, spool
 from healthpipe.storage.local import LocalStorage
 
 NAME_DIGITS = 24
-# What writing fails with: the file that is read is not to blame.
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-# What a storage says of a file that is not what was listed: the run looks at all files again.
-NOT_AS_LISTED = (ObjectMissing, InputChanged)
-# So many files, and bytes that are fetched, are taken in before the next ones are begun.
+# Errors of writing: the file that is read is not to blame.
+WRITE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+# Errors for a file that has changed since it was listed: the run lists all files again.
+CHANGED_SINCE_LISTED = (ObjectMissing, InputChanged)
+# A batch of files is ingested before the next one is fetched.
 BATCH_FILES, BATCH_BYTES = 1_000, 1 << 30
 
 
 class IngestPaused(OutOfTime):
-    """The time is up; `files` are those that were taken in."""
+    """The time is up; `files` are those that were ingested."""
 
     def __init__(self, files: Iterable[InputFile]) -> None:
         super().__init__()
@@ -42,138 +45,143 @@ class IngestPaused(OutOfTime):
 
 
 class Lander:
-    """Decides for each file whether it is read where it lies, and rewrites those that are not."""
+    """Decides for each file whether it is read in place, and lands those that are not."""
 
-    def __init__(self, place: LandingFolder, reads: FileReader) -> None:
-        self._place = place
-        self._reads = reads
+    def __init__(self, folder: LandingFolder, reader: FileReader) -> None:
+        self._folder = folder
+        self._reader = reader
+        # Bytes of the batches that are done, of the present one, and of all files.
         self._fetched = self._fetching = self._to_fetch = 0
 
     def progress(self) -> float | None:
-        """How much of what has to be fetched is here, from 0 to 1. Any thread."""
+        """The share of the bytes to fetch that were fetched, from 0 to 1. Any thread."""
         if not self._to_fetch:
             return None
         return min(1.0, (self._fetched + self._fetching) / self._to_fetch)
 
-    def take_in(self, found: FoundFiles, known: Iterable[InputFile] = ()) -> Manifest:
-        """The manifest of files just found. Standard input and pipes are kept in the run.
+    def ingest(self, found: FoundFiles, known: Iterable[InputFile] = ()) -> Manifest:
+        """Ingest files that were just found; returns their manifest.
 
-        Files that are `known` from an earlier call are not taken in again unless they changed.
-        Raises `IngestPaused` when the time is up.
+        Standard input and pipes are kept in the run. Files that are `known` from an earlier call
+        are not ingested again unless they changed. Raises `IngestPaused` when the time is up.
         """
-        ready = {(file.uri, file.version): file for file in known}
+        known_files = {(file.uri, file.version): file for file in known}
         for file in found.files:
             # Here and not in a thread: reading may wait for ever, and a signal has to end it.
-            if file.is_stream and not self._place.stat(_stream_name(file)):
-                spool(file.uri, self._place.folder / _stream_name(file))
-                self._place.keep(self._place.folder / _stream_name(file))
+            if file.is_stream and not self._folder.stat(_stream_name(file)):
+                spool(file.uri, self._folder.folder / _stream_name(file))
+                self._folder.deliver(self._folder.folder / _stream_name(file))
         self._to_fetch = sum(file.listed.size for file in found.files if file.listed)
-        taken: list[InputFile] = []
+        ingested: list[InputFile] = []
         for batch in _batches(found.files):
-            self._take_in_batch(batch, ready, taken)
-        return Manifest(tuple(taken), found.skipped)
+            self._ingest_batch(batch, known_files, ingested)
+        return Manifest(tuple(ingested), found.skipped)
 
     def land(self, manifest: Manifest, refused: Iterable[str]) -> Manifest:
-        """The manifest with the files that the engine's reader refused rewritten."""
+        """Land the files of a manifest that the engine's reader refused; returns the new one."""
         paths = frozenset(refused)
         return replace(
             manifest,
             files=tuple(
-                self._landed(file) if file.as_lines().path in paths else file
+                self._land(file) if file.as_lines().path in paths else file
                 for file in manifest.files
             ),
         )
 
-    def _take_in_batch(
+    def _ingest_batch(
         self,
         batch: Sequence[FoundFile],
-        ready: Mapping[tuple[str, str], InputFile],
-        taken: list[InputFile],
+        known: Mapping[tuple[str, str], InputFile],
+        ingested: list[InputFile],
     ) -> None:
-        """Add the files of a batch, in their order, to those that are `taken` in."""
+        """Ingest the files of a batch, and append them in their order to `ingested`."""
         wanted = [
             file.uri
             for file in batch
-            if file.listed and (file.uri, file.listed.version) not in ready
+            if file.listed and (file.uri, file.listed.version) not in known
         ]
         try:
-            with suppress(*NOT_AS_LISTED):  # each is told apart below
-                self._reads.fetch(wanted, self._count)
+            with suppress(*CHANGED_SINCE_LISTED):  # reported for each file below
+                self._reader.fetch(wanted, self._report_fetched)
         except OutOfTime:
-            raise IngestPaused(taken) from None
-        with ThreadPoolExecutor(self._reads.threads) as pool:
-            # Each in the context of this thread, for the limit of its work.
-            calls = [pool.submit(copy_context().run, self._take_in, file, ready) for file in batch]
+            raise IngestPaused(ingested) from None
+        with ThreadPoolExecutor(self._reader.threads) as pool:
+            # Each in the context of this thread, for the deadline of its work.
+            calls = [pool.submit(copy_context().run, self._ingest, file, known) for file in batch]
         if any(isinstance(call.exception(), OutOfTime) for call in calls):
             done = [call.result() for call in calls if not call.exception()]
-            raise IngestPaused([*taken, *done])
-        taken.extend(call.result() for call in calls)
+            raise IngestPaused([*ingested, *done])
+        ingested.extend(call.result() for call in calls)
         self._fetched += sum(file.listed.size for file in batch if file.listed)
         self._fetching = 0
 
-    def _count(self, came: int, _: int) -> None:
-        self._fetching = came
+    def _report_fetched(self, done: int, _: int) -> None:
+        self._fetching = done
 
-    def _take_in(self, found: FoundFile, ready: Mapping[tuple[str, str], InputFile]) -> InputFile:
+    def _ingest(self, found: FoundFile, known: Mapping[tuple[str, str], InputFile]) -> InputFile:
+        """Ingest a file; one that is known and has not changed is returned as it is."""
         raise_if_cancelled()
         date = found.folder_date.isoformat() if found.folder_date else None
         if found.is_stream:
-            kept = self._place.stat(_stream_name(found))
+            kept = self._folder.stat(_stream_name(found))
             uri, size = (kept.uri, kept.size) if kept else (found.uri, 0)
-            return self._judged(InputFile(uri, found.source, size, "", "none", date))
-        status = found.listed or LocalStorage().stat(found.uri)
-        size, version = (status.size, status.version) if status else (0, "gone")
-        if known := ready.get((found.uri, version)):
-            return known
-        return self._judged(InputFile(found.uri, found.source, size, version, "none", date))
+            return self._inspect(InputFile(uri, found.source, size, "", "none", date))
+        stored = found.listed or LocalStorage().stat(found.uri)
+        size, version = (stored.size, stored.version) if stored else (0, "gone")
+        if known_file := known.get((found.uri, version)):
+            return known_file
+        return self._inspect(InputFile(found.uri, found.source, size, version, "none", date))
 
-    def _judged(self, file: InputFile) -> InputFile:
+    def _inspect(self, file: InputFile) -> InputFile:
+        """Tell the compression and the shape of a file by its content, and land it if need be."""
         try:
-            content = self._reads.content(file.uri)
-            packed = content.is_gzip
-            file = replace(file, compression="gzip" if packed else "none")
-            if packed and not content.is_whole():
-                return self._rejected(file, Reason.FILE_TRUNCATED)
+            content = self._reader.content(file.uri)
+            is_gzip = content.is_gzip
+            file = replace(file, compression="gzip" if is_gzip else "none")
+            if is_gzip and not content.is_whole():
+                return self._reject(file, Reason.FILE_TRUNCATED)
             target = self._target(file)
-            if is_container(content) and (found := land_container(content, target)):
-                shape, lines = found
-                return replace(
-                    file, landed=self._place.keep(target), shape=shape, landed_lines=lines
-                )
-            if self._reads.is_in_place(file.uri, content):
+            if is_container(content) and (landed := land_container(content, target)):
+                shape, lines = landed
+                uri = self._folder.deliver(target)
+                return replace(file, landed=uri, shape=shape, landed_lines=lines)
+            if self._reader.is_in_place(file.uri, content):
                 return file
-        except (*NOT_AS_LISTED, *DAMAGED_GZIP):  # a gzip was whole a moment ago
-            return self._rejected(file, Reason.FILE_UNREADABLE)
+        except (*CHANGED_SINCE_LISTED, *DAMAGED_GZIP):  # a gzip was whole a moment ago
+            return self._reject(file, Reason.FILE_UNREADABLE)
         except HealthpipeError:
             raise
         except OSError as error:
-            if error.errno in NO_ROOM:
+            if error.errno in WRITE_ERRNOS:
                 raise
-            return self._rejected(file, Reason.FILE_UNREADABLE)
-        return self._landed(file)
+            return self._reject(file, Reason.FILE_UNREADABLE)
+        return self._land(file)
 
-    def _landed(self, file: InputFile) -> InputFile:
+    def _land(self, file: InputFile) -> InputFile:
+        """Rewrite the lines of a file."""
         target = self._target(file)
-        lines = land(self._reads.content(file.uri), target)
-        return replace(file, landed=self._place.keep(target), landed_lines=lines)
+        lines = land(self._reader.content(file.uri), target)
+        return replace(file, landed=self._folder.deliver(target), landed_lines=lines)
 
-    def _rejected(self, file: InputFile, reason: Reason) -> InputFile:
+    def _reject(self, file: InputFile, reason: Reason) -> InputFile:
+        """Reject a whole file, which counts as one line."""
         target = self._target(file)
         land_rejected(target, reason)
-        return replace(file, landed=self._place.keep(target), landed_lines=1)
+        return replace(file, landed=self._folder.deliver(target), landed_lines=1)
 
     def _target(self, file: InputFile) -> Path:
-        """The same for the same file, whatever is found beside it."""
+        """The local path of a landed file: the same for the same file, whatever else is found."""
         name = hashlib.sha256(f"{file.uri}\0{file.source}".encode(errors="surrogateescape"))
-        return self._place.folder / f"{name.hexdigest()[:NAME_DIGITS]}.ndjson"
+        return self._folder.folder / f"{name.hexdigest()[:NAME_DIGITS]}.ndjson"
 
 
 def _stream_name(stream: FoundFile) -> str:
-    """What a stream is kept as: it is read once, while the manifest may be made anew."""
+    """The name under which a stream is kept: it is read once, but may be ingested again."""
     return f"{hashlib.sha256(stream.uri.encode()).hexdigest()}.stream"
 
 
 def _batches(files: Sequence[FoundFile]) -> Iterator[Sequence[FoundFile]]:
+    """The files in batches of at most `BATCH_FILES` files and about `BATCH_BYTES` bytes."""
     batch: list[FoundFile] = []
     size = 0
     for file in files:

@@ -1,10 +1,8 @@
-"""Files that an engine cannot read where they lie, rewritten as newline-delimited lines.
+"""Land files that an engine cannot read in place: rewrite them as newline-delimited lines.
 
-A line that no engine could take is kept as `base64 of its bytes, U+0001, reason`; one too large
-for that in a file of its own, as `name of that file, U+0001, too_large`. A file that breaks off
+A line that no engine could read is landed as `base64 of its bytes, U+0001, reason`; one of more
+than 8 MB in a file of its own, as `name of that file, U+0001, too_large`. A file that breaks off
 becomes one such line.
-
-Where files that are rewritten, or can be read once only, are kept.
 """
 
 import base64
@@ -28,15 +26,15 @@ from healthpipe.ingest.content import (
 from healthpipe.ingest.formats import Shape, may_be_container, records_in
 from healthpipe.ingest.json_splitter import InvalidJson, JsonSplitter, TruncatedJson
 from healthpipe.storage.base import Storage, StoredFile
-from healthpipe.storage.local import make_private
+from healthpipe.storage.private import make_private_file
 
 SET_ASIDE = b"\x01"
 
 
 def land(content: Content, target: Path) -> int:
-    """Rewrite a file, plain or gzip, to `target`; lines of more than 8 MB go beside it.
+    """Rewrite the lines of a file, plain or gzip, to the local file `target`; returns their number.
 
-    Returns how many lines it has.
+    Lines of more than 8 MB are written to files beside it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -48,34 +46,33 @@ def land(content: Content, target: Path) -> int:
 
 
 def is_container(content: Content) -> bool:
-    """Whether the first lines of a file, plain or gzip, leave open that it is a container."""
+    """Whether a file, plain or gzip, may be a container, by its first lines."""
     with content.decompressed() as reader:
         return may_be_container(reader)
 
 
 def land_container(content: Content, target: Path) -> tuple[Shape, int] | None:
-    """Rewrite a container, plain or gzip, to `target`, a record a line; None if it is none.
+    """Rewrite a container, plain or gzip, to the local file `target`, with a record on each line.
 
-    Returns its shape and how many records it has.
-
-    One that breaks off is rejected whole, and none of its records used.
+    Returns its shape and the number of its records; None if it is no container. One that breaks
+    off is rejected whole, and none of its records is used.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     spill = target.with_suffix(".spill")
     try:
         with contextlib.ExitStack() as stack:
 
-            def open_values() -> JsonSplitter:
+            def open_splitter() -> JsonSplitter:
                 return JsonSplitter(stack.enter_context(content.decompressed()), spill)
 
-            shape, records = records_in(open_values)
+            shape, records = records_in(open_splitter)
             with target.open("wb") as writer:
                 count = _write_records(records, writer, target)
     except TruncatedJson:
         land_rejected(target, Reason.FILE_NOT_JSON)
         return Shape.BROKEN, 1
     except InvalidJson:
-        _remove_large(target)
+        _delete_large_line_files(target)
         target.unlink(missing_ok=True)
         return None
     finally:
@@ -84,29 +81,29 @@ def land_container(content: Content, target: Path) -> tuple[Shape, int] | None:
 
 
 def land_rejected(target: Path, reason: Reason) -> None:
-    """Make `target` stand for a whole file that is rejected, which counts as one line."""
+    """Write to `target` the one line that stands for a whole file that is rejected."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_large(target)
+    _delete_large_line_files(target)
     target.write_bytes(SET_ASIDE + reason.encode() + b"\n")
 
 
-def large_lines(target: Path) -> list[Path]:
-    """The files beside a landed one that keep its lines of more than 8 MB."""
+def large_line_files(target: Path) -> list[Path]:
+    """The files beside a landed file that hold its lines of more than 8 MB."""
     return sorted(target.parent.glob(f"{target.stem}-*.bin"))
 
 
-def _remove_large(target: Path) -> None:
-    for path in large_lines(target):
+def _delete_large_line_files(target: Path) -> None:
+    for path in large_line_files(target):
         path.unlink()
 
 
-def _large_line(kept: Path) -> bytes:
-    """What stands for a line that a file of its own keeps."""
+def _large_line_reference(kept: Path) -> bytes:
+    """The line that refers to the file of a large line."""
     return f"landed/{kept.name}".encode() + SET_ASIDE + Reason.TOO_LARGE.encode()
 
 
 def _write_records(records: Iterator[str | Path], writer: BinaryIO, target: Path) -> int:
-    """Write records, a line each; returns how many. A path is the file of one too large to hold."""
+    """Write records on a line each; returns their number. A path is the file of a large one."""
     count = 0
     for count, record in enumerate(records, start=1):
         line = record.encode() if isinstance(record, str) else b""
@@ -117,12 +114,13 @@ def _write_records(records: Iterator[str | Path], writer: BinaryIO, target: Path
         if isinstance(record, Path):
             record.rename(kept)
         else:
-            make_private(kept).write_bytes(line)
-        writer.write(_large_line(kept) + b"\n")
+            make_private_file(kept).write_bytes(line)
+        writer.write(_large_line_reference(kept) + b"\n")
     return count
 
 
 def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> int:
+    """Write the lines of a stream that are not blank; returns their number."""
     count = 0
     large = itertools.count(1)
     for piece in stream:
@@ -132,34 +130,34 @@ def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> int
             content += following
         if len(content) > MAX_LINE_BYTES:
             kept = target.with_name(f"{target.stem}-{next(large)}.bin")
-            if not _keep_large(stream, Piece(content, last), kept):
+            if not _write_large_line(stream, Piece(content, last), kept):
                 continue
-            content = _large_line(kept)
+            content = _large_line_reference(kept)
         elif not content.strip(BLANK):
             continue
         else:
-            content = _as_line(content)
+            content = _landed_line(content)
         writer.write(content + b"\n")
         count += 1
     return count
 
 
-def _keep_large(stream: Iterator[Piece], first: Piece, kept: Path) -> bool:
-    """Keep a line that is too large in a file of its own, unless it is blank and so no line."""
-    with make_private(kept).open("wb") as file:
+def _write_large_line(stream: Iterator[Piece], first: Piece, kept: Path) -> bool:
+    """Write a large line to a file of its own; returns False, without a file, if it is blank."""
+    with make_private_file(kept).open("wb") as file:
         is_blank = copy_line(stream, first, file)
     if is_blank:
         kept.unlink()
     return not is_blank
 
 
-def _as_line(content: bytes) -> bytes:
-    """The line itself if an engine can read it; else its bytes in base64 with the reason."""
+def _landed_line(content: bytes) -> bytes:
+    """A line as it is landed: itself if an engine can read it, else base64 with the reason."""
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
         return base64.b64encode(content) + SET_ASIDE + Reason.NOT_UTF8.encode()
-    # An engine's reader would take a BOM that begins the landed file for no part of the line.
+    # An engine's reader would drop a byte order mark at the beginning of the landed file.
     if SET_ASIDE in content or content.startswith(BYTE_ORDER_MARK):
         return base64.b64encode(content) + SET_ASIDE + Reason.NOT_JSON.encode()
     return content
@@ -167,30 +165,30 @@ def _as_line(content: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class LandingFolder:
-    """Files are written in `folder`, of this machine, and end up in the folder `uri`."""
+    """Where landed files are kept: written to the local `folder`, then moved to the folder `uri`.
+
+    Standard input and pipes, which can be read once only, are kept there, too.
+    """
 
     folder: Path
     uri: str
     storage: Storage
 
     @classmethod
-    def here(cls, folder: Path) -> "LandingFolder":
-        """A folder of this machine in which they stay."""
+    def local(cls, folder: Path) -> "LandingFolder":
+        """A local folder in which the files stay."""
         from healthpipe.storage.local import LocalStorage
 
         return cls(folder, str(folder), LocalStorage())
 
     def stat(self, name: str) -> StoredFile | None:
-        """What is kept under a name."""
+        """The file that is kept under a name; None if there is none."""
         return self.storage.stat(f"{self.uri}/{name}")
 
-    def keep(self, local: Path) -> str:
-        """Put a file of `folder`, with what lies beside it for its large lines, where it ends up.
-
-        Returns its URI.
-        """
+    def deliver(self, local: Path) -> str:
+        """Move a file of `folder`, with the files of its large lines, to `uri`; returns its URI."""
         if Path(self.uri) == self.folder:
             return str(local)
-        for path in (*large_lines(local), local):
+        for path in (*large_line_files(local), local):
             self.storage.deliver(path, f"{self.uri}/{path.name}")
         return f"{self.uri}/{local.name}"

@@ -1,6 +1,6 @@
-"""Input files as they were found, and the rules for names that hold everywhere.
+"""The input manifest: exactly the files that a run reads, and how each is read.
 
-The input manifest: exactly the files that a run reads, and how each is read.
+Also the rules by which files of a folder are found, the same for local folders and S3.
 """
 
 import datetime
@@ -27,9 +27,9 @@ _DATED_FOLDER = re.compile(r"(?:snapshot_date=)?(\d{4}-\d{2}-\d{2})")
 
 @dataclass(frozen=True)
 class FoundFile:
-    """An input file: where it lies, its name relative to its SOURCE, its folder's date if any.
+    """An input file: its URI, its name relative to its SOURCE, the date of its folder if any.
 
-    `listed` is what the listing said of it, where that says all.
+    `listed` is its entry in the listing of a storage, if it was listed.
     """
 
     uri: str
@@ -39,7 +39,7 @@ class FoundFile:
 
     @property
     def is_stream(self) -> bool:
-        """Whether it can be read once only: standard input, a pipe."""
+        """Whether the file can be read once only: standard input, a pipe."""
         if is_s3(self.uri):
             return False
         return self.uri == STANDARD_INPUT or not Path(self.uri).is_file()
@@ -47,29 +47,31 @@ class FoundFile:
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """The files of all SOURCEs by name, and those that a folder holds beside them."""
+    """The files of all SOURCEs, sorted by name, and the URIs of files that were skipped."""
 
     files: tuple[FoundFile, ...]
     skipped: tuple[str, ...]
 
 
 def is_visible(name: str) -> bool:
-    """Whether a file or folder of that name, found in a folder, is looked at."""
+    """Whether a file or folder in a folder is looked at, by its name."""
     return not name.startswith((".", "_"))
 
 
 def is_read(name: str) -> bool:
-    """Whether a file of that name, found in a folder, is read."""
+    """Whether a file in a folder is read, by its name."""
     return name.lower().endswith(SUFFIXES)
 
 
 def is_own_folder(name: str) -> bool:
-    """Whether a name directly below the root is one of the root's own folders: never input."""
+    """Whether a name directly below the root is that of one of its own folders: never input."""
     return name in OWN_FOLDERS
 
 
 def folder_date(folders: Iterable[str]) -> datetime.date | None:
-    """The date of the nearest folder above a file that is named by one; the nearest come first."""
+    """The date in the first of the folders' names that is one: `2026-11-20` or
+    `snapshot_date=2026-11-20`. The folders above a file are given from the nearest on.
+    """
     for name in folders:
         if match := _DATED_FOLDER.fullmatch(name):
             try:
@@ -84,9 +86,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file of a run. `landed` is where its lines lie if not in the file itself.
+    """An input file of a run, of `size` bytes.
 
-    `shape` and `compression` are told by its content. `landed_lines` are the lines written there.
+    `shape` and `compression` ("gzip" or "none") are told by its content. `landed` is the URI of its
+    landed file, with `landed_lines` lines; None if it is read in place.
     """
 
     uri: str
@@ -101,11 +104,11 @@ class InputFile:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "InputFile":
-        """The file of a document that `asdict` made."""
+        """Parse the document that `asdict` made."""
         return cls(**{**document, "shape": Shape(document["shape"])})
 
     def as_lines(self) -> LineFile:
-        """How an engine reads it."""
+        """The file for an engine to read."""
         date = datetime.date.fromisoformat(self.folder_date) if self.folder_date else None
         path = self.landed or self.uri
         return LineFile(path, self.source, date, self.landed is not None, self.size)
@@ -113,41 +116,41 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The files of a run by their names, and those that were passed over."""
+    """The input files of a run, sorted by name, and the URIs of files that were skipped."""
 
     files: tuple[InputFile, ...]
     skipped: tuple[str, ...]
 
     @property
     def bytes(self) -> int:
-        """The size of all files as they lie."""
+        """The size of all files in bytes, before decompression."""
         return sum(file.size for file in self.files)
 
     @property
     def uris(self) -> list[str]:
-        """Where the files lie."""
+        """The URIs of the files."""
         return [file.uri for file in self.files]
 
     @property
     def landed_lines(self) -> dict[str, int]:
-        """How many lines were written for each file that was rewritten, by its name."""
+        """The number of lines of each landed file, by the name of the input file."""
         return {
             file.source: file.landed_lines for file in self.files if file.landed_lines is not None
         }
 
     def to_json(self) -> dict[str, Any]:
-        """The document that a run keeps as inputs.json."""
+        """The JSON document that a run keeps as inputs.json."""
         files = [asdict(file) for file in self.files]
         return {"schema_version": SCHEMA_VERSION, "files": files, "skipped": list(self.skipped)}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Manifest":
-        """The manifest that `to_json` wrote."""
+        """Parse the document that `to_json` made."""
         files = tuple(InputFile.from_json(file) for file in document["files"])
         return cls(files, tuple(document["skipped"]))
 
     def changed_files(self, access: AwsAccess) -> list[str]:
-        """The files that are no longer as they were listed. A stream has nothing to compare."""
+        """The URIs of files that have changed since they were listed; streams never have."""
         listed = {file.uri: file.version for file in self.files if file.version}
         now = stats(listed, access)
         return [

@@ -1,6 +1,6 @@
-"""Which files an engine reads where they lie, and how ingest itself looks at them.
+"""Read input files for an engine: local copies for DuckDB, objects on S3 in place for Athena.
 
-Standard input and pipes, which can be read once only, kept in a file.
+Standard input and pipes, which can be read once only, are spooled to a file.
 """
 
 import contextlib
@@ -25,41 +25,45 @@ from healthpipe.storage.uris import is_s3
 # Trino's reader unpacks by these suffixes, whatever is in the file:
 # https://github.com/trinodb/trino/blob/476/lib/trino-hive-formats (CompressionKind)
 CODECS = (".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate", ".lzo", ".lzop")
-# A list of files with one name a line cannot name these.
-UNLISTED = frozenset("\n\r\x01")
+# Characters of names that a manifest with one URI on each line cannot hold.
+UNLISTABLE = frozenset("\n\r\x01")
 
 
 class FileReader(ABC):
-    """How the files of a run are looked at and read, wherever they lie."""
+    """Reads the files of a run, on behalf of one engine."""
 
-    # How many files are taken in at a time; None: by the processors of this machine.
+    # How many files are ingested at a time; None: by the number of this machine's processors.
     threads: int | None = None
 
     def __init__(self, access: AwsAccess) -> None:
         self._access = access
 
     @abstractmethod
-    def fetch(self, uris: Sequence[str], told: Progress) -> None:
-        """Bring files to this machine if the engine needs them here; `told` hears how far it is."""
+    def fetch(self, uris: Sequence[str], progress: Progress) -> None:
+        """Copy files to this machine, if the engine needs them here.
+
+        `progress` is called while bytes are fetched. Raises `ServiceFailed`, `ObjectMissing` and
+        `InputChanged`.
+        """
 
     @abstractmethod
     def content(self, uri: str) -> Content:
-        """The bytes of a file."""
+        """Return the content of a file."""
 
     @abstractmethod
     def is_in_place(self, uri: str, content: Content) -> bool:
-        """Whether the engine can read newline-delimited lines in a file where it lies."""
+        """Whether the engine can read the newline-delimited lines of a file in place."""
 
 
 class LocalReader(FileReader):
-    """For an engine of this machine: what lies elsewhere is copied here first, whole."""
+    """For an engine on this machine: objects of S3 are copied here first, whole."""
 
     def __init__(self, access: AwsAccess) -> None:
         super().__init__(access)
         self._copies = dict[str, Path]()
 
-    def fetch(self, uris: Sequence[str], told: Progress) -> None:
-        self._copies |= zip(uris, local_copies(uris, self._access, told), strict=True)
+    def fetch(self, uris: Sequence[str], progress: Progress) -> None:
+        self._copies |= zip(uris, local_copies(uris, self._access, progress), strict=True)
 
     def content(self, uri: str) -> Content:
         return Content.of(self._copies.get(uri) or local_copies([uri], self._access)[0])
@@ -70,18 +74,18 @@ class LocalReader(FileReader):
 
 
 class S3Reader(FileReader):
-    """For Athena, which reads from S3 alone: of a plain file only the beginning is looked at."""
+    """For Athena, which reads from S3 alone: of a plain file ingest reads only the beginning."""
 
     threads = 16
 
-    def fetch(self, uris: Sequence[str], told: Progress) -> None:
-        """Nothing: they are read where they lie."""
+    def fetch(self, uris: Sequence[str], progress: Progress) -> None:
+        """Do nothing: the engine reads them in place."""
 
     def content(self, uri: str) -> Content:
         return Content(partial(open_storage(uri, self._access).open, uri))
 
     def is_in_place(self, uri: str, content: Content) -> bool:
-        if not is_s3(uri) or not is_visible(uri.rpartition("/")[2]) or UNLISTED & set(uri):
+        if not is_s3(uri) or not is_visible(uri.rpartition("/")[2]) or UNLISTABLE & set(uri):
             return False
         suffix = next((codec for codec in CODECS if uri.lower().endswith(codec)), "")
         if suffix not in ("", ".gz") or content.is_gzip != uri.endswith(".gz"):
@@ -90,7 +94,7 @@ class S3Reader(FileReader):
 
 
 def open_reader(engine: EngineName, access: AwsAccess) -> FileReader:
-    """How the files of a run with that engine are read."""
+    """Create the reader for an engine."""
     return S3Reader(access) if engine is EngineName.ATHENA else LocalReader(access)
 
 
@@ -103,7 +107,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def spool(uri: str, target: Path) -> None:
-    """Keep the bytes of standard input or of a pipe in a file, all of them or none.
+    """Copy standard input or a pipe to a local file, all of it or nothing.
 
     Raises `StreamBroken` where an earlier attempt has read a part of them.
     """
@@ -111,23 +115,24 @@ def spool(uri: str, target: Path) -> None:
     part = target.with_suffix(".part")
     if part.exists():
         raise StreamBroken(uri)
-    with _opened(uri) as reader, part.open("xb") as writer:
+    with _open_unbuffered(uri) as reader, part.open("xb") as writer:
         # Opening a pipe swallows what a signal's handler raises meanwhile.
         raise_if_cancelled()
-        while chunk := _read(reader):
+        while chunk := _read_chunk(reader):
             writer.write(chunk)
             raise_if_cancelled()
     part.rename(target)
 
 
-def _read(reader: Reader) -> bytes:
-    """What comes next, waited for so that no signal is missed."""
+def _read_chunk(reader: Reader) -> bytes:
+    """Read the next bytes, and wait for them so that no signal is missed."""
     if isinstance(reader, io.FileIO):
         wait_for_bytes(reader.fileno())
     return reader.read(CHUNK_BYTES)
 
 
-def _opened(uri: str) -> contextlib.AbstractContextManager[Reader]:
+def _open_unbuffered(uri: str) -> contextlib.AbstractContextManager[Reader]:
+    """Open standard input or a pipe without a buffer."""
     if uri != STANDARD_INPUT:
         return Path(uri).open("rb", buffering=0)
     try:

@@ -81,7 +81,7 @@ def remove_planned(root: Root, removals: Sequence[Removal]) -> list[Removal]:
         if removal.kind is RemovalKind.FRAGMENT:
             root.storage.delete(removal.uri)
         else:
-            root.storage.withdraw(removal.uri)
+            root.storage.remove_atomically(removal.uri)
         done.append(removal)
     return done
 

@@ -91,7 +91,7 @@ def _withdraw_unpublished(root: Root, run_id: str) -> None:
     """Remove the copies of a run that was never live; what cannot be removed is left to prune."""
     if run_id not in {published.run_id for published in history(root)}:
         with contextlib.suppress(ServiceFailed):
-            root.storage.withdraw(root.published(run_id))
+            root.storage.remove_atomically(root.published(run_id))
 
 
 def _publish_file(root: Root, folder: str, output: OutputFile) -> PublishedFile:

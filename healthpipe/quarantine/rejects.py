@@ -22,7 +22,7 @@ from healthpipe.runs.run import runs_of
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.resolutions import RejectedLine, define_quarantine, resolutions_in
 from healthpipe.storage.layout import RUN_ID, Root, second_of_run
-from healthpipe.storage.local import make_private
+from healthpipe.storage.private import make_private_file
 from healthpipe.workflow.input_reader import MANIFEST
 
 
@@ -38,7 +38,7 @@ class ExportResult:
 def export_lines(lines: Iterable[RejectedLine], path: Path) -> ExportResult:
     """Write the bytes of lines, each followed by LF, to a new file of its owner alone."""
     rows = whole_files = kept_in_files = 0
-    with make_private(path).open("wb") as file:
+    with make_private_file(path).open("wb") as file:
         for rejected in lines:
             if rejected.line is not None:
                 file.write(rejected.line + b"\n")

@@ -139,7 +139,7 @@ def replay(quarantine: Quarantine, file: str, selection: Selection) -> ReplayRes
     path = _present(quarantine, digest)
     is_new = path is None and bool(mended)
     answers: list[Resolution] = []
-    if mended and (is_new or root.storage.stat(root.answers(digest)) is None):
+    if mended and (is_new or root.storage.stat(root.resolutions(digest)) is None):
         answers = _answers(quarantine, lines, selection)
         if path is None:
             path = f"{root.raw}/{_today()}/{replayed_name(digest)}"
@@ -160,14 +160,14 @@ def _judged(quarantine: Quarantine, file: str) -> list[RepairedLine]:
         raise UsageError(f"{file} is more than one file", "name the file of mended lines")
     options = StageOptions.from_json(quarantine.document(RECORD)["options"])
     reads = LocalReader(quarantine.root.access)
-    lander = Lander(LandingFolder.here(quarantine.scratch / "landed"), reads)
+    lander = Lander(LandingFolder.local(quarantine.scratch / "landed"), reads)
     engine = quarantine.engine
 
     def judge(manifest: Manifest) -> None:
         judge_lines(engine, [each.as_lines() for each in manifest.files])
         keep_records(engine, options, frozenset())
 
-    manifest = lander.take_in(found)
+    manifest = lander.ingest(found)
     (mended,) = manifest.files
     if mended.shape is Shape.BROKEN:  # a line that breaks off is a line here, not a broken file
         manifest = lander.land(manifest, [mended.as_lines().path])

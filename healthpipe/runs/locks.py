@@ -41,7 +41,7 @@ class RootLock:
     @classmethod
     def of(cls, root: Root) -> "RootLock":
         """The lock of a root, the same object for every step of a run in this process."""
-        return cls._in_process.setdefault((root.place, root.access), cls(root))
+        return cls._in_process.setdefault((root.absolute_uri, root.access), cls(root))
 
     def acquire(self, holder: str, wait_s: float = 0, *, is_shared: bool = False) -> None:
         """Acquire it for a holder, or renew it if that holder has it already.
@@ -60,7 +60,7 @@ class RootLock:
         if self._holder == holder:
             self._holder = None
             self._lock.release()
-            key = (self._root.place, self._root.access)
+            key = (self._root.absolute_uri, self._root.access)
             if self._in_process.get(key) is self:
                 del self._in_process[key]
 
@@ -110,7 +110,7 @@ class RunLock:
     def __init__(self, root: Root, run_id: str) -> None:
         self._run_id = run_id
         self._uri = root.run(run_id)
-        self._key = f"{root.place}/{run_id}"
+        self._key = f"{root.absolute_uri}/{run_id}"
         self._lock: Lock = (
             LeaseLock(root.storage, f"{root.at_work}/{run_id}.json")
             if root.is_remote
@@ -120,7 +120,7 @@ class RunLock:
     @classmethod
     def of(cls, root: Root, run_id: str) -> "RunLock":
         """The lock of a run, the same object for every step of the run in this process."""
-        return cls._in_process.setdefault(f"{root.place}/{run_id}", cls(root, run_id))
+        return cls._in_process.setdefault(f"{root.absolute_uri}/{run_id}", cls(root, run_id))
 
     def acquire(self) -> bool:
         """Acquire it; False if this process holds it already.

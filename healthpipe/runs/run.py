@@ -21,7 +21,7 @@ from healthpipe.runs.record import (
 )
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import RECORD, RUN_ID, Root, second_of_run
-from healthpipe.storage.local import make_scratch, scratch_for
+from healthpipe.storage.private import make_scratch_folder, scratch_folder
 
 RECORD_WRITES = 50  # tries to change a record that parallel steps change as well
 
@@ -33,7 +33,7 @@ class Run:
         self.root = root
         self.run_id = run_id
         self.uri = root.run(run_id)
-        self.scratch = scratch_for(self.uri) if root.is_remote else Path(self.uri, ".attempt")
+        self.scratch = scratch_folder(self.uri) if root.is_remote else Path(self.uri, ".attempt")
         self.attempts = f"{self.uri}/attempts"
         landed = (self.scratch if root.is_remote else Path(self.uri)) / "landed"
         self.landed = LandingFolder(landed, f"{self.uri}/landed", root.storage)
@@ -81,7 +81,7 @@ class Run:
         if self.lock.acquire():
             self.root.storage.delete_temporary(self.uri)  # a dead process may have left some
         if self.root.is_remote:
-            make_scratch(self.scratch)
+            make_scratch_folder(self.scratch)
         else:
             # With its parents: a cleanup may have removed the empty folder as that of a dead run.
             self.scratch.mkdir(parents=True, exist_ok=True)

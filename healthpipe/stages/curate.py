@@ -16,7 +16,7 @@ from healthpipe.engines.base import Engine, LineFile, Query, Value
 from healthpipe.errors import Imbalance
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.resolutions import count_resolved
-from healthpipe.storage.local import make_private
+from healthpipe.storage.private import make_private_file
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def account(
     """
     engine.define("rules", options.rules.relation())
     engine.materialize("issues", Query("issues"))
-    rejects = make_private(folder / REJECTS)
+    rejects = make_private_file(folder / REJECTS)
     rejected = engine.write(Query("rejects"), rejects, Format.PARQUET)
     engine.write(Query("issue_rows"), folder / ISSUES, Format.PARQUET)
     lines, accepted, _, current, superseded = engine.rows(Query("balance"))[0]

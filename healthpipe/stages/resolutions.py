@@ -63,7 +63,7 @@ def content_of(uri: str) -> str | None:
 def resolutions_in(root: Root, files: Iterable[str]) -> list[str]:
     """The digests of the lines that the replayed ones among `files` answer, each as often."""
     contents = sorted({content for uri in files if (content := content_of(uri))})
-    found = (root.storage.read(root.answers(content)) for content in contents)
+    found = (root.storage.read(root.resolutions(content)) for content in contents)
     lines = [line for document in found if document for line in json.loads(document[0])["lines"]]
     return [line["digest"] for line in lines if _DIGEST.fullmatch(line["digest"])]
 
@@ -71,7 +71,7 @@ def resolutions_in(root: Root, files: Iterable[str]) -> list[str]:
 def record_resolutions(root: Root, content: str, answers: Resolutions) -> None:
     """Keep what the replayed file of this SHA-256 answers."""
     document = json.dumps(answers.to_json(), indent=1) + "\n"
-    root.storage.write(root.answers(content), document.encode())
+    root.storage.write(root.resolutions(content), document.encode())
 
 
 @dataclass(frozen=True)

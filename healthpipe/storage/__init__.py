@@ -1,4 +1,4 @@
-"""Where files lie. A URI is a local path or s3://bucket/key."""
+"""Storage of files under URIs, which are local paths or s3://bucket/key."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def open_storage(uri: str, access: AwsAccess | None = None) -> "Storage":
-    """The storage that keeps `uri`, reached with `access` where it is S3."""
+    """Open the storage of `uri`: S3 with `access`, or the file systems of this machine."""
     if uri.startswith("s3://"):
         from healthpipe.storage.s3.storage import S3Storage
 

@@ -1,4 +1,4 @@
-"""What the project needs of a storage."""
+"""The interface of a storage: files under URIs, which are local paths or s3://bucket/key."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-# How a name begins that holds nothing finished, or nothing any more.
+# The prefix of the names of unfinished files and folders, and of those that are being removed.
 TEMPORARY = ".tmp-"
-# How the checksum of a file begins that was copied in parts.
+# The prefix of the checksum of an object that S3 copied in parts: see `Storage.copy`.
 COMPOSITE = "composite:"
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file as a listing shows it. `version` changes whenever its content may have.
+    """A file as a listing shows it: `size` in bytes, `modified` in seconds since 1970 (UTC).
 
-    `modified` is when it was written last, in seconds since 1970.
+    `version` is an opaque text that changes whenever the content may have changed.
     """
 
     uri: str
@@ -26,104 +26,110 @@ class StoredFile:
     modified: float
 
 
-# Told the bytes that came and the bytes that are wanted, in one thread at a time.
+# Called with the bytes transferred so far and the bytes in all, by one thread at a time.
 Progress = Callable[[int, int], None]
 
 
 class PreconditionFailed(Exception):
-    """The object is not the one that a conditional write was to replace."""
+    """A conditional write was refused: the object is not the one that it was to replace."""
 
 
 class Storage(ABC):
-    """Files under URIs. Nobody ever sees half a file under the URI that it was written to."""
+    """Files under URIs. Nobody ever sees half a file under the URI that it was written to.
+
+    Methods raise `ServiceFailed` where the disk or the service fails, those of S3 also
+    `UsageError` where it refuses access: see `healthpipe.aws.errors`.
+    """
 
     @abstractmethod
     def list(self, folder: str) -> Iterator[StoredFile]:
-        """All files below a folder, at any depth, by name. A missing folder is empty."""
+        """List all files below a folder, at any depth, by name. A missing folder is empty."""
 
     @abstractmethod
     def folders(self, folder: str) -> Iterator[str]:
-        """The URIs of the folders directly in a folder, by name. A missing folder is empty."""
+        """List the URIs of the folders directly in a folder, by name. A missing one is empty."""
 
     @abstractmethod
     def stat(self, uri: str) -> StoredFile | None:
-        """The file at a URI, if there is one."""
+        """Return the size, version and time of the file at a URI; None if there is none."""
 
     @abstractmethod
     def age(self, uri: str) -> float | None:
-        """The seconds since the file at a URI was written last, by the storage's own clock.
+        """Return the seconds since a file was last written, by the storage's own clock.
 
-        None if there is no file. S3 tells whole seconds.
+        None if there is no file. S3 knows whole seconds only.
         """
 
     @abstractmethod
     def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
-        """The bytes of a file, to be streamed."""
+        """Open a file for streaming its bytes. Raises an `OSError` where it is not there."""
 
     @abstractmethod
     def read(self, uri: str) -> tuple[bytes, str] | None:
-        """The bytes of a small file and their ETag, or nothing where there is no file."""
+        """Read a small file; return its bytes and its ETag, or None if there is no file."""
 
     @abstractmethod
     def write(self, uri: str, content: bytes) -> None:
-        """Put a small file in place, whole."""
+        """Write a small file atomically, replacing one that is there."""
 
     @abstractmethod
     def put_if(self, uri: str, content: bytes, etag: str | None) -> str:
-        """Replace a small file only if it still has `etag`; None: only if there is none.
+        """Write a small file only if it still has the ETag `etag`; None: only if there is none.
 
-        Returns the new ETag. Raises `PreconditionFailed`.
+        Returns the new ETag. Raises `PreconditionFailed` if the file is another one.
         """
 
     @abstractmethod
     def local_copy(self, uri: str) -> Path:
-        """A local file with the content of `uri`, for an engine to read."""
+        """Return the path of a local file with the content of `uri`, for an engine to read."""
 
     @abstractmethod
     def local_copies(self, uris: Sequence[str], progress: Progress | None = None) -> Sequence[Path]:
-        """Local files with the content of `uris`, in their order; `progress` is told what has to
-        be fetched, if anything.
+        """Return the paths of local files with the content of `uris`, in their order.
+
+        `progress` is called while bytes are fetched; never, if none have to be.
         """
 
     @abstractmethod
     def deliver(self, local: Path, uri: str) -> None:
-        """Put a finished local file in place, whole. The local file is gone afterwards."""
+        """Move a finished local file to `uri` atomically. The local file is gone afterwards."""
 
     @abstractmethod
     def deliver_folder(self, local: Path, uri: str) -> None:
-        """Put a finished local folder of files in place, on this machine all of them or none.
+        """Move a finished local folder of files to `uri`, replacing a folder that is there.
 
-        It replaces a folder that is there. The local folder is gone afterwards.
+        On this machine all of its files appear or none. The local folder is gone afterwards.
         """
 
     @abstractmethod
     def copy(self, source: str, target: str) -> str:
         """Copy a file within the storage and return its SHA-256 in hexadecimal.
 
-        S3 knows none for a file above 5 GB: `composite:` and what it knows instead.
+        S3 knows none for a file above 5 GB: then `composite:` and the checksum that it knows.
         """
 
     @abstractmethod
     def sha256(self, uri: str) -> str:
-        """The SHA-256 of a file's content in hexadecimal."""
+        """Return the SHA-256 of a file's content in hexadecimal."""
 
     @abstractmethod
     def delete(self, uri: str) -> None:
-        """Remove a file, if it is there. Raises `ServiceFailed`."""
+        """Delete a file, if it is there."""
 
     @abstractmethod
     def delete_folder(self, folder: str) -> None:
-        """Remove a folder with all that is in it, if it is there."""
+        """Delete a folder with all that is in it, if it is there."""
 
     @abstractmethod
-    def withdraw(self, folder: str) -> None:
+    def remove_atomically(self, folder: str) -> None:
         """Remove a folder, if it is there, so that nobody finds half of it under its name.
 
-        What a kill leaves has a name that begins with `.tmp-`. Raises `ServiceFailed`.
+        What a kill leaves has a name that begins with `.tmp-`: see `delete_temporary`.
         """
 
     @abstractmethod
     def delete_temporary(self, folder: str, idle_s: float = 0) -> None:
-        """Remove what dead writers left below a folder, at any depth, and did not touch for
-        `idle_s` seconds.
+        """Delete what dead writers left below a folder, at any depth.
+
+        Only what nobody has written to for `idle_s` seconds is deleted.
         """

@@ -1,7 +1,4 @@
-"""Files of whatever storage, several at once: as local copies, and as they are now.
-
-A file copied from one storage to another, or within one.
-"""
+"""Operations on files of any storage: local copies, sizes and versions of many, one copied."""
 
 import shutil
 import tempfile
@@ -11,28 +8,32 @@ from pathlib import Path
 from healthpipe.aws.session import AwsAccess
 from healthpipe.storage import open_storage
 from healthpipe.storage.base import Progress, Storage, StoredFile
-from healthpipe.storage.uris import WORTH_A_LISTING, is_s3
+from healthpipe.storage.uris import MIN_FILES_TO_LIST, is_s3
 
+# Returns the paths of local files with the contents of URIs, in their order.
 Fetch = Callable[[Sequence[str]], Sequence[Path]]
 
 
 def local_copies(
     uris: Sequence[str], access: AwsAccess, progress: Progress | None = None
 ) -> list[Path]:
-    """Local files with the contents of `uris`, in their order."""
-    found: dict[str, Path] = {}
+    """The paths of local files with the contents of `uris`, in their order.
+
+    `progress` is called while objects of S3 are fetched.
+    """
+    paths: dict[str, Path] = {}
     for remote in (False, True):
         wanted = [uri for uri in dict.fromkeys(uris) if is_s3(uri) is remote]
         if wanted:
             copies = open_storage(wanted[0], access).local_copies(wanted, progress)
-            found |= dict(zip(wanted, copies, strict=True))
-    return [found[uri] for uri in uris]
+            paths |= dict(zip(wanted, copies, strict=True))
+    return [paths[uri] for uri in uris]
 
 
 def stats(uris: Iterable[str], access: AwsAccess) -> dict[str, StoredFile]:
-    """Files as they are now, by their URIs, without those that are not there.
+    """The present sizes and versions of files by URI, without files that are not there.
 
-    On S3 a folder that holds many of them is listed, which takes a request for a thousand.
+    On S3 a folder with at least `MIN_FILES_TO_LIST` of the files is listed.
     """
     found: dict[str, StoredFile] = {}
     folders: dict[str, set[str]] = {}
@@ -40,15 +41,15 @@ def stats(uris: Iterable[str], access: AwsAccess) -> dict[str, StoredFile]:
         folders.setdefault(uri.rpartition("/")[0] if is_s3(uri) else "", set()).add(uri)
     for folder, wanted in folders.items():
         storage = open_storage(min(wanted), access)
-        if folder and len(wanted) >= WORTH_A_LISTING:
-            found |= _listed(storage, folder, wanted)
+        if folder and len(wanted) >= MIN_FILES_TO_LIST:
+            found |= _stats_by_listing(storage, folder, wanted)
             continue
-        each_alone = (storage.stat(uri) for uri in sorted(wanted))
-        found |= {file.uri: file for file in each_alone if file}
+        files = (storage.stat(uri) for uri in sorted(wanted))
+        found |= {file.uri: file for file in files if file}
     return found
 
 
-def _listed(storage: Storage, folder: str, wanted: set[str]) -> dict[str, StoredFile]:
+def _stats_by_listing(storage: Storage, folder: str, wanted: set[str]) -> dict[str, StoredFile]:
     last = max(uri.encode() for uri in wanted)
     found: dict[str, StoredFile] = {}
     for file in storage.list(folder):
@@ -60,7 +61,7 @@ def _listed(storage: Storage, folder: str, wanted: set[str]) -> dict[str, Stored
 
 
 def copy_file(source: str, target: str, access: AwsAccess) -> None:
-    """Put a copy of a file in place, whole."""
+    """Copy a file atomically from one URI to another, of the same storage or not."""
     storage = open_storage(target, access)
     if is_s3(source) == is_s3(target):
         storage.copy(source, target)

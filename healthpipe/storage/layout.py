@@ -1,4 +1,4 @@
-"""Where things lie below a root; the same for a folder and for s3://bucket/prefix."""
+"""The layout of a root: the URIs of its parts, the same for a folder and an s3:// prefix."""
 
 import datetime
 import re
@@ -12,121 +12,124 @@ from healthpipe.storage.uris import is_s3, s3_folder
 
 RECORD = "run.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
-# Folders of a root that are ours and never input.
+# The folders of a root that healthpipe writes: never input.
 OWN_FOLDERS = ("runs", "production", "state", "curated")
 
 
 @dataclass(frozen=True)
 class Root:
-    """A root and its parts as URIs without a slash at their end; `access` is for one on S3."""
+    """A root, and its parts as URIs without a slash at their end.
+
+    `access` are the settings for a root on S3.
+    """
 
     uri: str
     access: AwsAccess = field(default_factory=AwsAccess)
 
     @property
     def storage(self) -> Storage:
-        """What keeps the root's files."""
+        """The storage of the root's files."""
         return open_storage(self.uri, self.access)
 
     @property
-    def place(self) -> str:
-        """The root as somebody elsewhere knows it: an absolute path or an s3:// URI."""
+    def absolute_uri(self) -> str:
+        """The root as an absolute path or an s3:// URI."""
         return self.uri if self.is_remote else str(Path(self.uri).resolve())
 
     @property
     def is_remote(self) -> bool:
-        """Whether it lies elsewhere than in a file system of this machine."""
+        """Whether the root is on S3, not in a file system of this machine."""
         return is_s3(self.uri)
 
     @property
     def raw(self) -> str:
-        """What arrives; never changed by us."""
+        """The folder of input files, which healthpipe never changes."""
         return f"{self.uri}/raw"
 
     @property
     def curated(self) -> str:
-        """Typed segments of raw files, one folder for each run that read new ones."""
+        """The folder of curated segments, one folder a segment."""
         return f"{self.uri}/curated"
 
     @property
     def pointer(self) -> str:
-        """The pointer to the live run."""
+        """The document that points to the live run (`current.json`)."""
         return f"{self.production}/current.json"
 
     @property
     def runs(self) -> str:
-        """What runs keep for themselves, one folder a run."""
+        """The folder of runs, one folder a run."""
         return f"{self.uri}/runs"
 
     @property
     def production(self) -> str:
-        """The copies of what was published, one folder a run, and the pointer."""
+        """The folder of published outputs, one folder a run, and of the pointer."""
         return f"{self.uri}/production"
 
     @property
     def state(self) -> str:
-        """What outlives runs: answers, the history of the pointer."""
+        """The folder of what outlives runs: locks, alerts, resolutions, the pointer's history."""
         return f"{self.uri}/state"
 
     @property
     def history(self) -> str:
-        """A copy of each document that the pointer was, by generation."""
+        """The folder of the pointer's earlier documents, one a generation."""
         return f"{self.state}/history"
 
     def run(self, run_id: str) -> str:
-        """What a run keeps for itself."""
+        """The folder of a run."""
         return f"{self.runs}/{run_id}"
 
     def record(self, run_id: str) -> str:
-        """What a run says of itself."""
+        """The record of a run (`run.json`)."""
         return f"{self.run(run_id)}/{RECORD}"
 
-    def answers(self, content: str) -> str:
-        """Which rejected lines a replayed file of this SHA-256 answers."""
-        return f"{self.state}/resolved/{content}.json"
+    def resolutions(self, sha256: str) -> str:
+        """The document of the rejected lines that a replayed file of this SHA-256 resolves."""
+        return f"{self.state}/resolved/{sha256}.json"
 
     @property
     def lock(self) -> str:
-        """What a run of the workflow locks."""
+        """The file that a run of the workflow locks on a local root."""
         return f"{self.state}/lock"
 
     @property
     def lock_holder(self) -> str:
-        """Who locked it last; of a root elsewhere the lease itself."""
+        """The document of the last holder of the lock; on S3 the lease itself."""
         return f"{self.state}/lock.json"
 
     @property
     def at_work(self) -> str:
-        """The leases of runs that are at work, where no lock of a file can tell."""
+        """The folder of the leases of running runs on S3, where files cannot be locked."""
         return f"{self.state}/at-work"
 
     @property
     def alerts(self) -> str:
-        """Which alerts were sent, and which are still to be."""
+        """The document of the alerts that were sent and that are pending."""
         return f"{self.uri}/state/alerts.json"
 
-    def damaged_alerts(self, moment: str) -> str:
-        """The content of `alerts` that could not be read at a moment, set aside."""
-        return f"{self.uri}/state/alerts.damaged-{moment}.json"
+    def damaged_alerts(self, timestamp: str) -> str:
+        """A copy of `alerts` that could not be parsed, kept under the time of that."""
+        return f"{self.uri}/state/alerts.damaged-{timestamp}.json"
 
     def published(self, run_id: str) -> str:
-        """The immutable copies of what a run published."""
+        """The folder of the immutable copies of a run's outputs."""
         return f"{self.production}/{run_id}"
 
 
 def open_root(text: str, access: AwsAccess | None = None) -> Root:
-    """The root that a user names. Raises `UsageError`."""
+    """The root that a user names by a path or an s3:// URI. Raises `UsageError`."""
     uri = s3_folder(text) if is_s3(text) else Path(text).as_posix()
     return Root(uri, access or AwsAccess())
 
 
 def second_of_run(run_id: str) -> str:
-    """The second (UTC) in which a run started, by its id; sorts as time does."""
+    """The second (UTC) in which a run started, such as `20260101T000000Z`, by its id."""
     return run_id[: len("20260101T000000Z")]
 
 
 def day_of_run(run_id: str) -> datetime.date | None:
-    """The UTC day on which a run started, by its id; None for what is no id of a run."""
+    """The UTC day on which a run started, by its id; None for an invalid id."""
     if not RUN_ID.fullmatch(run_id):
         return None
     try:

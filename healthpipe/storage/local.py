@@ -1,17 +1,10 @@
-"""Files of this machine.
-
-Files that hold what was rejected: only their owner may read them.
-
-Folders of this machine for what a run keeps only while it is at work, where its root is not.
-"""
+"""Storage on the file systems of this machine: atomic by rename, durable by fsync."""
 
 import errno
 import fcntl
 import hashlib
 import os
 import shutil
-import stat
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -32,9 +25,9 @@ class LocalStorage(Storage):
         for parent, folders, names in os.walk(folder):
             folders.sort()
             for name in sorted(names):
-                found = self.stat(os.path.join(parent, name))  # noqa: PTH118 - keeps the URI a text
-                if found:
-                    yield found
+                file = self.stat(os.path.join(parent, name))  # noqa: PTH118 - keeps the URI a text
+                if file:
+                    yield file
 
     def folders(self, folder: str) -> Iterator[str]:
         try:
@@ -54,8 +47,8 @@ class LocalStorage(Storage):
         return StoredFile(uri, status.st_size, version, status.st_mtime)
 
     def age(self, uri: str) -> float | None:
-        found = self.stat(uri)
-        return time.time() - found.modified if found else None
+        file = self.stat(uri)
+        return time.time() - file.modified if file else None
 
     def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
         return Path(uri).open("rb")
@@ -68,16 +61,16 @@ class LocalStorage(Storage):
         return content, _etag(content)
 
     def write(self, uri: str, content: bytes) -> None:
-        with _written_beside(uri) as temporary:
+        with _temporary_beside(uri) as temporary:
             temporary.write_bytes(content)
             self.deliver(temporary, uri)
 
     def put_if(self, uri: str, content: bytes, etag: str | None) -> str:
-        with _outside_failures(uri):
+        with _os_errors_translated(uri):
             Path(uri).parent.mkdir(parents=True, exist_ok=True)
-        with _locked(Path(uri).parent):
-            present = self.read(uri)
-            if (present[1] if present else None) != etag:
+        with _folder_locked(Path(uri).parent):
+            current = self.read(uri)
+            if (current[1] if current else None) != etag:
                 raise PreconditionFailed(uri)
             self.write(uri, content)
         return _etag(content)
@@ -94,18 +87,18 @@ class LocalStorage(Storage):
 
     def deliver(self, local: Path, uri: str) -> None:
         target = Path(uri).resolve()
-        with _outside_failures(uri):
+        with _os_errors_translated(uri):
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists() and not target.is_file():  # a device or a pipe takes the bytes
                 with target.open("wb") as writer:
-                    _stream(local, writer)
+                    _copy_bytes(local, writer)
                 local.unlink()
                 return
             if local.stat().st_dev != target.parent.stat().st_dev:
-                with _written_beside(uri) as temporary:
+                with _temporary_beside(uri) as temporary:
                     temporary.touch(local.stat().st_mode, exist_ok=False)
                     with temporary.open("r+b") as writer:
-                        _stream(local, writer)
+                        _copy_bytes(local, writer)
                     self.deliver(temporary, uri)
                 local.unlink()
                 return
@@ -115,7 +108,7 @@ class LocalStorage(Storage):
 
     def deliver_folder(self, local: Path, uri: str) -> None:
         target = Path(uri).resolve()
-        with _written_beside(uri) as new, _written_beside(uri) as old:
+        with _temporary_beside(uri) as new, _temporary_beside(uri) as old:
             new.mkdir()
             for path in sorted(local.iterdir()):
                 self.deliver(path, str(new / path.name))
@@ -132,7 +125,7 @@ class LocalStorage(Storage):
 
     def copy(self, source: str, target: str) -> str:
         digest = hashlib.sha256()
-        with _written_beside(target) as temporary:
+        with _temporary_beside(target) as temporary:
             with Path(source).open("rb") as reader, temporary.open("xb") as writer:
                 while chunk := reader.read(CHUNK_BYTES):
                     digest.update(chunk)
@@ -145,27 +138,27 @@ class LocalStorage(Storage):
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def delete(self, uri: str) -> None:
-        with _outside_failures(uri, "remove"), suppress(NotADirectoryError):
+        with _os_errors_translated(uri, "remove"), suppress(NotADirectoryError):
             Path(uri).unlink(missing_ok=True)
 
     def delete_folder(self, folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
-    def withdraw(self, folder: str) -> None:
-        gone = Path(folder).with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-        with _outside_failures(folder, "remove"):
+    def remove_atomically(self, folder: str) -> None:
+        renamed = Path(folder).with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
+        with _os_errors_translated(folder, "remove"):
             try:
-                Path(folder).rename(gone)
+                Path(folder).rename(renamed)
             except FileNotFoundError:
                 return
-            _fsync(gone.parent)
-            shutil.rmtree(gone)
+            _fsync(renamed.parent)
+            shutil.rmtree(renamed)
 
     def delete_temporary(self, folder: str, idle_s: float = 0) -> None:
-        until = time.time() - idle_s
+        idle_since = time.time() - idle_s
         for path in list(Path(folder).rglob(f"{TEMPORARY}*")):
-            found = self.stat(str(path))
-            if found is None or found.modified > until:
+            file = self.stat(str(path))
+            if file is None or file.modified > idle_since:
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -174,15 +167,16 @@ class LocalStorage(Storage):
 
 
 def _etag(content: bytes) -> str:
+    """The ETag of a local file: the SHA-256 of its content."""
     return hashlib.sha256(content).hexdigest()
 
 
 @contextmanager
-def _written_beside(uri: str) -> Iterator[Path]:
-    """A name beside `uri`, in its file system, to write to; nothing is left under it."""
+def _temporary_beside(uri: str) -> Iterator[Path]:
+    """A temporary path in the folder of `uri`, removed at the end; the folder is made."""
     target = Path(uri).resolve()
     temporary = target.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-    with _outside_failures(uri):
+    with _os_errors_translated(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
@@ -193,8 +187,8 @@ def _written_beside(uri: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock a folder itself while the block runs: no file is left behind, whatever happens."""
+def _folder_locked(folder: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a folder itself, which leaves no file behind."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -203,12 +197,14 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _stream(local: Path, writer: BinaryIO) -> None:
+def _copy_bytes(local: Path, writer: BinaryIO) -> None:
+    """Write the content of a file to `writer`."""
     with local.open("rb") as reader:
         shutil.copyfileobj(reader, writer, CHUNK_BYTES)
 
 
 def _fsync(path: Path) -> None:
+    """Flush a file or a folder's entries to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -217,7 +213,8 @@ def _fsync(path: Path) -> None:
 
 
 @contextmanager
-def _outside_failures(uri: str, verb: str = "write") -> Iterator[None]:
+def _os_errors_translated(uri: str, verb: str = "write") -> Iterator[None]:
+    """Translate an `OSError` of the block to `ServiceFailed`; `verb` says what was tried."""
     try:
         yield
     except ServiceFailed:
@@ -225,41 +222,5 @@ def _outside_failures(uri: str, verb: str = "write") -> Iterator[None]:
     except OSError as error:
         what = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
         raise ServiceFailed(
-            f"cannot {verb} {uri}: {what}", "free space or mend permissions, then run again"
+            f"cannot {verb} {uri}: {what}", "free space or fix permissions, then run again"
         ) from error
-
-
-OWNER_ONLY = 0o600
-
-
-def make_private(path: Path) -> Path:
-    """Make an empty file that only its owner reads and writes, before anything is in it."""
-    path.unlink(missing_ok=True)
-    path.touch(OWNER_ONLY, exist_ok=False)
-    return path
-
-
-NAME_DIGITS = 24
-
-
-def scratch_for(uri: str) -> Path:
-    """The folder for what lies at a URI elsewhere: the same in each process of this user."""
-    name = hashlib.sha256(uri.encode()).hexdigest()[:NAME_DIGITS]
-    return _own_folder() / name
-
-
-def make_scratch(folder: Path) -> None:
-    """Make such a folder, which only this user can read. Raises `ServiceFailed`."""
-    own = _own_folder()
-    own.mkdir(mode=0o700, exist_ok=True)
-    status = own.lstat()
-    # Anybody can make a folder of that name, or a link, before we do.
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise ServiceFailed(
-            f"{own} is not this user's alone", "remove it, or set TMPDIR to another folder"
-        )
-    folder.mkdir(exist_ok=True)
-
-
-def _own_folder() -> Path:
-    return Path(tempfile.gettempdir(), f"healthpipe-{os.getuid()}")

@@ -1,4 +1,4 @@
-"""What a URI is: a path of this machine, or s3://bucket/key."""
+"""URIs: a path of this machine, or s3://bucket/key."""
 
 import re
 
@@ -8,9 +8,9 @@ S3 = "s3://"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
-# A folder with as many wanted files is listed, which takes a request for a thousand; fewer are
-# asked for one by one.
-WORTH_A_LISTING = 20
+# To find this many files of a folder on S3 it is listed, which takes one request for a thousand
+# files; fewer are asked for one by one.
+MIN_FILES_TO_LIST = 20
 
 
 def is_s3(uri: str) -> bool:
@@ -19,7 +19,7 @@ def is_s3(uri: str) -> bool:
 
 
 def split_s3(uri: str) -> tuple[str, str]:
-    """Bucket and key of a URI of S3. Raises `UsageError` where no bucket can have that name."""
+    """Split an s3:// URI into bucket and key. Raises `UsageError` for an invalid bucket name."""
     bucket, _, key = uri.removeprefix(S3).partition("/")
     if not _BUCKET.fullmatch(bucket) or ".." in bucket:
         raise UsageError(
@@ -30,7 +30,7 @@ def split_s3(uri: str) -> tuple[str, str]:
 
 
 def s3_folder(uri: str) -> str:
-    """A bucket, or a place in one, without a slash at its end. Raises `UsageError`."""
+    """The URI of a bucket or a prefix without a slash at its end. Raises `UsageError`."""
     bucket, key = split_s3(uri)
     prefix = key.strip("/")
     if any(part in ("", ".", "..") for part in prefix.split("/")) and prefix:

@@ -34,7 +34,7 @@ class InputReader:
         found = found or find_files(self.sources, self.run.root)
         lander = self._lander
         self.progress.step(f"looking at {len(found.files)} files", lander.progress)
-        return self._keep(lander.take_in(found, known))
+        return self._keep(lander.ingest(found, known))
 
     def read(self, manifest: Manifest, curate: Callable[[Manifest], None]) -> Manifest:
         """Curate the files as the manifest lists them; returns the manifest that held.

@@ -83,7 +83,7 @@ def reason_of(error: dict[str, str] | None) -> dict[str, str]:
 
 def _next_command(run: Run, code: str) -> str:
     """The command to try next, which works in any folder."""
-    root = f"--root {shlex.quote(run.root.place)}"
+    root = f"--root {shlex.quote(run.root.absolute_uri)}"
     if code == GateFailed.code:
         return f"healthpipe {_command_about_gates(run)} {run.run_id} {root}"
     if code == PublishConflict.code or not run.exists:

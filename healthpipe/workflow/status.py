@@ -106,11 +106,11 @@ def _lagging_tables(
     """The tables in Glue, by the last good run's settings, that lag behind the pointer."""
     if live is None or last_good is None or last_good.engine != EngineName.ATHENA:
         return []
-    from healthpipe.engines.athena.published_tables import lagging
+    from healthpipe.engines.athena.published_tables import LiveRun, lagging_tables
 
     settings = replace(athena_settings(last_good), access=root.access)
     try:
-        return lagging(settings, root, live.document)
+        return lagging_tables(settings, root, LiveRun.from_json(live.document))
     except HealthpipeError as error:
         log.warning("could not check whether the tables in Glue lag: %s", error)
         return []

@@ -67,7 +67,7 @@ def within_time(context: LambdaContext) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        with outer.cancels(limit.cancel), deadline_applied(limit):
+        with outer.on_cancel(limit.cancel), deadline_applied(limit):
             yield
     finally:
         timer.cancel()

@@ -140,7 +140,7 @@ def test_success_is_told_only_when_wanted(root, wanted):
     if wanted:
         assert channel.subjects == ["healthpipe: run succeeded"]
         assert facts_of(channel.taken[0]) == {
-            "root": root.place,
+            "root": root.absolute_uri,
             "run": "run-9",
             "as_of": "2026-02-15",
             "lines": "1,234",
@@ -432,7 +432,7 @@ def test_the_documented_failure_is_what_is_sent():
     run_id = "20260215T060000Z-3fdbe2"
     message, hint = (
         "cannot write /srv/health/runs/x: the disk is full",
-        "free space or mend permissions, then run again",
+        "free space or fix permissions, then run again",
     )
     failing = Failure(
         run_id, "Curate", "service_failed", message, hint, f"healthpipe runs retry {run_id}"

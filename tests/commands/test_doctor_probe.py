@@ -46,7 +46,7 @@ def assert_permissions_are_documented(site) -> None:
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(queries, "STOP_WAIT_S", 0.02)
+    monkeypatch.setattr(queries, "STOP_POLL_S", 0.02)
 
 
 def test_every_fact_holds_on_the_local_athena(cli, site, soon):

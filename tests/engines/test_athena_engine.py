@@ -10,7 +10,7 @@ import pytest
 
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format
-from healthpipe.engines.athena.published_tables import follow, lagging
+from healthpipe.engines.athena.published_tables import LiveRun, lagging_tables, update_tables
 from healthpipe.engines.base import Constants, Query
 from healthpipe.engines.sql import column_names
 from healthpipe.errors import UsageError
@@ -350,42 +350,42 @@ def published(site, generation: int) -> dict:
         site.put(f"production/{run}/{name}", content)
         fmt = name.rpartition(".")[2]
         files.append({"path": f"production/{run}/{name}", "stage": stage, "format": fmt})
-    return {"generation": generation, "run_id": run, "files": files}
+    return LiveRun.from_json({"generation": generation, "run_id": run, "files": files})
 
 
 def test_the_published_tables_follow_the_pointer(site):
     root, settings = Root(ROOT), site.settings
     first, second = published(site, 1), published(site, 2)
-    assert lagging(settings, root, first) == ["extract", "expiring", "state_counts"]
-    for document in (first, second):
-        follow(settings, root, document)
-        assert lagging(settings, root, document) == []
-        with site.engine(f"see-{document['generation']}") as engine:
+    assert lagging_tables(settings, root, first) == ["extract", "expiring", "state_counts"]
+    for run in (first, second):
+        update_tables(settings, root, run)
+        assert lagging_tables(settings, root, run) == []
+        with site.engine(f"see-{run.generation}") as engine:
             found = {name: asked(engine, name) for name in ("extract", "expiring")}
             if site.sql == "trino":  # DuckDB's Athena reads no table of CSV
                 found["state_counts"] = asked(engine, "state_counts")
-        number = document["generation"]
+        number = run.generation
         assert len(found["extract"]) == len(found["expiring"]) == number
         assert found["extract"][-1] == ["F0", "Mercy", "7", "0", "2026-03-01"]
         assert found["expiring"][0] == [LINE.decode().strip()]
         counts = [["CA", "1", "2", "7", "1"], ['A "B", \\C', "0", "1", "0", "0"]]
         assert found.get("state_counts", counts) == counts
-    assert lagging(settings, root, first) == ["extract", "expiring", "state_counts"]
-    follow(settings, root, first)
-    assert lagging(settings, root, first) == []
+    assert lagging_tables(settings, root, first) == ["extract", "expiring", "state_counts"]
+    update_tables(settings, root, first)
+    assert lagging_tables(settings, root, first) == []
 
 
 def asked(engine, table: str) -> list[list[str]]:
     """The rows of a table as texts."""
     ended = engine._queries.run(lambda _: f'select * from "healthpipe"."{table}" order by 1 desc')
-    pages = engine._queries.results(ended.id)
+    pages = engine._queries.result_pages(ended.id)
     rows = [row for page in pages for row in page["ResultSet"]["Rows"]][1:]
     return sorted([[datum["VarCharValue"] for datum in row["Data"]] for row in rows], reverse=True)
 
 
 def test_a_table_of_somebody_else_is_left_alone(site):
-    document = published(site, 1)
-    follow(site.settings, Root(f"s3://{BUCKET}/other"), document)
+    run = published(site, 1)
+    update_tables(site.settings, Root(f"s3://{BUCKET}/other"), run)
     with pytest.raises(UsageError, match=r"healthpipe\.extract"):
-        follow(site.settings, Root(ROOT), document)
-    assert lagging(site.settings, Root(ROOT), document) == ["extract", "expiring", "state_counts"]
+        update_tables(site.settings, Root(ROOT), run)
+    assert lagging_tables(site.settings, Root(ROOT), run) == ["extract", "expiring", "state_counts"]

@@ -19,7 +19,7 @@ from healthpipe.engines.athena.errors import (
 )
 from healthpipe.engines.athena.queries import (
     DEADLINE_S,
-    LONGEST_WAIT_S,
+    POLL_INTERVALS,
     AthenaQueryRunner,
     estimated_usd,
     poll_intervals,
@@ -48,14 +48,14 @@ class StillClock:
     def now(self):
         return self.seconds
 
-    def raise_if_stopped(self):
+    def raise_if_cancelled(self):
         if self.seconds >= self.stop_after:
             raise self.error
 
     def wait(self, seconds):
         self.waited.append(seconds)
         self.sleep(seconds)
-        self.raise_if_stopped()
+        self.raise_if_cancelled()
 
     def sleep(self, seconds):
         self.seconds += seconds
@@ -166,7 +166,7 @@ def test_the_token_is_of_the_attempt_and_the_sql_in_64_hex_characters():
     assert len(athena.queries) == 1
     queries_of(athena).run(lambda _: "select 2")
     other = queries_of(athena)
-    AthenaQueryRunner(other.calls, other.journal, "run/step-2").run(lambda _: "select 1")
+    AthenaQueryRunner(other.api, other.log, "run/step-2").run(lambda _: "select 1")
     assert len(athena.queries) == 3
     assert all(re.fullmatch(r"[0-9a-f]{64}", token) for token in athena.by_token)
 
@@ -203,7 +203,7 @@ def test_polls_grow_apart_to_five_seconds_and_are_jittered():
     queries_of(Athena(["RUNNING"] * 30 + ["SUCCEEDED"]), clock).run(lambda _: "select 1")
     assert len(clock.waited) == 30
     assert 0.1 <= clock.waited[0] <= 0.2
-    assert max(clock.waited) <= LONGEST_WAIT_S
+    assert max(clock.waited) <= POLL_INTERVALS.max_s
     assert sum(clock.waited) > 80
     steps = [next(wait for wait in poll_intervals(seed)) for seed in "abcd"]
     assert len(set(steps)) == 4
@@ -301,10 +301,10 @@ def test_patience_leaves_the_query_and_the_next_call_finds_it():
     athena, journal = Athena(["RUNNING"] * 8 + ["SUCCEEDED"]), Journal()
     clock = StillClock()
     with pytest.raises(StillRunning):
-        queries_of(athena, clock, journal, patience_s=3).run(lambda _: "select 1")
+        queries_of(athena, clock, journal, wait_limit_s=3).run(lambda _: "select 1")
     assert 3 <= clock.seconds < 4
     assert athena.stopped == []
-    queries_of(athena, journal=journal, patience_s=30).run(lambda _: "select 1")
+    queries_of(athena, journal=journal, wait_limit_s=30).run(lambda _: "select 1")
     assert list(athena.queries) == ["query-1"]
 
 
@@ -312,7 +312,7 @@ def test_the_deadline_holds_for_all_calls_that_wait_for_a_query():
     athena = Athena(["RUNNING"])
     athena.submitted = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=DEADLINE_S)
     with pytest.raises(ServiceFailed, match="28 minutes"):
-        queries_of(athena, patience_s=3).run(lambda _: "select 1")
+        queries_of(athena, wait_limit_s=3).run(lambda _: "select 1")
     assert athena.stopped == ["query-1"]
 
 
@@ -395,7 +395,7 @@ def test_a_broken_query_is_a_bug_and_no_other_failure_is():
 
 
 def test_athenas_own_word_on_retries_counts_but_not_for_files():
-    unknown = QueryExecution("q", "FAILED", 0, "SOMETHING_NEW: x", may_be_retried=True)
+    unknown = QueryExecution("q", "FAILED", 0, "SOMETHING_NEW: x", is_retryable=True)
     assert isinstance(query_error(unknown), ServiceFailed)
     athena = Athena(["FAILED HIVE_BAD_DATA: x"], ["SUCCEEDED"])
     athena.get_query_execution = retryable(athena.get_query_execution)
@@ -426,8 +426,8 @@ def test_recorded_queries_are_stopped_and_seen_to_end():
     athena = Athena(["RUNNING"], ["RUNNING"])
     queries = queries_of(athena)
     for text in ("a", "b"):
-        queries.calls.start(text, text)
-    ended = list(stop_and_wait(queries.calls, ["query-1", "query-2", "unknown"]))
+        queries.api.start(text, text)
+    ended = list(stop_and_wait(queries.api, ["query-1", "query-2", "unknown"]))
     assert [(each.id, each.state) for each in ended] == [
         ("query-1", "CANCELLED"),
         ("query-2", "CANCELLED"),

@@ -34,9 +34,9 @@ def begin(engine, site, *files):
     engine.define("judged", Query("judged"))
 
 
-def work(site, file, patience_s=None) -> list[tuple]:
+def work(site, file, wait_limit_s=None) -> list[tuple]:
     """How many issues there are, by a query that writes and one that reads what it wrote."""
-    with site.engine(patience_s=patience_s) as engine:
+    with site.engine(wait_limit_s=wait_limit_s) as engine:
         begin(engine, site, file)
         engine.materialize("issues", Constants(("reason",), (("a",), ("b",), ("a",))))
         return engine.rows(Query("issue_counts"))
@@ -174,11 +174,11 @@ def test_patience_leaves_query_and_tables_and_the_next_call_goes_on_with_them(si
     site.aws.faults.while_query_runs(lambda: may_end.wait(30), containing="UNLOAD")
     file = site.lines("a.jsonl", LINE * 3)
     with pytest.raises(StillRunning):
-        work(site, file, patience_s=0.3)
+        work(site, file, wait_limit_s=0.3)
     assert len(site.tables()) == 2
     assert len(site.aws.running_queries()) == 1
     may_end.set()
-    assert work(site, file, patience_s=30) == [("a", 2), ("b", 1)]
+    assert work(site, file, wait_limit_s=30) == [("a", 2), ("b", 1)]
     # What was started before was not started again.
     assert len(site.aws.queries()) == len(set(site.statements())) == 2
     assert site.tables() == []
@@ -194,7 +194,7 @@ def test_a_run_that_scans_too_much_is_ended(site):
 
 def test_the_queries_and_tables_of_a_dead_run_are_ended_and_dropped_and_no_others(site):
     site.aws.faults.hang_query()
-    engine = site.engine(patience_s=0.1)
+    engine = site.engine(wait_limit_s=0.1)
     begin(engine, site)
     with pytest.raises(StillRunning):
         engine.rows(NAMED)

@@ -190,7 +190,7 @@ def test_a_bucket_that_is_not_there(place):
     outcome = place.cli("orchestrate", "--root", "s3://nobodys-bucket/root", "--engine", "athena")
     assert outcome.code == 2, outcome.err
     assert "nobodys-bucket" in outcome.err
-    assert "there is no such bucket; create it, or mend its name" in outcome.err.splitlines()[-1]
+    assert "there is no such bucket; create it, or correct its name" in outcome.err.splitlines()[-1]
     assert place.aws.queries() == []
 
 

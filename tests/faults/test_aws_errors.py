@@ -8,7 +8,7 @@ from botocore import exceptions
 from botocore.stub import Stubber
 
 from healthpipe.aws.errors import translate_error, translated_errors
-from healthpipe.aws.session import AwsAccess, Patience, client
+from healthpipe.aws.session import AwsAccess, Timeouts, client
 from healthpipe.errors import (
     HealthpipeError,
     InputChanged,
@@ -175,7 +175,7 @@ def test_a_client_is_made_once_for_the_same_access_and_environment(monkeypatch):
 
     assert client("glue", AwsAccess(region="eu-central-1", kms_key="k")) is first
     assert client("glue", AwsAccess(region="us-east-1")) is not first
-    assert client("glue", access, Patience(attempts=1)) is not first
+    assert client("glue", access, Timeouts(attempts=1)) is not first
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
     assert client("glue", access) is not first
 

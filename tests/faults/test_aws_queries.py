@@ -62,12 +62,12 @@ def test_a_query_that_stays_slowed_down_is_tried_by_the_workflow_too(place):
     assert "SlowDown" in record["error"]["message"]
     (curate,) = [step for step in record["steps"] if step["name"] == "Curate"]
     assert (curate["status"], curate["attempt"]) == ("failed", 4)
-    assert len(curate["queries"]) == 4 * queries.TRIES
-    assert len(set(tokens(place))) == 4 * queries.TRIES
+    assert len(curate["queries"]) == 4 * queries.STARTS
+    assert len(set(tokens(place))) == 4 * queries.STARTS
 
 
 def test_a_step_that_fails_twice_is_tried_again_with_new_attempts_and_tokens(place):
-    place.aws.faults.fail_query(SLOW_DOWN, containing=RAW, times=2 * queries.TRIES)
+    place.aws.faults.fail_query(SLOW_DOWN, containing=RAW, times=2 * queries.STARTS)
     record = place.require_published(place.orchestrate())
     (curate,) = [step for step in record["steps"] if step["name"] == "Curate"]
     assert (curate["status"], curate["attempt"]) == ("succeeded", 3)

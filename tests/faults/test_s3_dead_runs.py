@@ -136,7 +136,7 @@ def left(root, s3_bucket):
         run = Run(root, run_id)
         run.begin(record(run_id, command))
         RunLock.of(root, run_id)._lock._held._is_over.set()  # its process renews it no more
-        RunLock._in_process.pop(f"{root.place}/{run_id}")
+        RunLock._in_process.pop(f"{root.absolute_uri}/{run_id}")
         elsewhere(s3_bucket, f"data/state/at-work/{run_id}.json")
         return run
 

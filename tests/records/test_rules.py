@@ -137,7 +137,7 @@ def test_a_strict_run_is_remembered_as_one():
 
 @pytest.mark.parametrize("text", ["[A-Z]{2}-[0-9]{4}", "a|b", r"\d+\.\d", "(AB|CD)-.*", "x y"])
 def test_a_pattern_of_the_closed_alphabet_is_anchored(text):
-    assert IdPattern(text).whole == rf"^(?:{text})\z"
+    assert IdPattern(text).anchored == rf"^(?:{text})\z"
 
 
 REJECTS = {

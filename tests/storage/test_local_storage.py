@@ -319,16 +319,16 @@ def test_a_file_is_removed_if_it_is_there(tmp_path):
 
 
 def test_a_folder_is_withdrawn_whole_if_it_is_there(tmp_path, monkeypatch):
-    STORAGE.withdraw(f"{tmp_path}/a")
+    STORAGE.remove_atomically(f"{tmp_path}/a")
     STORAGE.write(f"{tmp_path}/a/b/c", NEW)
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", lambda _: None)  # killed before it removes anything
-        STORAGE.withdraw(f"{tmp_path}/a")
+        STORAGE.remove_atomically(f"{tmp_path}/a")
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".tmp-")
     assert (left / "b" / "c").read_bytes() == NEW
 
-    STORAGE.withdraw(str(left))
+    STORAGE.remove_atomically(str(left))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -340,5 +340,5 @@ def test_a_folder_that_cannot_be_withdrawn_is_said_from_outside(tmp_path, monkey
 
     monkeypatch.setattr("shutil.rmtree", refuse)
     with pytest.raises(ServiceFailed, match="Permission denied") as failure:
-        STORAGE.withdraw(f"{tmp_path}/a")
+        STORAGE.remove_atomically(f"{tmp_path}/a")
     assert exit_code_of(failure.value) == 4

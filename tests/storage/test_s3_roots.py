@@ -10,7 +10,7 @@ import pytest
 from healthpipe.aws.session import AwsAccess, client
 from healthpipe.runs.locks import RootLock
 from healthpipe.storage.layout import Root
-from healthpipe.storage.s3.requests import PATIENCE
+from healthpipe.storage.s3.requests import TIMEOUTS
 from tests.conftest import AS_OF
 from tests.support.s3_server import REGION
 
@@ -338,7 +338,7 @@ def test_somebody_else_who_publishes_first_ends_it_with_6(orchestrated, step_spy
 def test_the_options_reach_every_request(cli, s3_bucket, examples):
     asked = []
     owner, words = "123456789012", ("--root", f"{s3_bucket.uri}/data", "--region", REGION)
-    events = client("s3", AwsAccess(REGION), PATIENCE).meta.events
+    events = client("s3", AwsAccess(REGION), TIMEOUTS).meta.events
     events.register("provide-client-params.s3", lambda params, **_: asked.append(params))
 
     words += ("--bucket-owner", owner, "--kms-key", "key")

@@ -397,13 +397,13 @@ def test_a_folder_is_withdrawn_from_its_top_and_what_a_kill_leaves_is_known(
 
     hook("provide-client-params.s3.DeleteObjects", killed)
     with pytest.raises(KeyboardInterrupt):
-        storage.withdraw(f"s3://{bucket}/runs/1")
+        storage.remove_atomically(f"s3://{bucket}/runs/1")
     assert left[0] == ["runs/1/run.json", "runs/1/z"]
     assert keys_of(s3, bucket) == ["runs/1/.tmp-withdrawn", "runs/1/deep/er/x", "runs/2/run.json"]
     storage.delete_temporary(f"s3://{bucket}/runs")
     assert keys_of(s3, bucket) == ["runs/2/run.json"]
     for folder in ("2", "2", "3"):
-        storage.withdraw(f"s3://{bucket}/runs/{folder}")
+        storage.remove_atomically(f"s3://{bucket}/runs/{folder}")
     assert keys_of(s3, bucket) == []
 
 
@@ -451,7 +451,7 @@ def test_every_request_names_the_owner_and_every_write_the_key(bucket, s3, reque
         storage.age(f"{at}/w"),
     )
     storage.sha256(f"{at}/w"), storage.stat(f"{at}/w"), storage.delete(f"{at}/w")
-    storage.withdraw(f"{at}/to")
+    storage.remove_atomically(f"{at}/to")
     asked = {name for name, _ in requests}
     assert asked >= {
         "PutObject", "CopyObject", "CreateMultipartUpload", "UploadPart", "UploadPartCopy",

@@ -13,6 +13,7 @@ from healthpipe.engines import open_embedded
 from healthpipe.engines.athena import queries
 from healthpipe.engines.athena.engine import AthenaEngine
 from healthpipe.engines.base import EngineContext, LineFile
+from healthpipe.retry import Backoff
 from healthpipe.storage import open_storage
 from tests.local_aws import LocalAws, local_aws
 
@@ -70,16 +71,16 @@ class AthenaRoot:
         return LineFile(self.put(f"raw/{name}", content), name, date, landed, len(content))
 
     def workplace(
-        self, attempt: str = "curate-1", patience_s: float | None = None
+        self, attempt: str = "curate-1", wait_limit_s: float | None = None
     ) -> EngineContext:
         scratch = self.folder / attempt
         scratch.mkdir(exist_ok=True)
         token = f"{RUN_ID}/{attempt}"
         uri = f"{PLACE}/{attempt}"
-        return EngineContext(scratch, uri, self.storage, token, self.notes, patience_s)
+        return EngineContext(scratch, uri, self.storage, token, self.notes, wait_limit_s)
 
-    def engine(self, attempt: str = "curate-1", patience_s: float | None = None) -> AthenaEngine:
-        return AthenaEngine.open(self.workplace(attempt, patience_s), self.settings)
+    def engine(self, attempt: str = "curate-1", wait_limit_s: float | None = None) -> AthenaEngine:
+        return AthenaEngine.open(self.workplace(attempt, wait_limit_s), self.settings)
 
     @contextmanager
     def both(self) -> Iterator[list]:
@@ -117,6 +118,6 @@ def site(running_aws, tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     for name, value in running_aws.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(queries, "FIRST_WAIT_S", 0.02)
-    monkeypatch.setattr(queries, "PAUSE_S", 0.01)
+    monkeypatch.setattr(queries, "POLL_INTERVALS", Backoff(0.02, 5.0, growth=1.5))
+    monkeypatch.setattr(queries, "START_BACKOFF", Backoff(0.01, 0.01))
     return AthenaRoot(running_aws, SQL, tmp_path)

@@ -10,6 +10,7 @@ import pytest
 
 from healthpipe.aws import session
 from healthpipe.engines.athena import api, queries
+from healthpipe.retry import Backoff
 from tests.conftest import AS_OF, Outcome
 from tests.local_aws import LocalAws, local_aws
 
@@ -187,11 +188,10 @@ def empty_aws(running_aws, monkeypatch, tmp_path):
 
 def shorten_pauses(monkeypatch) -> None:
     """Shorten the pauses between polls and before retries."""
-    monkeypatch.setattr(queries, "FIRST_WAIT_S", 0.02)
-    monkeypatch.setattr(queries, "LONGEST_WAIT_S", 0.05)
-    monkeypatch.setattr(queries, "PAUSE_S", 0.01)
-    monkeypatch.setattr(queries, "STOP_WAIT_S", 0.02)
-    monkeypatch.setattr(api, "LONGEST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(queries, "POLL_INTERVALS", Backoff(0.02, 0.05))
+    monkeypatch.setattr(queries, "START_BACKOFF", Backoff(0.01, 0.01))
+    monkeypatch.setattr(queries, "STOP_POLL_S", 0.02)
+    monkeypatch.setattr(api, "BACKOFF", Backoff(0.01, 0.01))
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
 
 

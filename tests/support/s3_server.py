@@ -6,6 +6,7 @@ import pytest
 from moto.backends import get_backend
 
 from healthpipe.aws.session import AwsAccess, client
+from healthpipe.retry import Backoff
 from healthpipe.storage.s3 import requests as s3_requests
 from healthpipe.storage.s3.storage import S3Storage
 from tests.local_aws import local_aws
@@ -34,8 +35,8 @@ def s3(s3_address, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_address)
     monkeypatch.setenv("HEALTHPIPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    monkeypatch.setattr(s3_requests, "FIRST_PAUSE_S", 0)
-    return client("s3", ACCESS, s3_requests.PATIENCE)
+    monkeypatch.setattr(s3_requests, "BACKOFF", Backoff(0, 0))
+    return client("s3", ACCESS, s3_requests.TIMEOUTS)
 
 
 @pytest.fixture

@@ -83,8 +83,8 @@ def ingest_file(folder: Path, name: str, content: bytes) -> InputFile:
     (folder / name).write_bytes(content)
     found = find_files([str(folder / name)], Root(str(folder / "root")))
     return (
-        Lander(LandingFolder.here(folder / "landed"), LocalReader(AwsAccess()))
-        .take_in(found)
+        Lander(LandingFolder.local(folder / "landed"), LocalReader(AwsAccess()))
+        .ingest(found)
         .files[0]
     )
 

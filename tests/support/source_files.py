@@ -42,7 +42,7 @@ def find_sources(folder, *sources):
 
 def ingest_sources(folder, *sources):
     """Find and land the files of SOURCEs; returns the manifest."""
-    return Lander(LandingFolder.here(folder / "landed"), LocalReader(AwsAccess())).take_in(
+    return Lander(LandingFolder.local(folder / "landed"), LocalReader(AwsAccess())).ingest(
         find_sources(folder, *sources)
     )
 

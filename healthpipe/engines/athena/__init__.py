@@ -1,1 +1,1 @@
-"""The engine on AWS: Athena runs the SQL over tables in Glue, files lie on S3."""
+"""The engine on AWS: Athena runs the SQL over tables in Glue; files are on S3."""

@@ -1,4 +1,4 @@
-"""The Athena engine saying what it would do: no service is called, nothing leaves the machine."""
+"""A dry run of the Athena engine: it records queries and tables, and calls no service."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import duckdb
 
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format
-from healthpipe.engines.athena.engine import DUCKDB, AthenaEngine
+from healthpipe.engines.athena.engine import AthenaEngine
 from healthpipe.engines.athena.errors import QueryExecution
 from healthpipe.engines.athena.glue import Table
 from healthpipe.engines.athena.schema import Types
 from healthpipe.engines.base import EngineContext, Relation, Row
 from healthpipe.engines.dry_run import DryRunEngine, dry_run_rows
 from healthpipe.engines.ordering import without_order
-from healthpipe.engines.sql import statement
+from healthpipe.engines.sql import DUCKDB, statement
 from healthpipe.storage.base import Storage, StoredFile
 from healthpipe.storage.local import LocalStorage
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 
 class AthenaDryRun(AthenaEngine, DryRunEngine):
-    """Keeps the queries that Athena would be asked, for a run of which `run` is the URI."""
+    """Records the queries that Athena would run for the run with the URI `run`."""
 
     def __init__(self, scratch: Path, settings: AthenaSettings, run: str) -> None:
         self.script: list[str] = []
         self.tables: list[str] = []
         self.storage = _NullStorage(scratch)
         self._unloaded: dict[str, Relation] = {}
-        place = EngineContext(scratch, f"{run}/attempts", self.storage, run.rpartition("/")[2])
+        context = EngineContext(scratch, f"{run}/attempts", self.storage, run.rpartition("/")[2])
         tables = _RecordedTables(settings.database, self.tables)
-        super().__init__(place, settings.access, _RecordedQueries(self.script), tables)
+        super().__init__(context, settings.access, _RecordedQueries(self.script), tables)
 
     def read_table(self, name: str, paths: Sequence[str]) -> None:
         written = self._unloaded[paths[0]]
-        types = self._twin.types(statement(without_order(written), DUCKDB))
-        self._twin.materialize(name, written)
+        types = self._schemas.types(statement(without_order(written), DUCKDB))
+        self._schemas.materialize(name, written)
         self._relations.read_parquet(name, types, paths)
 
     def rows(self, relation: Relation) -> list[Row]:
@@ -47,14 +47,14 @@ class AthenaDryRun(AthenaEngine, DryRunEngine):
         return dry_run_rows(relation)
 
     def stream(self, relation: Relation) -> Iterator[Row]:
-        self._fetched(relation)
+        self._fetch(relation)
         return iter(dry_run_rows(relation))
 
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:  # noqa: ARG002
         return self.write_lines(relation, path)
 
     def write_lines(self, relation: Relation, path: Path) -> int:
-        self._fetched(relation)
+        self._fetch(relation)
         path.touch()
         return 0
 
@@ -70,33 +70,35 @@ class AthenaDryRun(AthenaEngine, DryRunEngine):
 
 @dataclass(frozen=True)
 class _RecordedQueries:
-    """Notes the queries."""
+    """A `QueryRunner` that appends the queries to `script`, and has each succeed."""
 
     script: list[str]
 
     def run(self, text: Callable[[int], str]) -> QueryExecution:
+        """Record a query as it would be started first."""
         self.script.append(text(1))
         return QueryExecution("", "SUCCEEDED")
 
-    def results(self, query_id: str) -> "Iterator[GetQueryResultsOutputTypeDef]":  # noqa: ARG002
+    def result_pages(self, query_id: str) -> "Iterator[GetQueryResultsOutputTypeDef]":  # noqa: ARG002
+        """No pages."""
         return iter(())
 
     def cancel(self) -> None:
-        """Nothing runs."""
+        """Do nothing: no query runs."""
 
-    def raise_if_stopped(self) -> None:
-        """Nothing runs."""
+    def raise_if_cancelled(self) -> None:
+        """Do nothing: no query runs."""
 
 
 @dataclass(frozen=True)
 class _RecordedTables:
-    """Notes the tables."""
+    """The `Tables` of a dry run: appends what would be created to `tables`."""
 
     database: str
     tables: list[str]
 
     def ensure_database(self) -> None:
-        """It is made when it is not there."""
+        """Do nothing."""
 
     def put(
         self,
@@ -105,18 +107,20 @@ class _RecordedTables:
         storage: Storage,  # noqa: ARG002
         folder: str,  # noqa: ARG002
     ) -> None:
+        """Record a table with its columns and its number of files."""
         columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
         self.tables.append(f"{self.database}.{table.name} ({columns}) over {len(files)} files")
 
     def drop(self, names: Sequence[str]) -> None:
-        """They are dropped at the end."""
+        """Do nothing."""
 
     def identifier(self, name: str) -> str:
+        """The quoted identifier of a table in SQL."""
         return f'"{self.database}"."{name}"'
 
 
 class _NullStorage(LocalStorage):
-    """Takes files and keeps none; every file that is asked for is an empty one."""
+    """A storage that discards files; a local copy of any of them is an empty Parquet file."""
 
     def __init__(self, scratch: Path) -> None:
         self._empty = scratch / "empty.parquet"
@@ -128,7 +132,7 @@ class _NullStorage(LocalStorage):
         local.unlink()
 
     def delete_folder(self, folder: str) -> None:
-        """It was never there."""
+        """Do nothing: no folder was written."""
 
     def local_copy(self, uri: str) -> Path:  # noqa: ARG002
         if not self._empty.exists():

@@ -1,4 +1,4 @@
-"""Why a query ended without a result: whether trying again helps, and what there is to do.
+"""Errors of queries that did not succeed, whether a retry helps, and what there is to do.
 
 Athena's text (StateChangeReason) may quote values of records, so it is never passed on whole: an
 error's code, places in our SQL and URIs of files are all that is kept of it, but for the errors
@@ -30,21 +30,21 @@ _DENIED = r"Access ?Denied|AccessDenied|not authorized to perform|PERMISSION_DEN
 (?:Lake Formation )?[Pp]ermission|Status ?Code: 403|not able to assume role|KMS\.\w*Exception"
 _NO_BUCKET = r"NoSuchBucket|bucket does not exist"
 _TIMED_OUT = r"Query timeout|EXCEEDED_TIME_LIMIT|timed out|DML query timeout"
-_CUT_OFF = r"[Bb]ytes scanned limit|data usage control"
+_SCAN_LIMIT = r"[Bb]ytes scanned limit|data usage control"
 # Trino's HiveErrorCode, and what Java says of a gzip that is none or ends too early.
-_FILES = (
+_UNREADABLE_FILE = (
     r"HIVE_CANNOT_OPEN_SPLIT|HIVE_CURSOR_ERROR|HIVE_BAD_DATA|HIVE_FILESYSTEM_ERROR|"
     r"HIVE_FILE_NOT_FOUND|HIVE_UNKNOWN_ERROR|NoSuchKey|ZipException|EOFException|"
     r"not in gzip format|incorrect header check|[Uu]nexpected end of"
 )
 # These come of the statement alone, before data is read.
-_OF_STATEMENT = (
+_STATEMENT_ERRORS = (
     r"SYNTAX_ERROR|TYPE_MISMATCH|FUNCTION_NOT_FOUND|COLUMN_NOT_FOUND|TABLE_NOT_FOUND|"
     r"SCHEMA_NOT_FOUND|AMBIGUOUS_NAME|MISSING_COLUMN_NAME|NOT_SUPPORTED|INVALID_ARGUMENTS"
 )
 _URI = re.compile(r"s3[an]?://[^\s'\"(),;\]]+")
 _CODE = re.compile(r"^(?:\[?ErrorCode: ?)?([A-Z]+(?:_[A-Z]+)+)\b")
-_PLACE = re.compile(r"\bline \d+:\d+")
+_POSITION = re.compile(r"\bline \d+:\d+")
 
 
 class BrokenQuery(HealthpipeError):
@@ -53,16 +53,16 @@ class BrokenQuery(HealthpipeError):
 
 @dataclass(frozen=True)
 class QueryExecution:
-    """How a query ended, in one of Athena's states, with its reason where it did not succeed.
+    """A query's state, one of Athena's, and `reason` (StateChangeReason) where it did not succeed.
 
-    One that has not ended was submitted `age_s` seconds ago.
+    It was submitted `age_s` seconds ago. `is_retryable` is Athena's AthenaError.Retryable.
     """
 
     id: str
     state: str
     bytes_scanned: int = 0
     reason: str = ""
-    may_be_retried: bool = False
+    is_retryable: bool = False
     age_s: float = 0.0
 
 
@@ -75,79 +75,82 @@ class FilesUnreadable(ServiceFailed):
 
 
 def is_transient(ended: QueryExecution) -> bool:
-    """Whether the same query may succeed when it is started anew."""
-    if ended.state != "FAILED" or _says(ended, _DENIED, _NO_BUCKET):
+    """Whether a query failed for a reason that may be gone when it is started anew."""
+    if ended.state != "FAILED" or _matches(ended, _DENIED, _NO_BUCKET):
         return False
-    if _says(ended, *_TRANSIENT):
+    if _matches(ended, *_TRANSIENT):
         return True
     # Athena's own word (AthenaError.Retryable), but for what the same files would do again.
-    return ended.may_be_retried and not _says(ended, _FILES, _TIMED_OUT)
+    return ended.is_retryable and not _matches(ended, _UNREADABLE_FILE, _TIMED_OUT)
 
 
 def query_error(ended: QueryExecution) -> HealthpipeError:
-    """The error for a query that did not succeed, in one line without values of records."""
-    what, told = f"Athena's query {ended.id}", _told(ended.reason)
+    """The `HealthpipeError` of a query that did not succeed, without values of records."""
+    query, reason = f"Athena's query {ended.id}", _safe_reason(ended.reason)
     if ended.state == "CANCELLED":
-        return _cancelled(ended, what)
-    for pattern, tell in _TOLD:
-        if _says(ended, pattern):
-            return tell(ended, what, told)
-    if ended.may_be_retried:
-        return _passing(ended, what, told)
-    return BrokenQuery(f"{what} failed ({told})", "this is a bug; please report it")
+        return _cancelled(ended, query)
+    for pattern, make_error in _ERRORS_BY_REASON:
+        if _matches(ended, pattern):
+            return make_error(ended, query, reason)
+    if ended.is_retryable:
+        return _transient(ended, query, reason)
+    return BrokenQuery(f"{query} failed ({reason})", "this is a bug; please report it")
 
 
-def _cancelled(ended: QueryExecution, what: str) -> HealthpipeError:
-    if _says(ended, _CUT_OFF):
+def _cancelled(ended: QueryExecution, query: str) -> HealthpipeError:
+    if _matches(ended, _SCAN_LIMIT):
         return UsageError(
-            f"{what} scanned more bytes than its workgroup allows",
+            f"{query} scanned more bytes than its workgroup allows",
             "raise the workgroup's limit per query, or give another --workgroup",
         )
-    return ServiceFailed(f"{what} was cancelled by somebody else", "run again")
+    return ServiceFailed(f"{query} was cancelled by somebody else", "run again")
 
 
-def _refused(ended: QueryExecution, what: str, _: str) -> HealthpipeError:
-    action, resource = _denied(ended.reason, _uris(ended.reason))
-    return UsageError(f"{what} was refused {action} on {resource}", f"allow {action} on {resource}")
+def _access_denied(ended: QueryExecution, query: str, _: str) -> HealthpipeError:
+    action, resource = _denied_action(ended.reason, _uris(ended.reason))
+    return UsageError(
+        f"{query} was refused {action} on {resource}", f"allow {action} on {resource}"
+    )
 
 
-def _without_bucket(_: QueryExecution, what: str, told: str) -> HealthpipeError:
-    return UsageError(f"{what} found no bucket ({told})", "create it, or mend its name")
+def _no_bucket(_: QueryExecution, query: str, reason: str) -> HealthpipeError:
+    return UsageError(f"{query} found no bucket ({reason})", "create it, or correct its name")
 
 
-def _passing(_: QueryExecution, what: str, told: str) -> HealthpipeError:
-    return ServiceFailed(f"{what} failed ({told})", "run again later")
+def _transient(_: QueryExecution, query: str, reason: str) -> HealthpipeError:
+    return ServiceFailed(f"{query} failed ({reason})", "run again later")
 
 
-def _timed_out(_: QueryExecution, what: str, told: str) -> HealthpipeError:
-    return ServiceFailed(f"{what} took longer than Athena allows ({told})", "run again later")
+def _timed_out(_: QueryExecution, query: str, reason: str) -> HealthpipeError:
+    return ServiceFailed(f"{query} took longer than Athena allows ({reason})", "run again later")
 
 
-def _unreadable(ended: QueryExecution, what: str, told: str) -> HealthpipeError:
-    return FilesUnreadable(f"{what} could not read a file ({told})", _uris(ended.reason))
+def _unreadable(ended: QueryExecution, query: str, reason: str) -> HealthpipeError:
+    return FilesUnreadable(f"{query} could not read a file ({reason})", _uris(ended.reason))
 
 
-# The first that the reason says is what happened.
-_TOLD: tuple[tuple[str, Callable[[QueryExecution, str, str], HealthpipeError]], ...] = (
-    (_DENIED, _refused),
-    (_NO_BUCKET, _without_bucket),
-    ("|".join(_TRANSIENT), _passing),
+# Patterns of reasons with their errors; the first that matches counts.
+_ERRORS_BY_REASON: tuple[tuple[str, Callable[[QueryExecution, str, str], HealthpipeError]], ...] = (
+    (_DENIED, _access_denied),
+    (_NO_BUCKET, _no_bucket),
+    ("|".join(_TRANSIENT), _transient),
     (_TIMED_OUT, _timed_out),
-    (_FILES, _unreadable),
+    (_UNREADABLE_FILE, _unreadable),
 )
 
 
-def _says(ended: QueryExecution, *patterns: str) -> bool:
+def _matches(ended: QueryExecution, *patterns: str) -> bool:
+    """Whether one of the patterns is found in the reason."""
     return any(re.search(pattern, ended.reason) for pattern in patterns)
 
 
-def _told(reason: str) -> str:
-    """What may be shown of a reason."""
+def _safe_reason(reason: str) -> str:
+    """The parts of a reason that hold no values of records: codes, positions in SQL and URIs."""
     text = " ".join(reason.split())
-    if re.match(rf"(?:{_OF_STATEMENT})\b", text):
+    if re.match(rf"(?:{_STATEMENT_ERRORS})\b", text):
         return text[:MAX_MESSAGE]
     known = (match.group() for p in _TRANSIENT for match in re.finditer(p, text))
-    parts = [*_CODE.findall(text), *known, *_PLACE.findall(text), *_uris(text)]
+    parts = [*_CODE.findall(text), *known, *_POSITION.findall(text), *_uris(text)]
     return ", ".join(dict.fromkeys(parts))[:MAX_MESSAGE] or "it gave no known reason"
 
 
@@ -155,8 +158,8 @@ def _uris(reason: str) -> list[str]:
     return [uri.rstrip(".:") for uri in _URI.findall(reason)]
 
 
-def _denied(reason: str, uris: Sequence[str]) -> tuple[str, str]:
-    """The action that was refused and its resource, as well as the reason tells them."""
+def _denied_action(reason: str, uris: Sequence[str]) -> tuple[str, str]:
+    """The IAM action that was denied and its resource, as far as the reason names them."""
     action = re.search(r"perform: ([\w:]+)", reason)
     resource = re.search(r"on resource: ([^\s()]+)", reason)
     if "Lake Formation" in reason:

@@ -1,6 +1,6 @@
 """Tables in Glue's catalog over explicit lists of files on S3, made through Glue's API alone.
 
-The names of an attempt's tables in Glue, by which others find them when it is dead.
+An attempt's tables have names by which others find and drop them when the attempt is dead.
 """
 
 import re
@@ -16,13 +16,15 @@ from healthpipe.storage.base import Storage
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
 
-# A symlink table reads the files that its manifest lists, and no other.
+# A symlink table reads the files that the manifest in its location lists, and no others.
 SYMLINKS = "org.apache.hadoop.hive.ql.io.SymlinkTextInputFormat"
 OUTPUT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
 MANIFEST = "manifest"
-MAX_DELETED = 100
+# The most tables of one request:
+# https://docs.aws.amazon.com/glue/latest/webapi/API_BatchDeleteTable.html
+BATCH_TABLES = 100
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,19 @@ CSV = Serde(
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its name, its columns with Glue's types, how its files are read, and notes on it."""
+    """A table: its name, its columns with Glue's types, its SerDe and its own parameters."""
 
     name: str
     columns: Mapping[str, str]
     serde: Serde
-    notes: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
-    def described(self, location: str) -> dict[str, Any]:
-        """As Glue takes it, with its manifest in the folder `location`."""
+    def table_input(self, location: str) -> dict[str, Any]:
+        """The TableInput of Glue's API, with the manifest in the folder `location`."""
         return {
             "Name": self.name,
             "TableType": "EXTERNAL_TABLE",
-            "Parameters": {"EXTERNAL": "TRUE", **self.serde.table_parameters, **self.notes},
+            "Parameters": {"EXTERNAL": "TRUE", **self.serde.table_parameters, **self.parameters},
             "StorageDescriptor": {
                 "Columns": [{"Name": name, "Type": kind} for name, kind in self.columns.items()],
                 "Location": location,
@@ -90,49 +92,49 @@ class Catalog:
 
     @classmethod
     def of(cls, settings: AthenaSettings) -> "Catalog":
-        """The database of these settings, which need not be there."""
+        """Open the database of these settings, which need not exist."""
         return cls(client("glue", settings.access), settings.database)
 
     def ensure_database(self) -> None:
-        """Make the database if it is not there; others may do so at the same time."""
-        with self._told("GetDatabase"):
-            if self._unless("EntityNotFoundException", self._get_database):
+        """Create the database if it does not exist; others may do so at the same time."""
+        with self._translated("GetDatabase"):
+            if self._none_on("EntityNotFoundException", self._get_database):
                 return
-        with self._told("CreateDatabase"):
-            self._unless("AlreadyExistsException", self._create_database)
+        with self._translated("CreateDatabase"):
+            self._none_on("AlreadyExistsException", self._create_database)
 
     def put(self, table: Table, files: Sequence[str], storage: Storage, folder: str) -> None:
-        """Make a table of files, or one of that name read them, with its manifest in a folder.
+        """Create or update a table over the URIs `files`, with its manifest in a folder.
 
-        A query that runs meanwhile reads the old files or the new ones: the folder is to be new
-        for other files.
+        For other files the folder has to be a new one: then a query that runs meanwhile reads
+        either the old files or the new ones.
         """
         storage.write(f"{folder}/{MANIFEST}", "".join(f"{uri}\n" for uri in files).encode())
-        described: Any = table.described(f"{folder}/")
+        table_input: Any = table.table_input(f"{folder}/")
 
         def create() -> object:
-            return self.glue.create_table(DatabaseName=self.database, TableInput=described)
+            return self.glue.create_table(DatabaseName=self.database, TableInput=table_input)
 
-        with self._told("CreateTable", table.name):
-            if self._unless("AlreadyExistsException", create):
+        with self._translated("CreateTable", table.name):
+            if self._none_on("AlreadyExistsException", create):
                 return
-        with self._told("UpdateTable", table.name):
+        with self._translated("UpdateTable", table.name):
             self.glue.update_table(
-                DatabaseName=self.database, TableInput=described, SkipArchive=True
+                DatabaseName=self.database, TableInput=table_input, SkipArchive=True
             )
 
-    def notes(self, name: str) -> Mapping[str, str] | None:
-        """The notes on a table; None where there is none."""
+    def table_parameters(self, name: str) -> Mapping[str, str] | None:
+        """The parameters of a table; None where there is no such table."""
 
         def get() -> Mapping[str, str]:
             table = self.glue.get_table(DatabaseName=self.database, Name=name)["Table"]
             return table.get("Parameters") or {}
 
-        with self._told("GetTable", name):
-            return self._unless("EntityNotFoundException", get)
+        with self._translated("GetTable", name):
+            return self._none_on("EntityNotFoundException", get)
 
     def names(self, prefix: str) -> list[str]:
-        """The names of the tables that begin so; none where the database is not there."""
+        """The names of the tables that begin with a prefix; none where there is no database."""
 
         def get() -> list[str]:
             pages = self.glue.get_paginator("get_tables").paginate(
@@ -141,20 +143,20 @@ class Catalog:
             tables = (table["Name"] for page in pages for table in page["TableList"])
             return [name for name in tables if name.startswith(prefix)]
 
-        with self._told("GetTables"):
-            return self._unless("EntityNotFoundException", get) or []
+        with self._translated("GetTables"):
+            return self._none_on("EntityNotFoundException", get) or []
 
     def drop(self, names: Sequence[str]) -> None:
-        """Remove tables, those that are there."""
-        for start in range(0, len(names), MAX_DELETED):
-            with self._told("BatchDeleteTable"):
+        """Drop the tables of these names, where they exist."""
+        for start in range(0, len(names), BATCH_TABLES):
+            with self._translated("BatchDeleteTable"):
                 self.glue.batch_delete_table(
                     DatabaseName=self.database,
-                    TablesToDelete=list(names[start : start + MAX_DELETED]),
+                    TablesToDelete=list(names[start : start + BATCH_TABLES]),
                 )
 
     def identifier(self, name: str) -> str:
-        """A table as it stands in SQL."""
+        """The quoted identifier of a table in SQL, such as `"healthpipe"."raw_1"`."""
         return f'"{self.database}"."{name}"'
 
     def _get_database(self) -> object:
@@ -164,13 +166,14 @@ class Catalog:
         return self.glue.create_database(DatabaseInput={"Name": self.database})
 
     @contextmanager
-    def _told(self, action: str, table: str | None = None) -> Iterator[None]:
+    def _translated(self, action: str, table: str | None = None) -> Iterator[None]:
+        """Translate errors of a Glue action on a table or on the database."""
         where = f"{self.database}.{table}" if table else f"database {self.database}"
         with translated_errors(f"glue:{action}", where):
             yield
 
-    def _unless(self, code: str, call: Callable[[], Found]) -> Found | None:
-        """What a call gives, or None where Glue answers with this error."""
+    def _none_on(self, code: str, call: Callable[[], Answer]) -> Answer | None:
+        """The answer of a call, or None where Glue answers with the error `code`."""
         from botocore.exceptions import ClientError
 
         try:
@@ -186,19 +189,23 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 
 
 def table_name(kind: str, token: str, number: int, relation: str) -> str:
-    """`raw_20261121t074824z_abc123_curate_1_2_source`: the attempt's second, of a relation."""
-    return f"{kind}_{_part(token)}_{number}_{relation}"
+    """The name of an attempt's table: its kind, the attempt's token, a number, the relation.
+
+    For example `raw_20261121t074824z_abc123_curate_1_2_source`.
+    """
+    return f"{kind}_{_in_name(token)}_{number}_{relation}"
 
 
 def drop_tables(settings: AthenaSettings, run_id: str) -> None:
-    """Drop what the attempts of a run have left in Glue. Nobody may be running it.
+    """Drop the tables that the attempts of a run have left in Glue, when it no longer runs.
 
     Raises `UsageError` or `ServiceFailed`.
     """
     catalog = Catalog.of(settings)
     for kind in (RAW, ROWS):
-        catalog.drop(catalog.names(f"{kind}_{_part(run_id)}_"))
+        catalog.drop(catalog.names(f"{kind}_{_in_name(run_id)}_"))
 
 
-def _part(text: str) -> str:
+def _in_name(text: str) -> str:
+    """A text with the characters alone that the names of tables may have."""
     return _NOT_IN_NAMES.sub("_", text.lower())

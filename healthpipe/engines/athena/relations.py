@@ -1,82 +1,89 @@
-"""One statement out of many: the definitions that a query needs, before it, as `WITH`.
+"""The relations of an attempt on Athena: tables in Glue, and definitions composed into statements.
 
-Athena keeps no relation from one statement to the next, but for tables.
-
-The relations of an attempt: definitions that are composed into statements, and tables.
+Athena keeps no relation from one statement to the next but tables. So a statement begins with the
+definitions that its query needs, as common table expressions (`WITH`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Protocol
 
+import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 from healthpipe.engines.athena.glue import LINES, PARQUET, RAW, ROWS, Serde, Table, table_name
 from healthpipe.engines.athena.schema import Types, empty_query, glue_type
-from healthpipe.engines.sql import ATHENA, KEPT_TEXTS, athena_source
+from healthpipe.engines.base import LineFile
+from healthpipe.engines.sql import ATHENA, CACHED_TEXTS, athena_source
 from healthpipe.errors import UsageError
 from healthpipe.storage.base import Storage
 
-# Athena's limit to the text of a query.
+# The longest text of a query: https://docs.aws.amazon.com/athena/latest/ug/service-limits.html
 MAX_STATEMENT_BYTES = 262_144
 
 
 def compose(definitions: Mapping[str, str], tables: Mapping[str, str], query: str) -> str:
-    """The statement of a query over definitions and tables, with those definitions that it needs.
+    """Compose the statement of a query with the definitions that it needs.
 
     `definitions` are texts in Athena's dialect by name, each reading tables and those before it
     in the mapping, whatever their own common table expressions are called. `tables` are the
     identifiers, quoted where need be, of those names that are tables: `"healthpipe"."raw_1"`.
-    A name stands in one of the two. Raises `LookupError` for a name that is in neither, and
-    `UsageError` for a statement that is longer than Athena takes.
+    No name is in both. Raises `LookupError` for a name that is in neither, and `UsageError` for a
+    statement that is longer than Athena takes.
     """
-    needed = _needed(definitions, tables, query)
-    common = [(name, _placed(definitions[name], tables)) for name in definitions if name in needed]
-    own, body = _split(_placed(query, tables))
+    needed = _needed_definitions(definitions, tables, query)
+    common = [
+        (name, _with_identifiers(definitions[name], tables))
+        for name in definitions
+        if name in needed
+    ]
+    own, body = _split_with(_with_identifiers(query, tables))
     if clash := needed & {name for name, _ in own}:
         raise LookupError(f"{', '.join(clash)} is a definition and an expression of the query")
     heads = [f"{name} AS ({text})" for name, text in (*common, *own)]
-    return _within_limit(f"WITH {', '.join(heads)} {body}" if heads else body)
+    return _require_within_limit(f"WITH {', '.join(heads)} {body}" if heads else body)
 
 
-def _needed(
+def _needed_definitions(
     definitions: Mapping[str, str], tables: Mapping[str, str], query: str
 ) -> frozenset[str]:
-    places = {name: place for place, name in enumerate(definitions)}
+    """The names of the definitions that a query reads, directly or through others."""
+    positions = {name: position for position, name in enumerate(definitions)}
     needed: set[str] = set()
-    texts = [(query, len(places))]
+    texts = [(query, len(positions))]
     while texts:
         text, before = texts.pop()
-        for name in _reads(text) - tables.keys():
-            if places.get(name, before) >= before:
+        for name in _tables_read(text) - tables.keys():
+            if positions.get(name, before) >= before:
                 raise LookupError(f"nothing defines {name} before it is read")
             if name not in needed:
                 needed.add(name)
-                texts.append((definitions[name], places[name]))
+                texts.append((definitions[name], positions[name]))
     return frozenset(needed)
 
 
-@lru_cache(KEPT_TEXTS)
-def _reads(text: str) -> frozenset[str]:
+@lru_cache(CACHED_TEXTS)
+def _tables_read(text: str) -> frozenset[str]:
     """The names that a query reads from outside itself."""
     return frozenset(table.name for table in _outer_tables(_parsed(text)))
 
 
-def _placed(text: str, tables: Mapping[str, str]) -> str:
-    """The text with the identifiers of tables; each keeps its name as its alias."""
-    used = sorted((name, tables[name]) for name in _reads(text) & tables.keys())
-    return _replaced(text, tuple(used)) if used else text
+def _with_identifiers(text: str, tables: Mapping[str, str]) -> str:
+    """The text with tables' identifiers in place of their names, which become their aliases."""
+    used = sorted((name, tables[name]) for name in _tables_read(text) & tables.keys())
+    return _replace_tables(text, tuple(used)) if used else text
 
 
-@lru_cache(KEPT_TEXTS)
-def _split(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
-    """The common table expressions of a query by name, and the rest of it.
+@lru_cache(CACHED_TEXTS)
+def _split_with(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Split a query into its common table expressions by name, and the rest of it.
 
-    They stand beside the definitions: Athena takes no `WITH` after a `WITH`, and a subquery would
-    lose the order of its rows.
+    They are put beside the definitions: Athena takes no `WITH` after a `WITH`, and a subquery
+    would lose the order of its rows.
     """
     tree = _parsed(text).copy()
     assert isinstance(tree, exp.Query)
@@ -85,8 +92,8 @@ def _split(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
     return own, tree.sql(ATHENA)
 
 
-@lru_cache(KEPT_TEXTS)
-def _replaced(text: str, tables: tuple[tuple[str, str], ...]) -> str:
+@lru_cache(CACHED_TEXTS)
+def _replace_tables(text: str, tables: tuple[tuple[str, str], ...]) -> str:
     tree = _parsed(text).copy()
     identifiers = dict(tables)
     for table in list(_outer_tables(tree)):
@@ -97,18 +104,19 @@ def _replaced(text: str, tables: tuple[tuple[str, str], ...]) -> str:
 
 
 def _outer_tables(tree: exp.Expr) -> Iterator[exp.Table]:
+    """The nodes of a tree that name tables from outside it."""
     for scope in traverse_scope(tree):
         for source in scope.sources.values():
             if isinstance(source, exp.Table):
                 yield source
 
 
-@lru_cache(KEPT_TEXTS)
+@lru_cache(CACHED_TEXTS)
 def _parsed(text: str) -> exp.Expr:
     return sqlglot.parse_one(text, dialect=ATHENA)
 
 
-def _within_limit(statement: str) -> str:
+def _require_within_limit(statement: str) -> str:
     size = len(statement.encode())
     if size > MAX_STATEMENT_BYTES:
         raise UsageError(
@@ -121,90 +129,126 @@ def _within_limit(statement: str) -> str:
 POSITION = "position"
 RAW_LINES, RAW_FILES = "raw_lines", "raw_files"
 LINE_TYPES = {"line": "VARCHAR", "rest": "VARCHAR"}
-# DuckDB counts rows by their place, Athena has no place to count by.
+# DuckDB numbers rows by their place in a file; Athena's rows have no place.
 NO_POSITION = f"CAST(NULL AS BIGINT) AS {POSITION}"
 
 
+FILE_TYPES = {"path": "VARCHAR", "source": "VARCHAR", "folder_date": "DATE", "landed": "BOOLEAN"}
+_WRITE_FILES = """
+    copy (
+        select
+            unnest($1::varchar[]) as path, unnest($2::varchar[]) as source,
+            unnest($3::date[]) as folder_date, unnest($4::boolean[]) as landed
+    ) to $5 (format parquet)
+"""
+
+
+def describe_files(files: Sequence[LineFile], path: Path) -> None:
+    """Write a Parquet file with a row for each raw file, which a query joins with the lines.
+
+    As literals ten thousand files would not fit in a statement.
+    """
+    columns = (
+        [file.path for file in files],
+        [file.source for file in files],
+        [file.folder_date for file in files],
+        [file.landed for file in files],
+    )
+    with duckdb.connect() as connection:
+        connection.execute(_WRITE_FILES, [*columns, str(path)])
+
+
 class Tables(Protocol):
-    """What makes tables: `Catalog`."""
+    """Creates and drops tables: Glue's `Catalog`, or one that only records them."""
 
     def ensure_database(self) -> None:
-        """Make the database if it is not there."""
+        """Create the database if it does not exist."""
 
     def put(self, table: Table, files: Sequence[str], storage: Storage, folder: str) -> None:
-        """Make a table of files, with its manifest in a folder."""
+        """Create a table over files, with its manifest in a folder."""
 
     def drop(self, names: Sequence[str]) -> None:
-        """Remove tables."""
+        """Drop tables."""
 
     def identifier(self, name: str) -> str:
-        """A table as it stands in SQL."""
+        """The quoted identifier of a table in SQL."""
 
 
 @dataclass
 class Relations:
-    """Relations by name; their tables are in `catalog` and have their manifests below `place`.
+    """The relations of one attempt by name.
 
-    `token` names the attempt. The same steps in the same order give the same names: an attempt
-    that is called again goes on with the queries that it had started.
+    Their tables are in `catalog` and have their manifests in subfolders of the s3:// URI `folder`.
+    `token` names the attempt. Whoever calls an attempt again has to call these methods in the same
+    order: then names, folders and so the queries' texts are the same, and the queries that the
+    attempt has started are found again.
     """
 
     catalog: Tables
     storage: Storage
-    place: str
+    folder: str
     token: str
     _definitions: dict[str, str] = field(default_factory=dict)
     _identifiers: dict[str, str] = field(default_factory=dict)
-    _made: list[str] = field(default_factory=list)
-    _numbers: int = 0
+    _tables: list[str] = field(default_factory=list)
+    _last_number: int = 0
 
     def statement(self, query: str) -> str:
-        """The query with all that it needs."""
+        """The statement of a query, with all definitions that it needs: see `compose`."""
         return compose(self._definitions, self._identifiers, query)
 
     def reads_lines(self, text: str) -> bool:
-        """Whether a statement reads raw files."""
+        """Whether a statement reads the table of raw lines."""
         return RAW_LINES in self._identifiers and self._identifiers[RAW_LINES] in text
 
     def define(self, name: str, query: str) -> None:
-        """Give a name to a query."""
+        """Define a relation by the text of a query in Athena's dialect."""
         self._definitions[name] = query
 
     def read_lines(self, paths: Sequence[str], files: str, types: Types) -> None:
-        """Make `source` of the lines of `paths` and of a Parquet file that tells of each path."""
-        self._put(RAW_LINES, LINE_TYPES, paths, LINES, RAW)
-        self._put(RAW_FILES, types, [files], PARQUET, RAW)
+        """Make the relation `source` from the lines of the files `paths`.
+
+        `files` is the URI of the Parquet file that `describe_files` wrote for them, `types` are
+        the types of its columns.
+        """
+        self._create_table(RAW_LINES, LINE_TYPES, paths, LINES, RAW)
+        self._create_table(RAW_FILES, types, [files], PARQUET, RAW)
         self.define("source", athena_source())
 
     def read_parquet(self, name: str, types: Types, files: Sequence[str]) -> None:
-        """Make `name` of Parquet files, in which its columns but `position` have these types."""
+        """Make the relation `name` from Parquet files with columns of these types.
+
+        Its `position` is NULL.
+        """
         kept = {column: kind for column, kind in types.items() if column != POSITION}
         if files:
-            self._put(f"{name}_rows", kept, files, PARQUET, ROWS)
+            self._create_table(f"{name}_rows", kept, files, PARQUET, ROWS)
             columns = ", ".join(f'"{column}"' for column in kept)
             self.define(name, f"SELECT {columns}, {NO_POSITION} FROM {name}_rows")
         else:
             self.define(name, empty_query({**kept, POSITION: "BIGINT"}))
 
-    def next_place(self, name: str) -> str:
-        """An empty folder that nobody else uses, but this attempt when it is called again."""
-        self._numbers += 1
-        return f"{self.place}/{self._numbers}-{name}"
+    def next_folder(self, name: str) -> str:
+        """The URI of an unused folder; the same when the attempt is called again."""
+        self._last_number += 1
+        return f"{self.folder}/{self._last_number}-{name}"
 
     def drop(self) -> None:
-        """Remove the tables."""
-        self.catalog.drop(self._made)
-        self._made.clear()
+        """Drop the attempt's tables."""
+        self.catalog.drop(self._tables)
+        self._tables.clear()
 
-    def _put(self, name: str, types: Types, files: Sequence[str], serde: Serde, kind: str) -> None:
-        folder = self.next_place(name)
+    def _create_table(
+        self, name: str, types: Types, files: Sequence[str], serde: Serde, kind: str
+    ) -> None:
+        folder = self.next_folder(name)
         table = Table(
-            table_name(kind, self.token, self._numbers, name),
+            table_name(kind, self.token, self._last_number, name),
             {column: glue_type(type_) for column, type_ in types.items()},
             serde,
         )
-        if not self._made:
+        if not self._tables:
             self.catalog.ensure_database()
-        self._made.append(table.name)
+        self._tables.append(table.name)
         self.catalog.put(table, files, self.storage, folder)
         self._identifiers[name] = self.catalog.identifier(table.name)

@@ -1,10 +1,7 @@
-"""The files of an UNLOAD on this machine: read, put in order, and written as one file.
+"""Results of queries: UNLOAD to files that are read here, and rows from GetQueryResults.
 
-What is known of each raw file, as a Parquet file that a query joins with the lines.
-
-Small results as GetQueryResults gives them: texts that become the values that they stand for.
-
-The statement that has Athena write a result to S3.
+A large result is unloaded as Parquet files, which DuckDB puts in order on this machine; a small
+one comes as texts, each of which stands for a value.
 """
 
 import datetime
@@ -20,7 +17,7 @@ from sqlglot import exp
 from healthpipe.cancellation import cancel_on_stop, raise_if_cancelled
 from healthpipe.choices import Format
 from healthpipe.engines.athena.schema import Types
-from healthpipe.engines.base import LineFile, Row
+from healthpipe.engines.base import Row
 from healthpipe.engines.duckdb import STREAMED_ROWS, connect
 from healthpipe.engines.ordering import DeferredOrder
 from healthpipe.engines.sql import ATHENA
@@ -29,25 +26,25 @@ from healthpipe.errors import ServiceFailed
 if TYPE_CHECKING:
     from mypy_boto3_athena.type_defs import DatumTypeDef, GetQueryResultsOutputTypeDef
 
-FOUND = "rows_found"
+PARTS = "rows_found"
 
 
 class ResultParts:
-    """Reads local Parquet files with the rows of a query; without any there are none.
+    """The rows of a query in local Parquet files, put in order; without any file there are none.
 
-    `types` are those of all columns, keys to sort by included.
+    `types` are those of all columns, sort keys included.
     """
 
     def __init__(
         self, scratch: Path, result: DeferredOrder, types: Types, paths: Sequence[Path]
     ) -> None:
         self._scratch = scratch
-        self._query = result.sorted_rows(FOUND)
-        self._found = _query_of(types, len(paths))
+        self._query = result.sorted_rows(PARTS)
+        self._parts = _parts_query(types, len(paths))
         self._paths = [str(path) for path in paths]
 
     def rows(self) -> Iterator[Row]:
-        """The rows in order."""
+        """The rows in order, one by one."""
         with self._connection() as connection:
             found = connection.execute(self._query)
             while batch := found.fetchmany(STREAMED_ROWS):
@@ -55,7 +52,10 @@ class ResultParts:
                 yield from batch
 
     def write(self, path: Path, options: str) -> int:
-        """Write the rows in order to a new file, and return how many they are."""
+        """Write the rows in order to a new file; returns their number.
+
+        `options` are those of DuckDB's COPY.
+        """
         with self._connection() as connection:
             copy = f"copy ({self._query}) to $1 ({options}, use_tmp_file false)"
             row = connection.execute(copy, [str(path)]).fetchone()
@@ -63,11 +63,12 @@ class ResultParts:
 
     @contextmanager
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A database with the parts as a view, whose queries end when the work is cancelled."""
         with connect(self._scratch) as connection, cancel_on_stop(connection.interrupt):
             try:
                 if self._paths:
                     connection.execute("set variable parts = $1", [self._paths])
-                connection.execute(f"create temp view {FOUND} as {self._found}")
+                connection.execute(f"create temp view {PARTS} as {self._parts}")
                 yield connection
             except duckdb.Error as error:
                 raise_if_cancelled()
@@ -79,7 +80,8 @@ class ResultParts:
                 raise
 
 
-def _query_of(types: Types, files: int) -> str:
+def _parts_query(types: Types, files: int) -> str:
+    """The query for DuckDB that reads the parts; without files one of these types without rows."""
     if files:
         return (
             "select * from read_parquet(getvariable('parts'), hive_partitioning = false,"
@@ -89,29 +91,7 @@ def _query_of(types: Types, files: int) -> str:
     return f"select {columns} where false"
 
 
-FILE_TYPES = {"path": "VARCHAR", "source": "VARCHAR", "folder_date": "DATE", "landed": "BOOLEAN"}
-_COPY = """
-    copy (
-        select
-            unnest($1::varchar[]) as path, unnest($2::varchar[]) as source,
-            unnest($3::date[]) as folder_date, unnest($4::boolean[]) as landed
-    ) to $5 (format parquet)
-"""
-
-
-def describe_files(files: Sequence[LineFile], path: Path) -> None:
-    """Write a row for each file to a new file; ten thousand would not fit in a statement."""
-    columns = (
-        [file.path for file in files],
-        [file.source for file in files],
-        [file.folder_date for file in files],
-        [file.landed for file in files],
-    )
-    with duckdb.connect() as connection:
-        connection.execute(_COPY, [*columns, str(path)])
-
-
-_OF_TYPE: dict[str, Callable[[str], Any]] = {
+_PARSERS: dict[str, Callable[[str], Any]] = {
     "BIGINT": int,
     "INTEGER": int,
     "HUGEINT": int,
@@ -123,35 +103,36 @@ _OF_TYPE: dict[str, Callable[[str], Any]] = {
 _DECIMAL = "DECIMAL"
 
 
-def are_told_as_text(types: Types) -> bool:
-    """Whether a text stands for each value of these types: that of lists and bytes does not."""
-    return all(kind in _OF_TYPE or kind.startswith(_DECIMAL) for kind in types.values())
+def have_text_form(types: Types) -> bool:
+    """Whether GetQueryResults returns values of these types as texts: not lists and bytes."""
+    return all(kind in _PARSERS or kind.startswith(_DECIMAL) for kind in types.values())
 
 
 def result_rows(pages: "Iterable[GetQueryResultsOutputTypeDef]", types: Types) -> Iterator[Row]:
-    """The rows of a SELECT, whose first page begins with the names of the columns."""
-    read = [Decimal if kind.startswith(_DECIMAL) else _OF_TYPE[kind] for kind in types.values()]
+    """Parse the rows of a SELECT, whose first page begins with the names of the columns."""
+    parsers = [Decimal if kind.startswith(_DECIMAL) else _PARSERS[kind] for kind in types.values()]
     rows = (row for page in pages for row in page["ResultSet"]["Rows"])
     next(rows, None)
     for row in rows:
-        cells = zip(read, row["Data"], strict=True)
-        yield tuple(_value(convert, datum) for convert, datum in cells)
+        cells = zip(parsers, row["Data"], strict=True)
+        yield tuple(_value(parse, datum) for parse, datum in cells)
 
 
-def _value(convert: Callable[[str], Any], datum: "DatumTypeDef") -> Any:
-    """NULL is no text; an empty text is one."""
+def _value(parse: Callable[[str], Any], datum: "DatumTypeDef") -> Any:
+    """Parse a cell: NULL has no text; an empty text is one."""
     text = datum.get("VarCharValue")
-    return None if text is None else convert(text)
+    return None if text is None else parse(text)
 
 
-# NDJSON stands for a result of one text column, each row as it is and LF.
-PROPERTIES = {
+# NDJSON means a result of one text column, each row as it is and LF.
+# https://docs.aws.amazon.com/athena/latest/ug/unload.html
+UNLOAD_PROPERTIES = {
     Format.PARQUET: "format = 'PARQUET', compression = 'ZSTD'",
     Format.NDJSON: "format = 'TEXTFILE', compression = 'NONE'",
 }
 
 
 def unload_statement(query: str, uri: str, fmt: Format) -> str:
-    """The UNLOAD of a query's result to files in the folder `uri`, which has to be empty."""
+    """The UNLOAD statement of a query to files in the folder `uri`, which has to be empty."""
     target = exp.Literal.string(f"{uri}/").sql(ATHENA)
-    return f"UNLOAD ({query}) TO {target} WITH ({PROPERTIES[fmt]})"
+    return f"UNLOAD ({query}) TO {target} WITH ({UNLOAD_PROPERTIES[fmt]})"

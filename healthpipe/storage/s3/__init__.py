@@ -1,1 +1,1 @@
-"""Storage on S3."""
+"""Storage on S3: requests, conditional writes, transfers, deletion and a local cache."""

@@ -1,7 +1,7 @@
-"""Local copies of objects, kept under names that change with their content.
+"""A cache of local copies of S3 objects, under names that change with their content.
 
-They hold records: only their owner reads them. A file carries its object's time of change, so one
-that was written to afterwards is noticed, and its time of access tells when it was last wanted.
+The copies hold records: only their owner may read them. A copy's modification time is its
+object's, so that one that was written to is noticed; its access time is when it was last used.
 """
 
 import errno
@@ -19,34 +19,37 @@ from pathlib import Path
 
 from healthpipe.errors import ServiceFailed, UsageError
 from healthpipe.storage.base import TEMPORARY
+from healthpipe.storage.private import OWNER_ONLY, OWNER_ONLY_FOLDER
 from healthpipe.storage.s3.objects import Version
 
+# The environment variables of the cache's folder and of its limit in bytes.
 FOLDER, LIMIT = "HEALTHPIPE_CACHE", "HEALTHPIPE_CACHE_BYTES"
 DEFAULT_LIMIT = 20 << 30
-OWNER_ONLY, OWNER_ONLY_FOLDER = 0o600, 0o700
-_USERS = ".users"
-# An engine goes by these ends of a name.
+# The subfolder with a locked file for each process that uses the cache.
+_USERS_FOLDER = ".users"
+# The suffixes by which an engine knows what is in a file.
 _SUFFIXES = (".gz", ".zst", ".parquet", ".json", ".jsonl", ".ndjson", ".txt", ".csv")
 
-Fetch = Callable[[Sequence[tuple[Version, Path]]], None]
+# Downloads versions of objects into empty files that exist.
+Download = Callable[[Sequence[tuple[Version, Path]]], None]
 
 
 def cache_folder() -> Path:
-    """Where copies are kept: HEALTHPIPE_CACHE, else the user's folder for such things."""
-    if named := os.environ.get(FOLDER):
-        return Path(named).expanduser().resolve()
+    """The folder of the cache: HEALTHPIPE_CACHE, else a subfolder of the user's cache folder."""
+    if configured := os.environ.get(FOLDER):
+        return Path(configured).expanduser().resolve()
     if sys.platform == "darwin":
-        usual = "~/Library/Caches"
+        parent = "~/Library/Caches"
     else:
-        usual = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        parent = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     try:
-        return Path(usual).expanduser() / "healthpipe"
-    except RuntimeError:  # nobody's home
+        return Path(parent).expanduser() / "healthpipe"
+    except RuntimeError:  # the user has no home directory
         return Path(tempfile.gettempdir()) / f"healthpipe-{os.getuid()}"
 
 
 def cache_limit() -> int:
-    """How many bytes are kept when nobody uses them. Raises `UsageError`."""
+    """The size in bytes to which unused copies are evicted. Raises `UsageError`."""
     text = os.environ.get(LIMIT, str(DEFAULT_LIMIT))
     if not text.isdecimal():
         raise UsageError(f"{LIMIT} is no number of bytes", "give a whole number, such as 1000000")
@@ -54,58 +57,60 @@ def cache_limit() -> int:
 
 
 class Cache:
-    """A folder of copies, for any number of processes at once.
+    """A folder of copies, used by any number of processes at once.
 
-    A copy that a live process has asked for stays, even beyond the limit.
+    A copy that a live process uses is not evicted, even beyond the limit.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder, self._limit = folder, limit
 
-    def paths(self, versions: Sequence[Version], fetch: Fetch) -> list[Path]:
-        """The copies of versions of objects; `fetch` fills the empty files for what is missing.
+    def paths(self, versions: Sequence[Version], download: Download) -> list[Path]:
+        """The paths of copies of versions, in their order; `download` fetches the missing ones.
 
         Raises `ServiceFailed` for a full disk.
         """
-        with self._outside_failures():
-            self._enter()
+        with self._os_errors_translated():
+            self._register_use()
             wanted = {self._path(version): version for version in versions}
-            missing = {path: v for path, v in wanted.items() if not _is_sound(path, v)}
+            missing = {path: v for path, v in wanted.items() if not _is_intact(path, v)}
             if missing:
                 with self._temporary(len(missing)) as temporary:
-                    fetch(list(zip(missing.values(), temporary, strict=True)))
-                    for made, (path, version) in zip(temporary, missing.items(), strict=True):
-                        os.utime(made, (time.time(), version.modified))
-                        made.replace(path)  # not synced: a crash leaves a short one, if any
+                    download(list(zip(missing.values(), temporary, strict=True)))
+                    for local, (path, version) in zip(temporary, missing.items(), strict=True):
+                        os.utime(local, (time.time(), version.modified))
+                        local.replace(path)  # not synced: a crash leaves a short file, if any
                 self._evict(set(wanted))
         return [self._path(version) for version in versions]
 
     def _path(self, version: Version) -> Path:
-        place = version.place
-        identity = "\0".join([place.bucket, place.key, version.etag, str(version.size)])
+        """The path of the copy of a version, with the suffixes of its key."""
+        source = version.source
+        identity = "\0".join([source.bucket, source.key, version.etag, str(version.size)])
         digest = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()
-        suffixes = [end for end in Path(place.key).suffixes[-2:] if end.lower() in _SUFFIXES]
+        suffixes = [end for end in Path(source.key).suffixes[-2:] if end.lower() in _SUFFIXES]
         return self._folder / f"{digest}{''.join(suffixes)}"
 
-    def _enter(self) -> None:
-        """Make the folder, and be one of its users for as long as this process lives."""
+    def _register_use(self) -> None:
+        """Create the folder, and register this process as a user of it until it ends."""
         self._folder.mkdir(OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
         if self._folder.stat().st_uid != os.getuid():
             raise UsageError(f"{self._folder} belongs to somebody else", f"set {FOLDER}")
-        (self._folder / _USERS).mkdir(OWNER_ONLY_FOLDER, exist_ok=True)
-        with _entering:
-            handle = _uses.get(self._folder)
+        (self._folder / _USERS_FOLDER).mkdir(OWNER_ONLY_FOLDER, exist_ok=True)
+        with _registering:
+            handle = _use_handles.get(self._folder)
             if handle is not None and not os.fstat(handle).st_nlink:
-                os.close(_uses.pop(self._folder))  # somebody removed the folder meanwhile
-            if self._folder not in _uses:
-                path = self._folder / _USERS / f"{TEMPORARY}{uuid.uuid4().hex}"
+                os.close(_use_handles.pop(self._folder))  # somebody removed the folder meanwhile
+            if self._folder not in _use_handles:
+                path = self._folder / _USERS_FOLDER / f"{TEMPORARY}{uuid.uuid4().hex}"
                 handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY)
                 fcntl.flock(handle, fcntl.LOCK_SH)
                 path.rename(path.with_name(path.name.removeprefix(TEMPORARY)))
-                _uses[self._folder] = handle
+                _use_handles[self._folder] = handle
 
     @contextmanager
     def _temporary(self, count: int) -> Iterator[list[Path]]:
+        """Empty temporary files, removed at the end unless they were renamed."""
         paths = [self._folder / f"{TEMPORARY}{uuid.uuid4().hex}" for _ in range(count)]
         try:
             for path in paths:
@@ -116,8 +121,8 @@ class Cache:
                 path.unlink(missing_ok=True)
 
     def _evict(self, wanted: set[Path]) -> None:
-        """Remove what was wanted longest ago, beyond the limit, and what dead processes left."""
-        since = self._first_use()
+        """Delete the least recently used copies beyond the limit, and what dead processes left."""
+        since = self._oldest_use()
         files = []
         with os.scandir(self._folder) as entries:
             for entry in entries:
@@ -126,16 +131,17 @@ class Cache:
                         files.append((entry.stat(), Path(entry.path)))
         total = sum(status.st_size for status, _ in files)
         for status, path in sorted(files, key=lambda each: each[0].st_atime):
-            is_left = path.name.startswith(TEMPORARY)
-            if path in wanted or status.st_atime >= since or not (is_left or total > self._limit):
+            is_leftover = path.name.startswith(TEMPORARY)
+            is_evictable = is_leftover or total > self._limit
+            if path in wanted or status.st_atime >= since or not is_evictable:
                 continue
             path.unlink(missing_ok=True)
             total -= status.st_size
 
-    def _first_use(self) -> float:
-        """When the process began to use the folder that has used it longest of those alive."""
+    def _oldest_use(self) -> float:
+        """When the oldest live user of the folder began to use it, in seconds since 1970."""
         since = time.time()
-        for user in list((self._folder / _USERS).iterdir()):
+        for user in list((self._folder / _USERS_FOLDER).iterdir()):
             with suppress(FileNotFoundError), user.open("rb") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -147,7 +153,8 @@ class Cache:
         return since
 
     @contextmanager
-    def _outside_failures(self) -> Iterator[None]:
+    def _os_errors_translated(self) -> Iterator[None]:
+        """Translate an `OSError` of the block to `ServiceFailed`."""
         try:
             yield
         except (ServiceFailed, UsageError):
@@ -160,18 +167,18 @@ class Cache:
             ) from error
 
 
-# The files by which this process shows that it uses a folder, open until it ends.
-_uses: dict[Path, int] = {}
-_entering = threading.Lock()
+# The locked files that register this process as a user of a folder, open until it ends.
+_use_handles: dict[Path, int] = {}
+_registering = threading.Lock()
 
 
-def _is_sound(path: Path, version: Version) -> bool:
-    """Whether a copy is there as it was made. One that is counts as used now."""
+def _is_intact(path: Path, version: Version) -> bool:
+    """Whether a copy exists and was not changed; if so, mark it as used now."""
     try:
         status = path.stat()
-        is_sound = status.st_size == version.size and status.st_mtime == version.modified
-        if is_sound:
+        is_intact = status.st_size == version.size and status.st_mtime == version.modified
+        if is_intact:
             os.utime(path, (time.time(), version.modified))
     except FileNotFoundError:
         return False
-    return is_sound
+    return is_intact

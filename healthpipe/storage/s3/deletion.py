@@ -1,4 +1,4 @@
-"""Removing objects of S3, many at once, and uploads that nobody will end."""
+"""Delete objects of S3, many at once, and multipart uploads that nobody will complete."""
 
 import datetime
 from collections.abc import Iterable
@@ -10,19 +10,20 @@ from healthpipe.aws.errors import translate_error, translated_errors
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.errors import ObjectMissing
 from healthpipe.storage.base import TEMPORARY
-from healthpipe.storage.s3.requests import Requests, S3Uri, answered_at, keys, pages
+from healthpipe.storage.s3.requests import Requests, S3Uri, list_keys, list_pages, response_time
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import DeleteTypeDef, MultipartUploadTypeDef
 
-BATCH = 1000  # of one DeleteObjects
+# The most keys of one request: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+BATCH_KEYS = 1000
 ACTION = "s3:DeleteObject"
-# Lies in a folder that is being removed.
+# The name of the object that marks a folder as being removed.
 WITHDRAWN = f"{TEMPORARY}withdrawn"
 
 
 class NotDeleted(Exception):
-    """A key that DeleteObjects did not remove, with the service's answer as botocore has it."""
+    """A key that DeleteObjects did not delete; `response` has the code as botocore's errors do."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -30,14 +31,14 @@ class NotDeleted(Exception):
 
 
 def delete_keys(requests: Requests, bucket: str, keys: Iterable[str]) -> None:
-    """Remove objects. Raises `UsageError` and `ServiceFailed` for the first that stays."""
+    """Delete objects. Raises `UsageError` or `ServiceFailed` for the first that S3 keeps."""
     remaining = iter(keys)
-    while batch := list(islice(remaining, BATCH)):
+    while batch := list(islice(remaining, BATCH_KEYS)):
         raise_if_cancelled()
-        listed: DeleteTypeDef = {"Objects": [{"Key": key} for key in batch], "Quiet": True}
+        body: DeleteTypeDef = {"Objects": [{"Key": key} for key in batch], "Quiet": True}
         with translated_errors(ACTION, S3Uri(bucket, batch[0]).uri):
-            answer = requests.s3.delete_objects(Bucket=bucket, Delete=listed, **requests.owned)
-        for error in answer.get("Errors", []):
+            response = requests.s3.delete_objects(Bucket=bucket, Delete=body, **requests.owner)
+        for error in response.get("Errors", []):
             failure = NotDeleted(error.get("Code", "UnknownError"))
             raise translate_error(failure, ACTION, S3Uri(bucket, error.get("Key", "")).uri)
 
@@ -47,57 +48,59 @@ def remove_atomically(requests: Requests, folder: S3Uri) -> None:
 
     What a kill leaves holds a file named `.tmp-withdrawn`, by which `delete_temporary` knows it.
     """
-    mark = f"{folder.inside}{WITHDRAWN}"
-    found = [key for key in keys(requests, folder) if key != mark]
-    if found:
+    mark = f"{folder.folder_prefix}{WITHDRAWN}"
+    keys = [key for key in list_keys(requests, folder) if key != mark]
+    if keys:
         with translated_errors("s3:PutObject", S3Uri(folder.bucket, mark).uri):
-            requests.s3.put_object(Bucket=folder.bucket, Key=mark, **requests.written)
-    direct = [key for key in found if "/" not in key.removeprefix(folder.inside)]
-    for some in (direct, [key for key in found if key not in set(direct)], [mark]):
-        delete_keys(requests, folder.bucket, some)
+            requests.s3.put_object(Bucket=folder.bucket, Key=mark, **requests.write_options)
+    direct = [key for key in keys if "/" not in key.removeprefix(folder.folder_prefix)]
+    for group in (direct, [key for key in keys if key not in set(direct)], [mark]):
+        delete_keys(requests, folder.bucket, group)
 
 
 def delete_temporary(requests: Requests, folder: S3Uri, idle_s: float) -> None:
-    """Remove the objects below a folder that are named as temporary, folders that are half removed,
-    and uploads in parts, in as far as nobody touched them for `idle_s` seconds.
+    """Delete what dead writers left below a folder and nobody has written to for `idle_s` seconds:
+    objects with temporary names, folders that are half removed, and multipart uploads.
     """
-    left = []
-    for page in pages(requests, folder):
-        now = answered_at(page)
-        for found in page.get("Contents", []):
-            names = found["Key"].removeprefix(folder.inside).split("/")
-            is_idle = (now - found["LastModified"]).total_seconds() >= idle_s
+    temporary = []
+    for page in list_pages(requests, folder):
+        now = response_time(page)
+        for item in page.get("Contents", []):
+            names = item["Key"].removeprefix(folder.folder_prefix).split("/")
+            is_idle = (now - item["LastModified"]).total_seconds() >= idle_s
             if is_idle and any(name.startswith(TEMPORARY) for name in names):
-                left.append(found["Key"])
-    for key in left:
+                temporary.append(item["Key"])
+    for key in temporary:
         parent, _, name = key.rpartition("/")
         if name == WITHDRAWN:
             remove_atomically(requests, S3Uri(folder.bucket, parent))
-    delete_keys(requests, folder.bucket, left)
+    delete_keys(requests, folder.bucket, temporary)
     _abort_uploads(requests, folder, idle_s)
 
 
 def _abort_uploads(requests: Requests, folder: S3Uri, idle_s: float) -> None:
+    """Abort the multipart uploads below a folder that have been idle for `idle_s` seconds."""
     with translated_errors("s3:ListBucketMultipartUploads", f"s3://{folder.bucket}"):
         pages = requests.s3.get_paginator("list_multipart_uploads").paginate(
-            Bucket=folder.bucket, Prefix=folder.inside, **requests.owned
+            Bucket=folder.bucket, Prefix=folder.folder_prefix, **requests.owner
         )
         uploads = [upload for page in pages for upload in page.get("Uploads", [])]
     for upload in uploads:
         raise_if_cancelled()
-        place = S3Uri(folder.bucket, upload["Key"])
-        if idle_s and _idle_s(requests, place, upload) < idle_s:
+        target = S3Uri(folder.bucket, upload["Key"])
+        if idle_s and _idle_s(requests, target, upload) < idle_s:
             continue
-        with suppress(ObjectMissing), translated_errors("s3:AbortMultipartUpload", place.uri):
+        with suppress(ObjectMissing), translated_errors("s3:AbortMultipartUpload", target.uri):
             requests.s3.abort_multipart_upload(
-                Bucket=place.bucket, Key=place.key, UploadId=upload["UploadId"], **requests.owned
+                Bucket=target.bucket, Key=target.key, UploadId=upload["UploadId"], **requests.owner
             )
 
 
-def _idle_s(requests: Requests, place: S3Uri, upload: "MultipartUploadTypeDef") -> float:
-    with translated_errors("s3:ListMultipartUploadParts", place.uri):
+def _idle_s(requests: Requests, target: S3Uri, upload: "MultipartUploadTypeDef") -> float:
+    """The seconds since the last part of a multipart upload, or its start, by our own clock."""
+    with translated_errors("s3:ListMultipartUploadParts", target.uri):
         pages = requests.s3.get_paginator("list_parts").paginate(
-            Bucket=place.bucket, Key=place.key, UploadId=upload["UploadId"], **requests.owned
+            Bucket=target.bucket, Key=target.key, UploadId=upload["UploadId"], **requests.owner
         )
         parts = [part["LastModified"] for page in pages for part in page.get("Parts", [])]
     last = max([upload["Initiated"], *parts])

@@ -1,4 +1,4 @@
-"""Objects of S3, or of a service that speaks as it does."""
+"""Storage on S3, or on a service with the same interface."""
 
 import datetime
 import hashlib
@@ -13,10 +13,18 @@ from healthpipe.aws.errors import translated_errors
 from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import ObjectMissing
 from healthpipe.storage.base import Progress, Storage, StoredFile
-from healthpipe.storage.s3 import deletion, objects, transfer
+from healthpipe.storage.s3 import deletion, transfer
 from healthpipe.storage.s3.cache import Cache, cache_folder, cache_limit
 from healthpipe.storage.s3.objects import ObjectReader, versions
-from healthpipe.storage.s3.requests import Requests, S3Uri, answered_at, keys, pages, plain_etag
+from healthpipe.storage.s3.requests import (
+    Requests,
+    S3Uri,
+    conditional_put,
+    list_keys,
+    list_pages,
+    plain_etag,
+    response_time,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
@@ -27,7 +35,7 @@ READ_BYTES = 1 << 20
 class S3Storage(Storage):
     """Atomic by object: one is there whole or not at all, and each request sees the last write.
 
-    A folder is no more than the beginning of keys. So a folder that is delivered or removed can be
+    A folder is no more than a prefix of keys. So a folder that is delivered or removed can be
     seen half done: whoever publishes one refers to its files from a document written after it.
     Every method raises `UsageError` and `ServiceFailed`: see `healthpipe.aws.errors`.
     """
@@ -36,61 +44,61 @@ class S3Storage(Storage):
         self._requests = Requests(access or AwsAccess())
 
     def list(self, folder: str) -> Iterator[StoredFile]:
-        place = S3Uri.of(folder)
-        for page in pages(self._requests, place):
-            for found in page.get("Contents", []):
-                if found["Key"].endswith("/"):  # what consoles make for a folder
+        prefix = S3Uri.parse(folder)
+        for page in list_pages(self._requests, prefix):
+            for item in page.get("Contents", []):
+                if item["Key"].endswith("/"):  # what consoles make for a folder
                     continue
-                uri = S3Uri(place.bucket, found["Key"]).uri
-                yield _stored(uri, found["ETag"], found["Size"], found["LastModified"])
+                uri = S3Uri(prefix.bucket, item["Key"]).uri
+                yield _stored_file(uri, item["ETag"], item["Size"], item["LastModified"])
 
     def folders(self, folder: str) -> Iterator[str]:
-        place = S3Uri.of(folder)
-        begins = [
-            found["Prefix"][len(place.inside) : -1]
-            for page in pages(self._requests, place, "/")
-            for found in page.get("CommonPrefixes", [])
+        parent = S3Uri.parse(folder)
+        names = [
+            item["Prefix"][len(parent.folder_prefix) : -1]
+            for page in list_pages(self._requests, parent, "/")
+            for item in page.get("CommonPrefixes", [])
         ]
-        for name in sorted(begins):
-            yield S3Uri(place.bucket, f"{place.inside}{name}").uri
+        for name in sorted(names):
+            yield S3Uri(parent.bucket, f"{parent.folder_prefix}{name}").uri
 
     def stat(self, uri: str) -> StoredFile | None:
-        place = S3Uri.of(uri)
-        if not place.key:
+        source = S3Uri.parse(uri)
+        if not source.key:
             return None
         try:
-            found = self._head(place)
+            head = self._head(source)
         except ObjectMissing:
             return None
-        return _stored(uri, found["ETag"], found["ContentLength"], found["LastModified"])
+        return _stored_file(uri, head["ETag"], head["ContentLength"], head["LastModified"])
 
     def age(self, uri: str) -> float | None:
         try:
-            found = self._head(S3Uri.of(uri))
+            head = self._head(S3Uri.parse(uri))
         except ObjectMissing:
             return None
-        return (answered_at(found) - found["LastModified"]).total_seconds()
+        return (response_time(head) - head["LastModified"]).total_seconds()
 
     def open(self, uri: str) -> AbstractContextManager[BinaryIO]:
-        reader = ObjectReader(self._requests, S3Uri.of(uri))
+        reader = ObjectReader(self._requests, S3Uri.parse(uri))
         return cast("BinaryIO", io.BufferedReader(reader, READ_BYTES))
 
     def read(self, uri: str) -> tuple[bytes, str] | None:
         try:
-            with ObjectReader(self._requests, S3Uri.of(uri)) as reader:
+            with ObjectReader(self._requests, S3Uri.parse(uri)) as reader:
                 return reader.readall(), reader.etag
         except ObjectMissing:
             return None
 
     def write(self, uri: str, content: bytes) -> None:
-        place = S3Uri.of(uri)
+        target = S3Uri.parse(uri)
         with translated_errors("s3:PutObject", uri):
             self._requests.s3.put_object(
-                Bucket=place.bucket, Key=place.key, Body=content, **self._requests.written
+                Bucket=target.bucket, Key=target.key, Body=content, **self._requests.write_options
             )
 
     def put_if(self, uri: str, content: bytes, etag: str | None) -> str:
-        return objects.put_if(self._requests, S3Uri.of(uri), content, etag)
+        return conditional_put(self._requests, S3Uri.parse(uri), content, etag)
 
     def local_copy(self, uri: str) -> Path:
         return self.local_copies([uri])[0]
@@ -102,42 +110,44 @@ class S3Storage(Storage):
         )
 
     def deliver(self, local: Path, uri: str) -> None:
-        transfer.upload(self._requests, [(local, S3Uri.of(uri))])
+        transfer.upload(self._requests, [(local, S3Uri.parse(uri))])
         local.unlink()
 
     def deliver_folder(self, local: Path, uri: str) -> None:
-        """Put the files of a folder in place, then remove what else was in it.
+        """Upload the files of a local folder, then delete what else was in the folder `uri`.
 
         Each file is there whole or not at all; the folder is not: see the class.
         """
-        folder = S3Uri.of(uri)
+        folder = S3Uri.parse(uri)
         files = [
-            (path, S3Uri(folder.bucket, f"{folder.inside}{path.name}"))
+            (path, S3Uri(folder.bucket, f"{folder.folder_prefix}{path.name}"))
             for path in sorted(local.iterdir())
         ]
         transfer.upload(self._requests, files)
-        new = {place.key for _, place in files}
-        old = [key for key in keys(self._requests, folder) if key not in new]
+        new = {target.key for _, target in files}
+        old = [key for key in list_keys(self._requests, folder) if key not in new]
         deletion.delete_keys(self._requests, folder.bucket, old)
         shutil.rmtree(local)
 
     def copy(self, source: str, target: str) -> str:
-        """Copy a file on the side of S3. Returns its SHA-256 in hexadecimal.
+        """Have S3 copy an object. Returns its SHA-256 in hexadecimal.
 
         For one above 5 GB `composite:`, the checksum of its parts' SHA-256 in base64, `-` and the
         number of parts. Raises `InputChanged` if the source changes meanwhile.
         """
-        place = S3Uri.of(source)
-        told = transfer.copy(self._requests, place, S3Uri.of(target), self._head(place))
-        return told or self.sha256(target)
+        original = S3Uri.parse(source)
+        checksum = transfer.copy(
+            self._requests, original, S3Uri.parse(target), self._head(original)
+        )
+        return checksum or self.sha256(target)
 
     def sha256(self, uri: str) -> str:
-        place = S3Uri.of(uri)
+        source = S3Uri.parse(uri)
         with translated_errors("s3:GetObject", uri):
-            found = self._requests.s3.head_object(
-                Bucket=place.bucket, Key=place.key, ChecksumMode="ENABLED", **self._requests.owned
+            head = self._requests.s3.head_object(
+                Bucket=source.bucket, Key=source.key, ChecksumMode="ENABLED", **self._requests.owner
             )
-        if stored := transfer.stored_sha256(found):
+        if stored := transfer.stored_sha256(head):
             return stored
         digest = hashlib.sha256()
         with self.open(uri) as reader:
@@ -146,28 +156,28 @@ class S3Storage(Storage):
         return digest.hexdigest()
 
     def delete(self, uri: str) -> None:
-        place = S3Uri.of(uri)
+        target = S3Uri.parse(uri)
         with translated_errors("s3:DeleteObject", uri):
             self._requests.s3.delete_object(
-                Bucket=place.bucket, Key=place.key, **self._requests.owned
+                Bucket=target.bucket, Key=target.key, **self._requests.owner
             )
 
     def delete_folder(self, folder: str) -> None:
-        place = S3Uri.of(folder)
-        deletion.delete_keys(self._requests, place.bucket, keys(self._requests, place))
+        prefix = S3Uri.parse(folder)
+        deletion.delete_keys(self._requests, prefix.bucket, list_keys(self._requests, prefix))
 
-    def withdraw(self, folder: str) -> None:
-        deletion.remove_atomically(self._requests, S3Uri.of(folder))
+    def remove_atomically(self, folder: str) -> None:
+        deletion.remove_atomically(self._requests, S3Uri.parse(folder))
 
     def delete_temporary(self, folder: str, idle_s: float = 0) -> None:
-        deletion.delete_temporary(self._requests, S3Uri.of(folder), idle_s)
+        deletion.delete_temporary(self._requests, S3Uri.parse(folder), idle_s)
 
-    def _head(self, place: S3Uri) -> "HeadObjectOutputTypeDef":
-        with translated_errors("s3:GetObject", place.uri):
+    def _head(self, source: S3Uri) -> "HeadObjectOutputTypeDef":
+        with translated_errors("s3:GetObject", source.uri):
             return self._requests.s3.head_object(
-                Bucket=place.bucket, Key=place.key, **self._requests.owned
+                Bucket=source.bucket, Key=source.key, **self._requests.owner
             )
 
 
-def _stored(uri: str, etag: str, size: int, modified: datetime.datetime) -> StoredFile:
+def _stored_file(uri: str, etag: str, size: int, modified: datetime.datetime) -> StoredFile:
     return StoredFile(uri, size, f"{plain_etag(etag)}-{size}", modified.timestamp())

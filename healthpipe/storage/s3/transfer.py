@@ -1,6 +1,7 @@
-"""Copies within S3, which S3 itself makes and tells the SHA-256 of.
+"""Transfers of S3: copies within S3, and uploads and downloads in parallel parts by s3transfer.
 
-Files to and from S3 in parallel parts, by s3transfer, the library behind boto3's transfers.
+s3transfer is the library behind boto3's transfers. Its own copy (`boto3.copy`) does not take
+`ExpectedSourceBucketOwner`, so copies are made here.
 """
 
 import base64
@@ -29,87 +30,91 @@ from healthpipe.storage.s3.requests import Requests, S3Uri, quoted_etag
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, HeadObjectOutputTypeDef
 
-# What S3 copies in one request, and how large the parts of a larger object are, in as far as at
-# most MOST_PARTS do: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+# What S3 copies in one request, and the size of the parts of a larger object; larger parts where
+# MAX_PARTS would not do: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 ONE_REQUEST_BYTES = 5 << 30
 PART_BYTES = 256 << 20
-MOST_PARTS = 10_000
+MAX_PARTS = 10_000
 THREADS = 8
 ACTION = "s3:PutObject"
 
 
-def stored_sha256(answer: Any) -> str | None:
-    """The SHA-256 of a whole object in hexadecimal, if the answer of S3 tells it."""
-    told = answer.get("ChecksumSHA256")
-    if not told or "-" in told or answer.get("ChecksumType") == "COMPOSITE":
+def stored_sha256(response: Any) -> str | None:
+    """The SHA-256 of a whole object in hexadecimal, if the response of S3 has it."""
+    checksum = response.get("ChecksumSHA256")
+    if not checksum or "-" in checksum or response.get("ChecksumType") == "COMPOSITE":
         return None
-    return base64.b64decode(told).hex()
+    return base64.b64decode(checksum).hex()
 
 
 def copy(
-    requests: Requests, source: S3Uri, target: S3Uri, seen: "HeadObjectOutputTypeDef"
+    requests: Requests, source: S3Uri, target: S3Uri, head: "HeadObjectOutputTypeDef"
 ) -> str | None:
-    """Copy the version `seen` of an object; its SHA-256 in hexadecimal, if S3 tells it.
+    """Copy the version of an object that `head` describes, within S3.
 
-    Above `ONE_REQUEST_BYTES` it goes in parts, and S3 knows only the checksum of the parts'
-    checksums: `composite:`, that one in base64, `-` and the number of parts.
+    Returns its SHA-256 in hexadecimal, None where S3 does not tell it. An object above
+    `ONE_REQUEST_BYTES` is copied in parts, and S3 knows only the checksum of the parts'
+    checksums: then `composite:`, that one in base64, `-` and the number of parts.
     """
-    condition: dict[str, Any] = {
+    source_args: dict[str, Any] = {
         "CopySource": {"Bucket": source.bucket, "Key": source.key},
-        "CopySourceIfMatch": seen["ETag"],
-        **requests.source_owned,
+        "CopySourceIfMatch": head["ETag"],
+        **requests.source_owner,
     }
-    if seen["ContentLength"] > ONE_REQUEST_BYTES:
-        return _in_parts(requests, target, seen["ContentLength"], condition)
+    if head["ContentLength"] > ONE_REQUEST_BYTES:
+        return _copy_in_parts(requests, target, head["ContentLength"], source_args)
     with translated_errors(ACTION, f"{target.uri} from {source.uri}"):
-        answer = requests.s3.copy_object(
-            Bucket=target.bucket, Key=target.key, **condition, **requests.written
+        response = requests.s3.copy_object(
+            Bucket=target.bucket, Key=target.key, **source_args, **requests.write_options
         )
-    return stored_sha256(answer["CopyObjectResult"])
+    return stored_sha256(response["CopyObjectResult"])
 
 
-def _in_parts(requests: Requests, target: S3Uri, size: int, condition: dict[str, Any]) -> str:
-    goal: Any = {"Bucket": target.bucket, "Key": target.key}
+def _copy_in_parts(
+    requests: Requests, target: S3Uri, size: int, source_args: dict[str, Any]
+) -> str:
+    """Copy an object of `size` bytes by a multipart upload; returns its composite checksum."""
+    upload_args: Any = {"Bucket": target.bucket, "Key": target.key}
     with translated_errors(ACTION, target.uri):
         upload = requests.s3.create_multipart_upload(
-            **goal, **requests.written, ChecksumType="COMPOSITE"
+            **upload_args, **requests.write_options, ChecksumType="COMPOSITE"
         )
-        goal = {**goal, **requests.owned, "UploadId": upload["UploadId"]}
+        upload_args = {**upload_args, **requests.owner, "UploadId": upload["UploadId"]}
         try:
-            parts = _parts(requests, goal, size, condition)
+            parts = _copy_parts(requests, upload_args, size, source_args)
             raise_if_cancelled()
-            requests.s3.complete_multipart_upload(**goal, MultipartUpload={"Parts": parts})
+            requests.s3.complete_multipart_upload(**upload_args, MultipartUpload={"Parts": parts})
         except BaseException:
             with suppress(BotoCoreError, ClientError):  # what stopped the copy says more
-                requests.s3.abort_multipart_upload(**goal)
+                requests.s3.abort_multipart_upload(**upload_args)
             raise
-        made = requests.s3.head_object(
-            Bucket=target.bucket, Key=target.key, ChecksumMode="ENABLED", **requests.owned
+        head = requests.s3.head_object(
+            Bucket=target.bucket, Key=target.key, ChecksumMode="ENABLED", **requests.owner
         )
-    checksum = made["ChecksumSHA256"].partition("-")[0]
+    checksum = head["ChecksumSHA256"].partition("-")[0]
     return f"{COMPOSITE}{checksum}-{len(parts)}"
 
 
-def _parts(
-    requests: Requests, goal: dict[str, Any], size: int, condition: dict[str, Any]
+def _copy_parts(
+    requests: Requests, upload_args: dict[str, Any], size: int, source_args: dict[str, Any]
 ) -> list["CompletedPartTypeDef"]:
-    """Copy the ranges of the source, some at once."""
-    part_bytes = max(PART_BYTES, -(-size // MOST_PARTS))
+    """Copy the parts of the source, `THREADS` at a time; returns them in order."""
+    part_bytes = max(PART_BYTES, -(-size // MAX_PARTS))
 
-    def copied(number: int, start: int) -> "CompletedPartTypeDef":
+    def copy_part(number: int, start: int) -> "CompletedPartTypeDef":
         raise_if_cancelled()
         end = min(start + part_bytes, size) - 1
-        answer = requests.s3.upload_part_copy(
-            **goal, **condition, PartNumber=number, CopySourceRange=f"bytes={start}-{end}"
+        result = requests.s3.upload_part_copy(
+            **upload_args, **source_args, PartNumber=number, CopySourceRange=f"bytes={start}-{end}"
         )["CopyPartResult"]
-        part: CompletedPartTypeDef = {"PartNumber": number, "ETag": answer["ETag"]}
-        if "ChecksumSHA256" in answer:  # S3 wants to see it again
-            part["ChecksumSHA256"] = answer["ChecksumSHA256"]
+        part: CompletedPartTypeDef = {"PartNumber": number, "ETag": result["ETag"]}
+        if "ChecksumSHA256" in result:  # CompleteMultipartUpload has to repeat it
+            part["ChecksumSHA256"] = result["ChecksumSHA256"]
         return part
 
     with ThreadPoolExecutor(THREADS) as pool:
         futures = [
-            pool.submit(copy_context().run, copied, number, start)
+            pool.submit(copy_context().run, copy_part, number, start)
             for number, start in enumerate(range(0, size, part_bytes), start=1)
         ]
         try:
@@ -126,84 +131,90 @@ DOWNLOAD = TransferConfig(multipart_threshold=32 << 20, multipart_chunksize=16 <
 
 
 def upload(requests: Requests, files: Sequence[tuple[Path, S3Uri]]) -> None:
-    """Send files. Each is checked by S3 against its SHA-256, part by part, then for its size."""
-    watched = _Watched(None, 0)
+    """Upload files. S3 checks the SHA-256 of each part; then each object's size is compared."""
+    cancellable = _ProgressSubscriber(None, 0)
     with TransferManager(requests.s3, UPLOAD) as manager:
         futures = [
-            manager.upload(str(local), place.bucket, place.key, requests.written, [watched])
-            for local, place in files
+            manager.upload(
+                str(local), target.bucket, target.key, requests.write_options, [cancellable]
+            )
+            for local, target in files
         ]
-        for (_, place), future in zip(files, futures, strict=True):
-            with translated_errors("s3:PutObject", place.uri):
+        for (_, target), future in zip(files, futures, strict=True):
+            with translated_errors("s3:PutObject", target.uri):
                 future.result()
-    for local, place in files:
+    for local, target in files:
         raise_if_cancelled()
-        with translated_errors("s3:GetObject", place.uri):
-            made = requests.s3.head_object(Bucket=place.bucket, Key=place.key, **requests.owned)
-        if made["ContentLength"] != local.stat().st_size:
-            raise ServiceFailed(f"{place.uri} did not arrive whole", "run again")
+        with translated_errors("s3:GetObject", target.uri):
+            head = requests.s3.head_object(Bucket=target.bucket, Key=target.key, **requests.owner)
+        if head["ContentLength"] != local.stat().st_size:
+            raise ServiceFailed(f"{target.uri} did not arrive whole", "run again")
 
 
 def download(
     requests: Requests, files: Sequence[tuple[Version, Path]], progress: Progress | None = None
 ) -> None:
-    """Fetch versions of objects into files that are there and empty.
+    """Download versions of objects into empty files that exist.
 
-    Sizes and, where they tell it, ETags are compared. `progress` is called with the bytes that came
-    and those that are wanted, one call at a time.
+    Sizes and, where they are MD5s, ETags are compared. `progress` is called with the bytes that
+    came and those of all files, one call at a time. Raises `ServiceFailed`, `InputChanged`.
     """
-    wanted = sum(version.size for version, _ in files)
-    watched = _Watched(progress, wanted)
-    with ExitStack() as closed:
-        sinks = [closed.enter_context(closing(_Sink(version, path))) for version, path in files]
-        manager = closed.enter_context(TransferManager(requests.s3, DOWNLOAD))
+    total = sum(version.size for version, _ in files)
+    subscriber = _ProgressSubscriber(progress, total)
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(closing(_OrderedWriter(version, path))) for version, path in files
+        ]
+        manager = stack.enter_context(TransferManager(requests.s3, DOWNLOAD))
         futures = [
             manager.download(
-                sink.version.place.bucket,
-                sink.version.place.key,
-                cast("IO[bytes]", sink),
-                dict(requests.owned),
-                [_Known(sink.version), watched],
+                writer.version.source.bucket,
+                writer.version.source.key,
+                cast("IO[bytes]", writer),
+                dict(requests.owner),
+                [_KnownVersion(writer.version), subscriber],
             )
-            for sink in sinks
+            for writer in writers
         ]
-        for sink, future in zip(sinks, futures, strict=True):
-            with translated_errors("s3:GetObject", sink.version.place.uri):
+        for writer, future in zip(writers, futures, strict=True):
+            with translated_errors("s3:GetObject", writer.version.source.uri):
                 future.result()
-            sink.finish()
+            writer.finish()
 
 
-class _Watched(BaseSubscriber):
-    """Tells the progress, and ends a transfer when the work is to stop."""
+class _ProgressSubscriber(BaseSubscriber):
+    """Reports the progress of transfers, and ends them when the work is cancelled."""
 
-    def __init__(self, progress: Progress | None, wanted: int) -> None:
-        self._progress, self._wanted, self._done = progress, wanted, 0
-        self._telling = threading.Lock()
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self._reporting = threading.Lock()
         self._context = contextvars.copy_context()
 
     def on_progress(self, future: Any, bytes_transferred: int, **_: Any) -> None:  # noqa: ARG002
+        """Called by s3transfer in one of its threads for each piece of a file."""
         self._context.copy().run(raise_if_cancelled)
         if self._progress:
-            with self._telling:
+            with self._reporting:
                 self._done += bytes_transferred
-                self._progress(self._done, self._wanted)
+                self._progress(self._done, self._total)
 
 
-class _Known(BaseSubscriber):
-    """Saves the question for what is known of an object, and binds the transfer to that version."""
+class _KnownVersion(BaseSubscriber):
+    """Binds a download to a version of an object, and saves it a request for size and ETag."""
 
     def __init__(self, version: Version) -> None:
         self._version = version
 
     def on_queued(self, future: Any, **_: Any) -> None:
+        """Called by s3transfer before the download begins."""
         future.meta.provide_transfer_size(self._version.size)
         future.meta.provide_object_etag(quoted_etag(self._version.etag))
 
 
-class _Sink:
-    """Takes the bytes of an object in their order. Opened late: files wait in a queue by thousands.
+class _OrderedWriter:
+    """Writes the bytes of an object in their order, as s3transfer does to what cannot seek.
 
-    s3transfer writes in order to what cannot seek.
+    The file is opened at the first byte: thousands of files may wait in the queue.
     """
 
     def __init__(self, version: Version, path: Path) -> None:
@@ -214,6 +225,7 @@ class _Sink:
         self._size = 0
 
     def write(self, content: bytes) -> int:
+        """Write the next bytes; all of them."""
         if self._handle is None:
             self._handle = os.open(self._path, os.O_WRONLY)
         view = memoryview(content)
@@ -227,14 +239,15 @@ class _Sink:
         return len(content)
 
     def finish(self) -> None:
-        """Compare what came with what was wanted. Raises `ServiceFailed`."""
+        """Compare size and MD5 with those of the version. Raises `ServiceFailed`."""
         is_wrong = self._md5 and self._md5.hexdigest() != self.version.etag
         if self._size != self.version.size or is_wrong:
             raise ServiceFailed(
-                f"{self.version.place.uri} did not arrive as it is", "check the network, run again"
+                f"{self.version.source.uri} did not arrive as it is", "check the network, run again"
             )
 
     def close(self) -> None:
+        """Close the file, if it is open."""
         if self._handle is not None:
             os.close(self._handle)
         self._handle = None

@@ -112,11 +112,16 @@ def sync_tables(settings: AthenaSettings, root: Root, live: PublishedRun | None)
 
     A failure is only logged: the next run tries again.
     """
-    from healthpipe.engines.athena.published_tables import follow, lagging
+    from healthpipe.engines.athena.published_tables import (
+        LiveRun,
+        lagging_tables,
+        update_tables,
+    )
 
     try:
-        if live and lagging(settings, root, live.document):
-            follow(settings, root, live.document)
+        shown = LiveRun.from_json(live.document) if live else None
+        if shown and lagging_tables(settings, root, shown):
+            update_tables(settings, root, shown)
     except HealthpipeError as error:
         log.warning("the tables in Glue lag behind what is published: %s", error)
 
