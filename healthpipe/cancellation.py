@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from queue import Empty, SimpleQueue
 from types import FrameType
 
 from healthpipe.errors import Interrupted, OutOfTime
@@ -122,6 +121,8 @@ class Clock:
     """Monotonic seconds, and waits that a signal, a deadline or `cancel` ends at once."""
 
     def __init__(self) -> None:
+        from queue import SimpleQueue
+
         self._is_cancelled = False
         # Unlike an Event it may be used by a signal handler that interrupts the waiting thread.
         self._wakes: SimpleQueue[None] = SimpleQueue()
@@ -143,6 +144,8 @@ class Clock:
 
     def wait(self, seconds: float) -> None:
         """Wait for `seconds`, and raise as `raise_if_cancelled` does as soon as it would."""
+        from queue import Empty
+
         self.raise_if_cancelled()
         with suppress(Empty):
             self._wakes.get(timeout=seconds)
