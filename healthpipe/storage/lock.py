@@ -8,7 +8,6 @@ import datetime
 import fcntl
 import json
 import os
-import random
 import socket
 import time
 from abc import ABC, abstractmethod
@@ -17,8 +16,9 @@ from pathlib import Path
 
 import filelock
 
-from healthpipe.cancellation import raise_if_cancelled
+from healthpipe import cancellation
 from healthpipe.errors import ServiceFailed
+from healthpipe.retry import Backoff
 from healthpipe.storage.base import Storage
 from healthpipe.storage.lease import Document, HeldLease, Lease, LeaseLost
 
@@ -151,13 +151,13 @@ class LeaseLock(Lock):
 
     def acquire(self, holder: str, wait_s: float = 0, *, is_shared: bool = False) -> bool:
         end = time.monotonic() + wait_s
+        pauses = Backoff(POLL_S, POLL_S).pauses()
         while True:
             self._held = self._lease.acquire(holder, is_shared=is_shared)
             left = end - time.monotonic()
             if self._held or left <= 0:
                 return self.is_ours
-            raise_if_cancelled()
-            time.sleep(min(left, random.uniform(POLL_S / 2, POLL_S)))
+            cancellation.sleep(min(left, next(pauses)))
 
     def acquire_abandoned(self, holder: str, *, is_certain: bool) -> bool:
         if self._lease.last_document():
