@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,23 @@ def test_all_that_a_failed_one_printed_is_shown_and_the_others_run():
     assert ended.stdout.endswith(f"failed: {bad}\n")
 
 
+def is_running(pid):
+    try:
+        stat = Path("/proc", pid, "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 def test_what_a_command_leaves_running_is_ended():
     left = "import subprocess as s; print(s.Popen(['sleep', '300']).pid)"
     ended = run_lanes((python(left),))
 
     pid = next(line for line in ended.stdout.splitlines() if line.isdigit())
-    stat = Path("/proc", pid, "stat")
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    end = time.monotonic() + 10  # a signal that was sent takes a moment
+    while is_running(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not is_running(pid)
 
 
 @pytest.mark.parametrize("suite", ["pytest -m slow", "pytest --engine athena", "mypy"])

@@ -114,11 +114,9 @@ def check_workflow(rig, files, wanted):
         except GateFailed:
             assert oracle.verdict.lines == len(oracle.verdict.rejected)
             return
-        published = rig.published(result.production, root)
-        stages = {
-            PART.sub("", Path(file["path"]).name): file["stage"]
-            for file in result.production["files"]
-        }
+        pointer = result.production.document
+        published = rig.published(pointer, root)
+        stages = {PART.sub("", Path(file["path"]).name): file["stage"] for file in pointer["files"]}
         assert set(stages) == set(published) >= {"extract.parquet", "expiring.ndjson"}
         for name, path in published.items():
             case = CASES[stages[name]]
