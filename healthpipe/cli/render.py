@@ -47,9 +47,9 @@ def print_document(command: str, told: Mapping[str, Any], status: str = "succeed
 
 def show_stage_summary(result: StageResult) -> None:
     """One line of what came in and out, and one for what was turned away."""
-    document = result.to_json()
+    document = result.document
     records = document["records"]
-    facts = "".join(f", {count:,} {fact}" for fact, count in result.facts.items())
+    facts = "".join(f", {count:,} {fact}" for fact, count in result.computed.facts.items())
     log.info(
         f"{document['command']} as of {document['as_of']}: {records['lines']:,} lines in, "
         f"{rejected_count(records)}, {records['superseded']:,} superseded; "
@@ -59,15 +59,15 @@ def show_stage_summary(result: StageResult) -> None:
     rules = result.request.options.rules
     show_issues(document["issues"], records, rules, result.record_folder)
     _warn_by_hand(result)
-    for name in result.manifest.skipped:
+    for name in result.computed.manifest.skipped:
         log.info(f"skipped {name}: not a name that is read")
 
 
 def _warn_by_hand(result: StageResult) -> None:
     """A stage by hand goes on where the workflow would stop, and says so."""
-    rejected_files = count_rejected_files(result.account.issues)
-    files = len(result.manifest.files)
-    found = judge_input(Gates.choose(), result.account.balance, rejected_files, files)
+    rejected_files = count_rejected_files(result.computed.counts.issues)
+    files = len(result.computed.manifest.files)
+    found = judge_input(Gates.choose(), result.computed.counts.balance, rejected_files, files)
     if failed := Audit(found).of_level(Level.FAIL):
         log.warning(f"{describe_results(failed)}: orchestrate would not publish this")
 

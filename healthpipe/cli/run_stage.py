@@ -81,11 +81,11 @@ class StageCommand:
     def _show(self, result: StageResult, manner: OutputSettings) -> None:
         show_stage_summary(result)
         if manner.json:
-            print(json.dumps(result.to_json()))
+            print(json.dumps(result.document))
         elif not manner.quiet and not self.place.is_standard_output:
             print(result.path)
-        if result.preview:
-            show_preview(result.preview)
+        if preview := result.computed.preview:
+            show_preview(preview)
 
 
 def _require_own(folder: str, stage: Stage, access: AwsAccess) -> None:

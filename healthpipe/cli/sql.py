@@ -25,7 +25,7 @@ def sql_command(stage: Stage) -> Callable[..., None]:
         show_statements(StageCommand.of(stage, context, given).request(given["sources"]), manner)
 
     command.__doc__ = f"Print the statements of {stage.name}."
-    declare(command, (*ROOT, *RECORDS, *stage.takes, *RESULT, *AWS, *ATHENA, *MANNER))
+    declare(command, (*ROOT, *RECORDS, *stage.options, *RESULT, *AWS, *ATHENA, *MANNER))
     return command
 
 

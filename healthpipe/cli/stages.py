@@ -40,7 +40,7 @@ def stage_command(stage: Stage) -> Callable[..., None]:
             chosen.run(sources, manner)
 
     command.__doc__ = f"{stage.summary}\n\nFor example: {stage.example}"
-    declare(command, (*ROOT, *RECORDS, *stage.takes, *RESULT, "dry_run", *AWS, *ATHENA, *MANNER))
+    declare(command, (*ROOT, *RECORDS, *stage.options, *RESULT, "dry_run", *AWS, *ATHENA, *MANNER))
     return command
 
 

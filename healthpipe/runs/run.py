@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from healthpipe.runs.record import (
     describe_error,
     utc_now,
 )
+from healthpipe.stages.curate import BALANCE, ISSUES, REJECTS, RunCounts
+from healthpipe.stages.results import Provenance, WrittenFile
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import RECORD, RUN_ID, Root, second_of_run
 from healthpipe.storage.private import make_scratch_folder, scratch_folder
@@ -171,6 +173,36 @@ class Run:
         uri = f"{self.uri}/{name}"
         self.root.storage.deliver_folder(local, uri)
         return uri
+
+    def keep_accounting(self, folder: Path, counts: RunCounts) -> None:
+        """Write the balance, and move rejects and issues here from the local `folder`."""
+        self.write_json(BALANCE, counts.to_json())
+        for name in (REJECTS, ISSUES):
+            self.deliver(name, folder / name)
+
+    def deliver_results(self, stage: str, folder: Path, files: Sequence[WrittenFile]) -> list[str]:
+        """Move the files of a stage here from the local `folder`; returns the URI of each.
+
+        They go as one folder, unless an engine elsewhere has put files there already.
+        """
+        if all(file.uri is None for file in files):
+            uri = self.deliver_folder(stage, folder)
+            return [f"{uri}/{file.name}" for file in files]
+        return [
+            file.uri or self.deliver(f"{stage}/{file.name}", folder / file.name) for file in files
+        ]
+
+    def provenance(self, sources: Sequence[str]) -> Provenance:
+        """Where the rows of the run's results come from, with its queries until now."""
+        record = self.record
+        return Provenance(
+            run_id=record.run_id,
+            as_of=record.as_of.isoformat(),
+            generated_at=utc_now(),
+            sources=list(sources) or [self.root.raw],
+            engine=record.engine,
+            query_ids=[query.id for query in record.queries],
+        )
 
     def _remove_scratch(self) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)

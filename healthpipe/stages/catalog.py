@@ -1,19 +1,10 @@
-"""The outputs as a table of plain facts: what a view is, and which views a stage writes.
+"""The catalog: every view, every stage, and the files that each stage writes.
 
-Stage 2: what expires in the window, as records or as single accreditations.
-
-When the work of renewal falls due: accreditations that lapse, by month and accrediting body.
-
-Stage 1: the key figures of each facility.
-
-The records as five flat tables, keyed by facility id and place in the list.
-
-Stage 3: the accredited facilities of each state.
-
-The stages by their names, and all outputs by theirs.
+To add a view, write `sql/<name>.sql` and put a `View` into a stage; to add a stage, put a `Stage`
+into `STAGES`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,15 +23,16 @@ JSON_FORMATS = (Format.NDJSON, Format.JSON)
 class View:
     """A table: the query `sql/<name>.sql` over `current`, which also tells its columns.
 
-    It `carries` what that query needs of records, and `reads` other queries as relations. Where
-    it `has_records`, its column `record` holds JSON, and the JSON formats are made of that alone.
-    Where it `is_document`, its JSON form is one object of the run's metadata and the rows.
+    `projections` are what that query needs of records beyond scalar fields, `relations` the other
+    queries that it reads. Where it `has_records`, its column `record` holds JSON, and the JSON
+    formats consist of that column alone. Where it `is_document`, its JSON form is one object of
+    the run's metadata and the rows.
     """
 
     name: str
     default_format: Format = Format.PARQUET
-    carries: frozenset[Projection] = frozenset()
-    reads: tuple[str, ...] = ()
+    projections: frozenset[Projection] = frozenset()
+    relations: tuple[str, ...] = ()
     has_records: bool = False
     is_document: bool = False
 
@@ -50,22 +42,29 @@ class View:
         return self.name.replace("-", "_")
 
     def query(self, options: "StageOptions") -> Query:
-        """Its query with the values that the options come to."""
+        """Its query with the values of the options."""
         return Query(self.sql_name, options.values(), limit=options.top)
 
     def file_name(self, fmt: Format) -> str:
-        """The name of its file."""
+        """The name of its file in a format."""
         return f"{self.name}.{fmt.value}"
 
 
-def projections_of(outputs: Iterable[tuple[View, Format]]) -> frozenset[Projection]:
-    """What outputs need of records, all of them together."""
-    return frozenset().union(*(view.carries for view, _ in outputs))
+# Views to write and the format of each, the main one first.
+Outputs = tuple[tuple[View, Format], ...]
+
+
+def projections_of(outputs: Outputs) -> frozenset[Projection]:
+    """The projections of all outputs together."""
+    return frozenset().union(*(view.projections for view, _ in outputs))
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a person sees of a result: the first `limit` rows of a query, by default the view's."""
+    """What a terminal shows of a result: the first `limit` rows of a query, by default the view's.
+
+    `limit` None means all rows.
+    """
 
     title: str
     limit: int | None = 10
@@ -74,48 +73,70 @@ class Preview:
 
 @dataclass(frozen=True)
 class Stage:
-    """A command that writes `views`, those that `choose` picks; `takes` names its options.
+    """A command that writes `views`, those that `choose` picks; `options` are those it takes.
 
-    Where there is one file, `twin` is a second format that it is written in. `facts` are queries
-    of one number each, for the summary.
+    Where there is one file, `secondary_format` is another format that it is also written in.
+    `facts` are queries of one number each, for the summary, by what the number counts.
     """
 
     name: str
     summary: str
     example: str
     next_command: str
-    takes: tuple[str, ...]
+    options: tuple[str, ...]
     views: tuple[View, ...]
     preview: Preview
     choose: Callable[["StageOptions"], tuple[View, ...]] | None = None
     is_folder: bool = False
-    twin: Format | None = None
+    secondary_format: Format | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
-    def outputs(
-        self, options: "StageOptions", fmt: Format | None
-    ) -> tuple[tuple[View, Format], ...]:
-        """The files to write, the main one first. Without `fmt` each has its own, and its twin."""
-        twins = (self.twin,) if self.twin and fmt is None else ()
+    def outputs(self, options: "StageOptions", fmt: Format | None) -> Outputs:
+        """The files to write. Without `fmt` each has its default format, and the secondary one."""
+        more = (self.secondary_format,) if self.secondary_format and fmt is None else ()
         return tuple(
             (view, each)
             for view in (self.choose(options) if self.choose else self.views)
-            for each in (fmt or view.default_format, *twins)
+            for each in (fmt or view.default_format, *more)
         )
 
 
+# Stage 1, extract: the key figures of each facility.
+
+EXTRACT = View("extract")
+SOONEST = View("extract", projections=frozenset({Projection.ALL_ACCREDITATIONS}))
+
+
+def _extract_views(options: "StageOptions") -> tuple[View, ...]:
+    return (EXTRACT if options.top is None else SOONEST,)
+
+
+EXTRACT_STAGE = Stage(
+    name="extract",
+    summary="Show the key figures of each facility.",
+    example="healthpipe extract data/raw -o facilities.csv",
+    next_command="healthpipe filter-expiring",
+    options=("first_accreditation", "only_accredited", "accredited", "top"),
+    views=(EXTRACT,),
+    choose=_extract_views,
+    preview=Preview("The first facilities"),
+)
+
+
+# Stage 2, filter-expiring: what expires in the window, as records or as single accreditations.
+
 LAPSING = "lapsing"
-ITS_ACCREDITATIONS = frozenset({Projection.EXPIRING_ACCREDITATIONS})
+EXPIRING_ONLY = frozenset({Projection.EXPIRING_ACCREDITATIONS})
 
 RECORDS = View("expiring", Format.NDJSON, frozenset({Projection.EXPIRING_LINES}), has_records=True)
 ANNOTATED = View(
     "expiring-annotated",
     Format.NDJSON,
-    ITS_ACCREDITATIONS | {Projection.EXPIRING_LINES},
-    reads=(LAPSING,),
+    EXPIRING_ONLY | {Projection.EXPIRING_LINES},
+    relations=(LAPSING,),
     has_records=True,
 )
-ACCREDITATIONS = View("expiring-accreditations", Format.CSV, ITS_ACCREDITATIONS, (LAPSING,))
+ACCREDITATIONS = View("expiring-accreditations", Format.CSV, EXPIRING_ONLY, (LAPSING,))
 
 
 def _expiring_views(options: "StageOptions") -> tuple[View, ...]:
@@ -129,7 +150,7 @@ FILTER_EXPIRING_STAGE = Stage(
     summary="Keep the records with an accreditation that expires soon, as they came.",
     example="healthpipe filter-expiring --days 90 -o - | jq .facility_name",
     next_command="healthpipe state-counts",
-    takes=("months", "days", "include_expired", "grain", "annotate", "strict_states"),
+    options=("months", "days", "include_expired", "grain", "annotate", "strict_states"),
     views=(RECORDS, ANNOTATED, ACCREDITATIONS),
     choose=_expiring_views,
     preview=Preview("The soonest to expire", query="expiring_soonest"),
@@ -137,40 +158,27 @@ FILTER_EXPIRING_STAGE = Stage(
 )
 
 
-EXPIRY_CALENDAR_STAGE = Stage(
-    name="expiry-calendar",
-    summary="Count the accreditations that expire in each month, by accrediting body.",
-    example="healthpipe expiry-calendar --months 24 -o calendar.csv",
-    next_command="healthpipe filter-expiring --grain accreditation",
-    takes=("months", "days", "include_expired"),
-    views=(View("expiry-calendar", Format.CSV, ITS_ACCREDITATIONS, (LAPSING,)),),
-    preview=Preview("Accreditations by month", limit=None),
+# Stage 3, state-counts: the accredited facilities of each state.
+
+COUNTS = View("state-counts", Format.CSV, is_document=True)
+
+STATE_COUNTS_STAGE = Stage(
+    name="state-counts",
+    summary="Count the accredited facilities of each state.",
+    example="healthpipe state-counts --as-of 2026-01-01 --format json -o - | jq .rows",
+    next_command="healthpipe orchestrate",
+    options=("accredited", "include_zero", "strict_states"),
+    views=(COUNTS,),
+    preview=Preview("Facilities by state", limit=None),
+    secondary_format=Format.JSON,
 )
 
 
-EXTRACT = View("extract")
-SOONEST = View("extract", carries=frozenset({Projection.ALL_ACCREDITATIONS}))
-
-
-def _extract_views(options: "StageOptions") -> tuple[View, ...]:
-    return (EXTRACT if options.top is None else SOONEST,)
-
-
-EXTRACT_STAGE = Stage(
-    name="extract",
-    summary="Show the key figures of each facility.",
-    example="healthpipe extract data/raw -o facilities.csv",
-    next_command="healthpipe filter-expiring",
-    takes=("first_accreditation", "only_accredited", "accredited", "top"),
-    views=(EXTRACT,),
-    choose=_extract_views,
-    preview=Preview("The first facilities"),
-)
-
+# The records as five flat tables, keyed by facility id and position in the list.
 
 NESTED = frozenset({Projection.DETAILS, Projection.ALL_ACCREDITATIONS})
 TABLES = tuple(
-    View(name, carries=NESTED)
+    View(name, projections=NESTED)
     for name in (
         "facilities",
         "facility_services",
@@ -185,24 +193,23 @@ NORMALIZE_STAGE = Stage(
     summary="Write the records as five flat tables to join, in one folder.",
     example="healthpipe normalize --format csv -o tables",
     next_command="healthpipe describe facilities",
-    takes=("strict_states",),
+    options=("strict_states",),
     views=TABLES,
     preview=Preview("The first facilities"),
     is_folder=True,
 )
 
 
-COUNTS = View("state-counts", Format.CSV, is_document=True)
+# When the work of renewal is due: accreditations that lapse, by month and accrediting body.
 
-STATE_COUNTS_STAGE = Stage(
-    name="state-counts",
-    summary="Count the accredited facilities of each state.",
-    example="healthpipe state-counts --as-of 2026-01-01 --format json -o - | jq .rows",
-    next_command="healthpipe orchestrate",
-    takes=("accredited", "include_zero", "strict_states"),
-    views=(COUNTS,),
-    preview=Preview("Facilities by state", limit=None),
-    twin=Format.JSON,
+EXPIRY_CALENDAR_STAGE = Stage(
+    name="expiry-calendar",
+    summary="Count the accreditations that expire in each month, by accrediting body.",
+    example="healthpipe expiry-calendar --months 24 -o calendar.csv",
+    next_command="healthpipe filter-expiring --grain accreditation",
+    options=("months", "days", "include_expired"),
+    views=(View("expiry-calendar", Format.CSV, EXPIRING_ONLY, (LAPSING,)),),
+    preview=Preview("Accreditations by month", limit=None),
 )
 
 
@@ -227,6 +234,6 @@ VIEWS: dict[str, View] = {
 
 
 def written_by(view: View) -> str:
-    """The stage that writes a view."""
+    """The name of the stage that writes a view, or `every run`."""
     stages = (stage.name for stage in STAGES.values() if view in stage.views)
     return next(stages, "every run")

@@ -1,8 +1,8 @@
-"""No line is lost: what came in and what became of it, for each file and for all.
+"""Curate: judge raw lines, keep what outputs need of their records, account for every line.
 
-What is kept of a record on the way from its line to the outputs.
-
-Raw lines become records: judged, kept apart where they must be, and all accounted for.
+The relations are `source` (raw lines), `judged` (their fields and the rules that they break),
+`records` (what the run's options make of them) and `current` (one record per facility). The path
+through them is in `compute`.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -21,7 +21,7 @@ from healthpipe.storage.private import make_private_file
 
 @dataclass(frozen=True)
 class FileBalance:
-    """How many lines of a file there were and what became of them."""
+    """The lines of a file, and how many were accepted, rejected and are current."""
 
     source: str
     lines: int
@@ -31,19 +31,19 @@ class FileBalance:
 
     @property
     def superseded(self) -> int:
-        """The accepted records that another one of their facility stands for."""
+        """The accepted records that a later one of their facility replaces."""
         return self.accepted - self.current
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in documents."""
+        """The file's entry in balance.json."""
         return {**asdict(self), "superseded": self.superseded}
 
 
 @dataclass(frozen=True)
 class Balance:
-    """The same of all files; `superseded` is counted by facilities, not as a difference.
+    """The lines of all files; `superseded` is counted by facilities, not as a difference.
 
-    The resolved are those of the rejected that mended lines have answered.
+    `resolved` are those of the rejected that repaired lines have replaced since.
     """
 
     lines: int
@@ -54,7 +54,7 @@ class Balance:
     resolved: int = 0
 
     def require_even(self) -> None:
-        """Raise `Imbalance` unless every line is accounted for, once."""
+        """Check that every line is accounted for, once. Raises `Imbalance`."""
         if (
             self.lines != self.accepted + self.rejected
             or self.accepted != self.current + self.superseded
@@ -63,9 +63,9 @@ class Balance:
             raise _imbalance(str(asdict(self)))
 
     def require_sum(self, files: Sequence[FileBalance], landed: Mapping[str, int]) -> None:
-        """Raise `Imbalance` unless the files are even, too, and come to these sums.
+        """Check that the files are even, too, and add up to these sums. Raises `Imbalance`.
 
-        `landed` are the lines that ingest counted when it rewrote files.
+        `landed` are the lines that ingest counted when it rewrote files, by source.
         """
         for file in files:
             if file.lines != file.accepted + file.rejected or file.superseded < 0:
@@ -81,7 +81,7 @@ class Balance:
 
 
 def balance_by_file(engine: Engine) -> list[FileBalance]:
-    """The files of a run that have lines, by name."""
+    """Count the lines of each file that has any; ordered by source."""
     return [FileBalance(*row) for row in engine.rows(Query("balance_by_file"))]
 
 
@@ -93,10 +93,18 @@ def _imbalance(what: str) -> Imbalance:
 
 
 class Projection(StrEnum):
-    """What is kept of a record beside its scalar fields, for those views that show it.
+    """What `records` and `current` keep of a record beside its scalar fields.
 
-    `ACCOUNTED` is what rejects and issues show: the lines that are rejected, and the
-    accreditations of records that break a rule.
+    Lines and lists are large, so `records.sql` keeps them only where a projection asks for it.
+    This is why **`line`, `accreditations` and `accreditation_dates` may be NULL** in `records`,
+    in `current` and in all that reads them, while their record has them: a query may use them
+    only in rows that a projection of its view covers. The values are placeholders of that file.
+
+    - `ACCOUNTED`: the lines that are rejected, and the accreditations of records that break a
+      rule; what rejects and issues show.
+    - `EXPIRING_LINES`, `ALL_LINES`: the lines of records that expire, of all.
+    - `EXPIRING_ACCREDITATIONS`, `ALL_ACCREDITATIONS`: the accreditations of the same.
+    - `DETAILS`: the columns `DETAILS` below. Without it there are no such columns.
     """
 
     ACCOUNTED = "accounted"
@@ -107,9 +115,10 @@ class Projection(StrEnum):
     DETAILS = "details"
 
 
-def projection_values(carried: Set[Projection]) -> dict[str, Value]:
-    """What the placeholders stand for that say what is kept of records; details are columns."""
-    return {each.value: each in carried for each in Projection if each is not Projection.DETAILS}
+def projection_values(projections: Set[Projection]) -> dict[str, Value]:
+    """The values of the placeholders of `records.sql` that are about projections."""
+    names = (each for each in Projection if each is not Projection.DETAILS)
+    return {each.value: each in projections for each in names}
 
 
 REJECTS = "rejects.parquet"
@@ -124,16 +133,14 @@ CURATED_LINES = Query("judged").without(DETAILS)
 
 @dataclass(frozen=True)
 class RunCounts:
-    """What a run says of its lines: the balance, of each file too, and how often each rule was
-    broken.
-    """
+    """The counts of a run: the balance, also by file, and how often each rule was broken."""
 
     balance: Balance
     files: list[FileBalance]
     issues: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """The balance as a run keeps it."""
+        """The document that a run keeps as balance.json."""
         files = [file.to_json() for file in self.files]
         return {"schema_version": SCHEMA_VERSION, "all": asdict(self.balance), "files": files}
 
@@ -144,16 +151,16 @@ def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
     engine.define("judged", Query("judged"))
 
 
-def keep_records(engine: Engine, options: StageOptions, carried: Set[Projection]) -> bool:
+def keep_records(engine: Engine, options: StageOptions, projections: Set[Projection]) -> bool:
     """Make `records` and `current` from `judged`, reading the raw lines once if that will do.
 
-    What rejects and issues show is carried, too. The order of two records of one facility may hang
-    on the bytes of their lines, which are not carried along; where that is so, a second pass
-    carries them all. Returns whether the rows of `current` lie in input order.
+    Keeps what rejects and issues show as well. The order of two records of one facility may depend
+    on the bytes of their lines, which are not kept; where that is so, a second pass keeps them
+    all. Returns whether the rows of `current` are in input order.
     """
-    kept = carried | ACCOUNTED
+    kept = projections | ACCOUNTED
     engine.materialize("records", _records(options, kept))
-    has_repeated, is_contested = _rivalry(engine, options)
+    has_repeated, is_contested = _find_rivals(engine, options)
     if is_contested:
         engine.materialize("records", _records(options, kept | {Projection.ALL_LINES}))
     _define_current(engine, has_repeated=has_repeated, is_contested=is_contested)
@@ -161,20 +168,33 @@ def keep_records(engine: Engine, options: StageOptions, carried: Set[Projection]
 
 
 def open_records(
-    engine: Engine, options: StageOptions, segments: Sequence[str], carried: Set[Projection]
+    engine: Engine, options: StageOptions, segments: Sequence[str], projections: Set[Projection]
 ) -> bool:
     """Make `records` and `current` from curated segments, which have no details.
 
-    What is not carried is not read, the lines above all, unless their bytes have to decide which
-    record of a facility wins. Returns whether the rows of `current` lie in input order.
+    What no projection asks for is not read, the lines above all, unless their bytes decide which
+    record of a facility wins. Returns whether the rows of `current` are in input order.
     """
     engine.read_table("judged", segments)
-    engine.define("records", _records(options, carried))
-    has_repeated, is_contested = _rivalry(engine, options)
+    engine.define("records", _records(options, projections))
+    has_repeated, is_contested = _find_rivals(engine, options)
     if is_contested:
-        engine.define("records", _records(options, carried | {Projection.ALL_LINES}))
+        engine.define("records", _records(options, projections | {Projection.ALL_LINES}))
     _define_current(engine, has_repeated=has_repeated, is_contested=is_contested)
     return not has_repeated and len(segments) == 1
+
+
+def write_segment(engine: Engine, files: Sequence[LineFile], uri: str, local: Path) -> list[str]:
+    """Read raw lines and write them as Parquet, typed and judged.
+
+    An engine elsewhere writes to the empty folder `uri`; returns its files, sorted. Without any,
+    because the engine computes on this machine or there are no lines, the file is `local`.
+    """
+    engine.read_lines(files)
+    if parts := engine.unload(CURATED_LINES, uri, Format.PARQUET):
+        return sorted(parts)
+    engine.write(CURATED_LINES, local, Format.PARQUET)
+    return []
 
 
 def account(
@@ -183,12 +203,12 @@ def account(
     folder: Path,
     *,
     landed: Mapping[str, int],
-    answered: Sequence[str] = (),
+    resolutions: Sequence[str] = (),
 ) -> RunCounts:
-    """Write rejects and issues to `folder`, and count. Raises `Imbalance`.
+    """Write rejects and issues to `folder`, and count every line. Raises `Imbalance`.
 
-    `landed` are the lines of those files that ingest has rewritten, as it counted them;
-    `answered` the digests of rejected lines that mended lines of this run answer.
+    `landed` are the lines that ingest counted when it rewrote files, by source; `resolutions` the
+    digests of rejected lines that repaired lines of this run replace.
     """
     engine.define("rules", options.rules.relation())
     engine.materialize("issues", Query("issues"))
@@ -197,7 +217,7 @@ def account(
     engine.write(Query("issue_rows"), folder / ISSUES, Format.PARQUET)
     lines, accepted, _, current, superseded = engine.rows(Query("balance"))[0]
     # The rejected are counted as they were written, not as the query calls them.
-    resolved = count_resolved(rejects, answered)
+    resolved = count_resolved(rejects, resolutions)
     balance = Balance(lines, accepted, rejected, current, superseded, resolved)
     balance.require_even()
     files = balance_by_file(engine)
@@ -205,13 +225,13 @@ def account(
     return RunCounts(balance, files, dict(engine.rows(Query("issue_counts"))))
 
 
-def _records(options: StageOptions, carried: Set[Projection]) -> Query:
-    query = Query("records", options.values() | projection_values(carried))
-    return query if Projection.DETAILS in carried else query.without(DETAILS)
+def _records(options: StageOptions, projections: Set[Projection]) -> Query:
+    query = Query("records", options.values() | projection_values(projections))
+    return query if Projection.DETAILS in projections else query.without(DETAILS)
 
 
-def _rivalry(engine: Engine, options: StageOptions) -> tuple[bool, bool]:
-    """Whether a facility has more than one record, and whether lines have to decide."""
+def _find_rivals(engine: Engine, options: StageOptions) -> tuple[bool, bool]:
+    """Whether a facility has more than one record, and whether their lines decide which wins."""
     engine.define("eligible", Query("eligible", options.values()))
     engine.materialize("best", Query("best"))
     ((has_repeated, is_contested),) = engine.rows(Query("rivalry"))

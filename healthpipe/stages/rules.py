@@ -1,4 +1,4 @@
-"""The rules of a run: how much each matters, as the contract has it and a user may move it."""
+"""The rules of a run and their severities, as in the contract or as a user moved them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ ANY_ID = IdPattern(".*")
 
 @dataclass(frozen=True)
 class Rules:
-    """How much each rule matters, and the pattern that ids are to match, if any."""
+    """The severity of each rule, and the pattern that ids have to match, if any."""
 
     severities: Mapping[Reason, Severity] = field(
         default_factory=lambda: {rule.reason: rule.severity for rule in RULES}
@@ -42,7 +42,7 @@ class Rules:
         return [reason for reason, own in self.severities.items() if own is severity]
 
     def values(self) -> dict[str, Value]:
-        """What the placeholders of the queries stand for."""
+        """The values of the queries' placeholders that are about rules."""
         switched_off = self.of_severity(Severity.OFF)
         return {
             "rejecting": self.of_severity(Severity.REJECT),
@@ -54,14 +54,14 @@ class Rules:
         }
 
     def relation(self) -> Constants:
-        """Reason, severity and field of each rule."""
+        """The relation `rules`: reason, severity and field of each rule."""
         rows = (
             (rule.reason.value, self.severities[rule.reason].value, rule.field) for rule in RULES
         )
         return Constants(("reason", "severity", "field"), tuple(rows))
 
     def to_json(self) -> dict[str, Any]:
-        """What differs from the contract, as a run record keeps it."""
+        """The differences to the contract, as a run record keeps them."""
         moved = {r: s for r, s in self.severities.items() if s is not BY_REASON[r].severity}
         return {"moved": moved, "id_pattern": str(self.id_pattern) if self.id_pattern else None}
 

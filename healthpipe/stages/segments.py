@@ -1,4 +1,4 @@
-"""Curated segments: typed Parquet of the files that were new in a run, used again by later runs."""
+"""Curated segments: typed Parquet of the files that were new in a run, reused by later runs."""
 
 import hashlib
 import json
@@ -17,22 +17,23 @@ from healthpipe.storage.uris import is_s3
 
 SCHEMA_VERSION = 2
 DATA, DESCRIPTION = "judged.parquet", "segment.json"
-# What decides the rows of a segment, besides its files.
-MEANING = ("judged.sql", "functions/*.sql", "duckdb/*.sql", "athena/*.sql")
+# The SQL that determines the rows of a segment.
+SEGMENT_SQL = ("judged.sql", "functions/*.sql", "duckdb/*.sql", "athena/*.sql")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment: its folder, where its Parquet lies, which files with which identity it holds."""
+    """A segment: its folder, the URIs of its Parquet, the identities of the files in it."""
 
     folder: str
     data: tuple[str, ...]
     files: frozenset[str]
 
 
-def fingerprint(patterns: Sequence[str] = MEANING) -> str:
-    """A digest of the rules and of SQL files, by default of those that make a segment: one that
-    others made may not be used.
+def fingerprint(patterns: Sequence[str] = SEGMENT_SQL) -> str:
+    """Hash the rules and SQL files, by default those that make a segment.
+
+    A segment with another fingerprint was made by other rules and must not be used.
     """
     digest = hashlib.sha256(json.dumps(CONSTANTS).encode())
     for pattern in patterns:
@@ -42,7 +43,7 @@ def fingerprint(patterns: Sequence[str] = MEANING) -> str:
 
 
 def usable_segments(root: Root, files: Sequence[InputFile]) -> list[Segment]:
-    """Earlier segments that hold only files of this run, as they are now, none of them twice."""
+    """Find earlier segments that hold only these files, as they are now, none of them twice."""
     wanted = {_identity(file) for file in files}
     found: list[Segment] = []
     for folder in segment_folders(root):
@@ -54,32 +55,33 @@ def usable_segments(root: Root, files: Sequence[InputFile]) -> list[Segment]:
 
 
 def segment_folders(root: Root) -> Iterator[str]:
-    """The folders of segments, finished or not; what is being removed is none any more."""
+    """The folders of segments, finished or not, without those that are being removed."""
     for folder in root.storage.folders(root.curated):
         if not PurePath(folder).name.startswith(TEMPORARY):
             yield folder
 
 
 def is_finished(root: Root, folder: str) -> bool:
-    """Whether a segment's description is there, which is written last."""
+    """Whether a segment has its description, which is written last."""
     return root.storage.stat(f"{folder}/{DESCRIPTION}") is not None
 
 
 def why_unusable(root: Root, folder: str) -> str | None:
-    """Why no run can use a finished segment any more; None where one can.
+    """Why no run can use a finished segment any more; None if one still can.
 
-    A file under a relative name may be another one's who stands elsewhere, and one of this machine
-    in a root that others use another machine's: where there is none of that name, nobody can tell.
+    A missing file makes it unusable only if its URI means the same to everybody. A relative path
+    may be that of a run started in another folder, and in a root on S3 a local path may be that of
+    another machine.
     """
     segment = _read_segment(root, folder)
     if segment is None:
         return "other rules or SQL made it"
     identities = [json.loads(identity) for identity in segment.files]
-    now = stats((uri for uri, *_ in identities), root.access)
+    present = stats((uri for uri, *_ in identities), root.access)
     for uri, _, size, version, *_ in identities:
-        found = now.get(uri)
-        is_known = is_s3(uri) or (PurePath(uri).is_absolute() and not root.is_remote)
-        if found is None and is_known:
+        found = present.get(uri)
+        is_unambiguous = is_s3(uri) or (PurePath(uri).is_absolute() and not root.is_remote)
+        if found is None and is_unambiguous:
             return "a file of it is gone"
         if found and (found.size, found.version if version else "") != (size, version):
             return "a file of it has changed"
@@ -87,7 +89,7 @@ def why_unusable(root: Root, folder: str) -> str | None:
 
 
 def _read_segment(root: Root, folder: str) -> Segment | None:
-    """A finished segment that the SQL and the rules of today have made."""
+    """Read the description of a finished segment that today's SQL and rules have made."""
     content = root.storage.read(f"{folder}/{DESCRIPTION}")
     try:
         document: dict[str, Any] = json.loads(content[0]) if content else {}
@@ -101,13 +103,13 @@ def _read_segment(root: Root, folder: str) -> Segment | None:
 
 
 def files_not_in(segments: Iterable[Segment], files: Sequence[InputFile]) -> list[InputFile]:
-    """The files that no segment holds."""
+    """The files that are in no segment."""
     held = frozenset().union(*(segment.files for segment in segments))
     return [file for file in files if _identity(file) not in held]
 
 
 def describe_segment(files: Sequence[InputFile], data: Sequence[str]) -> bytes:
-    """The document that makes a segment's Parquet usable, by names in its folder; written last."""
+    """The document segment.json, which makes a segment usable; `data` are names in its folder."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "fingerprint": fingerprint(),
@@ -118,6 +120,6 @@ def describe_segment(files: Sequence[InputFile], data: Sequence[str]) -> bytes:
 
 
 def _identity(file: InputFile) -> str:
-    """All that decides a file's rows. A stream is like no other file, even with the same name."""
+    """What identifies a file's rows. A stream is like no other file, even with the same name."""
     stream = None if file.version else file.landed
     return json.dumps([file.uri, file.source, file.size, file.version, stream, file.folder_date])

@@ -1,43 +1,44 @@
-"""What a run would read, ask and write, told without touching anything."""
+"""Plan a run: which files it would read, which statements it would run, what it would write.
+
+Nothing is read or written: `compute` gets an engine that only records its statements.
+"""
 
 import datetime
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from healthpipe.aws.session import AthenaSettings
-from healthpipe.choices import EngineName, Format, PublishedStage
+from healthpipe.choices import EngineName, PublishedStage
 from healthpipe.engines import open_dry_run
-from healthpipe.engines.base import LineFile
 from healthpipe.engines.dry_run import DryRunEngine
-from healthpipe.ingest.manifest import FoundFile, FoundFiles
+from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.runs.request import RunRequest
-from healthpipe.stages.catalog import STAGES, projections_of
-from healthpipe.stages.curate import (
-    ACCOUNTED,
-    CURATED_LINES,
-    ISSUES,
-    REJECTS,
-    account,
-    judge_lines,
-    keep_records,
-    open_records,
+from healthpipe.stages.catalog import STAGES, Outputs, Stage
+from healthpipe.stages.compute import (
+    Accounting,
+    ComputeRequest,
+    CuratedLines,
+    RawLines,
+    StageOutputs,
+    compute,
 )
-from healthpipe.stages.results import ResultPlace, Writer, summary_facts
+from healthpipe.stages.curate import ISSUES, REJECTS, write_segment
+from healthpipe.stages.results import Provenance, ResultPlace
 from healthpipe.stages.segments import DATA
 from healthpipe.workflow.stage_run import StageRequest
 
-RUN = "RUN_ID"  # stands for the id of a run that there is none of
+RUN = "RUN_ID"  # stands for the id of the run
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do: the files it reads, the tables it makes for that, its statements, and
-    where its results would lie.
+    """The files that a run would read, the tables that it would make for that, its statements in
+    their order, and the URIs of what it would write.
     """
 
     inputs: FoundFiles
@@ -46,7 +47,7 @@ class Plan:
     destinations: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """As documents show it."""
+        """The body of the `--json` document of a dry run."""
         return {
             "inputs": [file.uri for file in self.inputs.files],
             "skipped": list(self.inputs.skipped),
@@ -57,17 +58,14 @@ class Plan:
 
 
 def plan_stage(request: StageRequest) -> Plan:
-    """The plan of a stage that is run by hand. Raises `SourceNotFound`."""
+    """Plan a stage that is run by hand. Raises `SourceNotFound`."""
     found = find_files(request.sources, request.root)
     run = request.root.run(RUN)
-    with _rehearsed(request.engine, request.athena, run) as (engine, folder):
-        judge_lines(engine, _lines(found.files))
-        keep_records(engine, request.options, projections_of(request.outputs))
-        account(engine, request.options, folder, landed={})
-        place = None if request.output else _place(engine, run, request.stage.name)
-        writer = Writer(engine, request.options, {}, place=place)
-        writer.write_all(request.outputs, folder / request.stage.name)
-        summary_facts(engine, request.stage)
+    with _open_dry_run(request.engine, request.athena, run) as (engine, folder):
+        place = None if request.output else _place(engine, run, request.stage)
+        outputs = _outputs(request.stage, request.outputs, folder, place, with_facts=True)
+        records, accounting = RawLines(_manifest(found)), Accounting(folder)
+        compute(engine, ComputeRequest(records, request.options, accounting, outputs))
     target = request.output or f"{run}/{request.stage.name}"
     is_file = request.output is not None and not request.stage.is_folder
     names = [view.file_name(fmt) for view, fmt in request.outputs]
@@ -77,25 +75,22 @@ def plan_stage(request: StageRequest) -> Plan:
 
 
 def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
-    """The plan of a run of the workflow that has no earlier segments to use."""
+    """Plan a run of the workflow that finds no earlier segments to reuse."""
     root, options = request.opened_root(), request.options(today)
     found = find_files(request.sources, root)
-    run, segment = root.run(RUN), f"{root.curated}/{RUN}/{DATA}"
+    run, segment = root.run(RUN), f"{root.curated}/{RUN}"
     results = []
-    with _rehearsed(request.engine, request.athena(), run) as (engine, folder):
-        engine.read_lines(_lines(found.files))
-        parts = engine.unload(CURATED_LINES, f"{root.curated}/{RUN}/1", Format.PARQUET)
-        if parts is None:
-            engine.write(CURATED_LINES, folder / DATA, Format.PARQUET)
-        segments = parts or [segment]
-        open_records(engine, options, segments, ACCOUNTED)
-        account(engine, options, folder, landed={})
+    with _open_dry_run(request.engine, request.athena(), run) as (engine, folder):
+        lines = [file.as_lines() for file in _manifest(found).files]
+        parts = write_segment(engine, lines, f"{segment}/1", folder / DATA)
+        segments = parts or [f"{segment}/{DATA}"]
+        compute(engine, ComputeRequest(CuratedLines(segments), options, Accounting(folder)))
         for name in PublishedStage:
-            outputs = STAGES[name].outputs(options, None)
-            open_records(engine, options, segments, projections_of(outputs))
-            writer = Writer(engine, options, {}, place=_place(engine, run, name))
-            writer.write_all(outputs, folder / name)
-            results += [f"{name}/{view.file_name(fmt)}" for view, fmt in outputs]
+            stage = STAGES[name]
+            views = stage.outputs(options, None)
+            outputs = _outputs(stage, views, folder, _place(engine, run, stage))
+            compute(engine, ComputeRequest(CuratedLines(segments), options, outputs=outputs))
+            results += [f"{name}/{view.file_name(fmt)}" for view, fmt in views]
     kept = [
         *segments,
         f"{run}/{REJECTS}",
@@ -106,22 +101,47 @@ def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
     return Plan(found, engine.tables, engine.script, [*kept, *published, root.pointer])
 
 
-def _place(engine: DryRunEngine, run: str, stage: str) -> ResultPlace:
-    return ResultPlace(engine.storage, f"{run}/{stage}/1")
+def _outputs(
+    stage: Stage,
+    outputs: Outputs,
+    folder: Path,
+    place: ResultPlace | None,
+    *,
+    with_facts: bool = False,
+) -> StageOutputs:
+    nothing = Provenance(RUN, "", "", (), "", ())  # of a document that is thrown away
+    return StageOutputs(
+        stage, outputs, folder / stage.name, lambda: nothing, place, with_facts=with_facts
+    )
 
 
-def _lines(files: Sequence[FoundFile]) -> list[LineFile]:
-    """Files as an engine reads them, none of them landed: nobody has looked into them."""
-    return [LineFile(file.uri, file.source, file.folder_date, False, 0) for file in files]
+def _place(engine: DryRunEngine, run: str, stage: Stage) -> ResultPlace:
+    return ResultPlace(engine.storage, f"{run}/{stage.name}/1")
+
+
+def _manifest(found: FoundFiles) -> Manifest:
+    """The files as they were found, none of them landed: nobody has looked into them."""
+    files = (
+        InputFile(
+            uri=file.uri,
+            source=file.source,
+            size=0,
+            version="",
+            compression="none",
+            folder_date=file.folder_date.isoformat() if file.folder_date else None,
+        )
+        for file in found.files
+    )
+    return Manifest(tuple(files), found.skipped)
 
 
 @contextmanager
-def _rehearsed(
+def _open_dry_run(
     name: EngineName, settings: AthenaSettings, run: str
 ) -> Iterator[tuple[DryRunEngine, Path]]:
-    """An engine that only says its statements, and a folder; both are gone after the block.
+    """An engine that only records its statements, and a folder; both are gone after the block.
 
-    In the statements the run's place stands for the folder.
+    In the statements the run's URI stands for the folder.
     """
     with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
         with open_dry_run(name, Path(folder), settings, run) as engine:

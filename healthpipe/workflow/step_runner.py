@@ -165,7 +165,7 @@ def _run_attempt(step: Step, run: Run, call: StepCall, context: LambdaContext) -
     notes_before = _without_queries(attempt.notes)
     try:
         work = StepContext(
-            run, call.execution, call.request, attempt, progress, patience_s=query_wait_s
+            run, call.execution, call.request, attempt, progress, wait_limit_s=query_wait_s
         )
         result = step.perform(work)
     except StillRunning:

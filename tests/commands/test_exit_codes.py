@@ -54,7 +54,7 @@ def test_1_for_a_bug_of_ours(cli, examples, tmp_path, monkeypatch, kind):
     def fail(*_, **__):
         raise kind("with a value of a record")
 
-    monkeypatch.setattr("healthpipe.workflow.stage_run.account", fail)
+    monkeypatch.setattr("healthpipe.stages.compute.account", fail)
 
     outcome = cli("extract", "examples")
 
@@ -92,7 +92,7 @@ def test_4_when_files_keep_changing(cli, examples, tmp_path, monkeypatch):
             file.write("\n")
         return real(*arguments)
 
-    monkeypatch.setattr("healthpipe.workflow.stage_run.keep_records", change_meanwhile)
+    monkeypatch.setattr("healthpipe.stages.compute.keep_records", change_meanwhile)
 
     outcome = cli("extract", "examples")
 
@@ -131,7 +131,7 @@ def test_a_file_that_changes_once_is_read_as_it_is_then(cli, tmp_path, monkeypat
             file.write(next(additions, ""))
         return real(*arguments)
 
-    monkeypatch.setattr("healthpipe.workflow.stage_run.keep_records", change_once)
+    monkeypatch.setattr("healthpipe.stages.compute.keep_records", change_once)
 
     assert cli("extract", "in.jsonl", "--json").document["records"]["lines"] == 2
 
@@ -147,7 +147,7 @@ def test_a_file_that_vanishes_is_left_out(cli, tmp_path, monkeypatch):
         (folder / "b.jsonl").unlink(missing_ok=True)
         return real(*arguments)
 
-    monkeypatch.setattr("healthpipe.workflow.stage_run.judge_lines", remove_first)
+    monkeypatch.setattr("healthpipe.stages.compute.judge_lines", remove_first)
 
     document = cli("extract", "in", "--json").document
     assert (document["input"]["files"], document["records"]["lines"]) == (1, 1)

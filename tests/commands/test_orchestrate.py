@@ -113,7 +113,10 @@ def test_a_file_that_is_gone_is_not_remembered(orchestrate, examples):
 
 
 @pytest.mark.pitfall(42)
-@pytest.mark.parametrize("step", ["compute.account", "compute.Writer", "release.publish_outputs"])
+@pytest.mark.parametrize(
+    "step",
+    ["stages.compute.account", "stages.compute.Writer", "workflow.steps.release.publish_outputs"],
+)
 def test_a_failure_at_any_step_leaves_production_as_it_was(
     orchestrate, pointer, tmp_path, monkeypatch, step
 ):
@@ -123,7 +126,7 @@ def test_a_failure_at_any_step_leaves_production_as_it_was(
     def fail(*_, **__):
         raise KeyError("broken")
 
-    monkeypatch.setattr(f"healthpipe.workflow.steps.{step}", fail)
+    monkeypatch.setattr(f"healthpipe.{step}", fail)
     outcome = orchestrate("--force")
 
     assert outcome.code == 1

@@ -138,7 +138,7 @@ def test_fifty_thousand_dirty_records_come_out_as_duckdb_has_them(engine, cli, t
 
     engine.define("rules", stage_options(wanted).rules.relation())
     engine.define("issues", Query("issues"))
-    assert dict(engine.rows(Query("issue_counts"))) == result.account.issues
+    assert dict(engine.rows(Query("issue_counts"))) == result.computed.counts.issues
     rejects = read_parquet(f"{result.record_folder}/rejects.parquet")
     assert len(rejects) > 300
     assert told(engine.rows(Query("rejects"))) == told(rejects)

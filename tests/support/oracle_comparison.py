@@ -183,7 +183,7 @@ def check_by_hand(rig: EngineRig, files: list[File], wanted: Options, names: lis
             if not case.is_ordered:
                 found, expected = rig.in_order(found), rig.in_order(expected)
             assert found == expected, name
-            check_counts(rig, result.to_json(), result.record_folder, oracle)
+            check_counts(rig, result.document, result.record_folder, oracle)
 
 
 def read_result(rig: EngineRig, case: Case, result: StageResult) -> Any:

@@ -13,6 +13,7 @@ from healthpipe.runs.attempts import Attempt
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import Execution
 from healthpipe.runs.run import Run, runs_of
+from healthpipe.stages import compute
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.lambda_handler import ERRORS, handler
 from healthpipe.workflow.steps import catalog
@@ -190,14 +191,14 @@ def test_a_step_that_comes_no_further_in_its_time_fails_and_is_not_tried_for_eve
 
 def test_a_step_that_was_stopped_after_a_part_goes_on_with_the_rest(call, root, monkeypatch):
     call("Ingest")
-    real = catalog.STEPS["Curate"].perform.__globals__["account"]
+    real = compute.account
 
     def out_of_time(*_, **__):
         raise errors.OutOfTime
 
-    monkeypatch.setattr("healthpipe.workflow.steps.compute.account", out_of_time)
+    monkeypatch.setattr("healthpipe.stages.compute.account", out_of_time)
     assert call("Curate") == "RUNNING"
-    monkeypatch.setattr("healthpipe.workflow.steps.compute.account", real)
+    monkeypatch.setattr("healthpipe.stages.compute.account", real)
     assert call("Curate") == "DONE"
     (segment,) = root.storage.folders(root.curated)
     assert segment.endswith(the_run(root).run_id)

@@ -1,11 +1,16 @@
 """Steps as AWS Lambda calls them: again and again while a query runs."""
 
+import datetime
+import itertools
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from healthpipe.engines.athena.engine import AthenaEngine
+from healthpipe.engines.athena.queries import AthenaQueryRunner
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import Attempt
@@ -14,7 +19,8 @@ from healthpipe.runs.record import Execution
 from healthpipe.runs.run import Run
 from healthpipe.storage.layout import open_root
 from healthpipe.workflow import step_runner
-from healthpipe.workflow.lambda_handler import handler
+from healthpipe.workflow.lambda_handler import ERRORS, handler
+from healthpipe.workflow.steps.context import StepContext
 from tests.local_aws import local_aws
 from tests.support.aws_root import shorten_pauses
 from tests.workflow.test_steps import EXECUTION, IN_ORDER, Context
@@ -86,6 +92,95 @@ def test_a_step_that_waits_for_queries_is_called_again_and_runs_each_of_them_onc
         aws.client("glue").get_tables(DatabaseName="healthpipe", Expression="raw_*")["TableList"]
         == []
     ), "no table of an attempt stays"
+
+
+@pytest.fixture
+def call_once(run, monkeypatch):
+    """Call a step on the files of the root once, as Step Functions does; its status."""
+    monkeypatch.setattr(step_runner, "QUERY_WAIT_S", 0.0)
+
+    def call_once(step):
+        request = {"root": run.root.uri, "engine": "athena"}
+        event = {"step": step, "execution": EXECUTION, "request": request, "error": None}
+        return handler(event, Context())["status"]
+
+    return call_once
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The texts of the queries that engines are asked for, in a list for each time that an engine
+    of that name was opened.
+    """
+    asked: dict[str, list[list[str]]] = {}
+    open_engine, run = AthenaEngine.open, AthenaQueryRunner.run
+
+    def open_again(context, settings):
+        asked.setdefault(context.token.partition("/")[2], []).append([])
+        return open_engine(context, settings)
+
+    def note(queries, text):
+        asked[queries.token.partition("/")[2]][-1].append(text(1))
+        return run(queries, text)
+
+    monkeypatch.setattr(AthenaEngine, "open", open_again)
+    monkeypatch.setattr(AthenaQueryRunner, "run", note)
+    return asked
+
+
+def require_same_order(calls: list[list[str]]) -> None:
+    """Each call of a step asks for the queries of the call before, in their order, and more."""
+    for earlier, later in itertools.pairwise(calls):
+        assert later[: len(earlier)] == earlier
+
+
+def test_a_step_that_is_called_again_asks_for_the_same_queries_in_the_same_order(call, asked):
+    for step in IN_ORDER:
+        call(step)
+
+    steps = {name.partition("-")[0] for name in asked}
+    assert steps == {"Curate", "Extract", "FilterExpiring", "StateCounts", "AlertExpiring"}
+    for calls in asked.values():
+        assert len(calls) > 1
+        require_same_order(calls)
+
+
+def test_what_was_asked_of_files_before_they_changed_is_asked_again(
+    aws, run, call_once, monkeypatch
+):
+    def put(*snapshots):
+        lines = (f'{{"facility_id": "f", "snapshot_date": "{day}"}}\n' for day in snapshots)
+        aws.client("s3").put_object(
+            Bucket=BUCKET, Key="root/raw/a.jsonl", Body="".join(lines).encode()
+        )
+
+    put("2026-01-01")
+    assert call_once("Ingest") == "DONE"
+    while not any("best" in query["Query"] for query in aws.queries()):
+        assert call_once("Curate") == "RUNNING"
+    put("2026-01-01", "2026-01-02")
+    monkeypatch.setattr(step_runner, "QUERY_WAIT_S", 60.0)
+    assert call_once("Curate") == "DONE"
+
+    records = run.record.details["records"]
+    assert (records["lines"], records["superseded"]) == (2, 1)
+
+
+def test_a_step_that_asks_for_other_queries_fails_rather_than_mix_them(call, monkeypatch):
+    monkeypatch.setattr(StepContext, "options", property(_with_another_day_each_time()))
+    call("Ingest")
+    with pytest.raises(ERRORS["Bug"], match="HIVE_PATH_ALREADY_EXISTS"):
+        call("Curate")
+
+
+def _with_another_day_each_time():
+    days, options = itertools.count(1), StepContext.options.func
+
+    def another(context):
+        day = datetime.date(2026, 1, 1) + datetime.timedelta(next(days))
+        return replace(options(context), as_of=day)
+
+    return another
 
 
 @pytest.mark.pitfall(33)

@@ -1,4 +1,4 @@
-"""The steps by the names that the workflow file calls them."""
+"""The steps of the workflow by their names in the workflow file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from healthpipe.workflow.steps.release import audit, cleanup, finish, publish
 
 @dataclass(frozen=True)
 class Step:
-    """What a step does. One that is `done_once` is not done again in a retry of its run; one that
-    is `after_failure` belongs to the failure branch and needs neither lock nor run.
+    """How a step is performed.
+
+    One that is `done_once` is not repeated in a retry of its run; one that is `after_failure`
+    belongs to the failure branch and needs neither lock nor run.
     """
 
     perform: Callable[[StepContext], dict[str, Any]]

@@ -1,4 +1,4 @@
-"""What a step of the workflow is given to work with."""
+"""The context that a step of the workflow is run with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +21,10 @@ from healthpipe.workflow.input_reader import InputReader
 
 @dataclass(frozen=True)
 class StepContext:
-    """A step's work: the run, what was asked for, and the attempt.
+    """The run and its request, and the attempt at the step.
 
-    `error` is what the failed state left, for the steps of the failure branch. A query is waited
-    for at most `patience_s` seconds; None: to its end.
+    `error` is the output of the failed state, for the steps of the failure branch. A query is
+    waited for `wait_limit_s` seconds at most; None: to its end.
     """
 
     run: Run
@@ -33,49 +33,62 @@ class StepContext:
     attempt: Attempt
     progress: Progress
     error: dict[str, str] | None = None
-    patience_s: float | None = None
+    wait_limit_s: float | None = None
 
     @property
     def root(self) -> Root:
-        """Where it all lies."""
+        """The root of the run."""
         return self.run.root
 
     @property
-    def intake(self) -> InputReader:
-        """What takes in the files of the run."""
+    def input_reader(self) -> InputReader:
+        """Makes and reads the manifest of the run."""
         return InputReader(self.run, self.request.sources, self.request.engine, self.progress)
 
     @cached_property
     def options(self) -> StageOptions:
-        """What the records of the run mean."""
+        """The options of the run, typed."""
         return self.request.options(self.execution.start.date())
 
     @cached_property
     def scratch(self) -> Path:
         """A folder of this attempt alone. Once the run is over, none can be made."""
-        folder = self.run.scratch / self._name
+        folder = self.run.scratch / self._attempt_name
         folder.mkdir(exist_ok=True)
         return folder
 
     def result(self, step: str) -> dict[str, Any]:
-        """What another step of the run came to."""
+        """The result of another step of the run."""
         return result_of(self.run, step)
 
     @contextmanager
-    def engine(self) -> Iterator[Engine]:
-        """The engine that was asked for, while the block runs."""
-        workplace = EngineContext(
+    def engine(self, part: str = "") -> Iterator[Engine]:
+        """Open the engine of the request while the block runs.
+
+        **A step that is called again has to ask an engine for the same queries in the same
+        order.** On AWS a step that waits for a query raises `StillRunning` and is called again, as
+        the same attempt, from its beginning. Its engine then finds the queries of earlier calls by
+        their text (`client_request_token`), and the text names tables and folders that are numbered
+        in the order of the calls of the engine's methods (`Relations.next_place`). So what a step
+        asks an engine may depend on the run and on results of earlier queries of that engine,
+        never on a clock, on chance, or on what an earlier call left behind.
+
+        Queries about something that may differ from call to call, such as segments of files that
+        may change, need an engine of their own: `part` names it, and what it is about.
+        """
+        name = f"{self._attempt_name}-{part}" if part else self._attempt_name
+        context = EngineContext(
             self.scratch,
-            f"{self.run.attempts}/{self._name}",
+            f"{self.run.attempts}/{name}",
             self.root.storage,
-            f"{self.run.run_id}/{self._name}",
+            f"{self.run.run_id}/{name}",
             StepQueryLog(self.attempt),
-            self.patience_s,
+            self.wait_limit_s,
         )
-        with open_engine(self.request.engine, workplace, self.request.athena()) as engine:
+        with open_engine(self.request.engine, context, self.request.athena()) as engine:
             yield engine
 
     @property
-    def _name(self) -> str:
+    def _attempt_name(self) -> str:
         """The name of the attempt in the run."""
         return f"{self.attempt.step}-{self.attempt.number}"

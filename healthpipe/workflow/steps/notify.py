@@ -30,7 +30,7 @@ def alert_expiring(context: StepContext) -> Document:
     with_lapsed = replace(options, window=Window(date.min, options.window.end))
     with context.engine() as engine:
         segments = result_of(published_by, "Curate")["segments"]
-        open_records(engine, with_lapsed, segments, ACCREDITATIONS.carries)
+        open_records(engine, with_lapsed, segments, ACCREDITATIONS.projections)
         define_relations(engine, ACCREDITATIONS, with_lapsed)
         rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))
         delivery = open_notifier(context.root, context.request).announce_expiring(

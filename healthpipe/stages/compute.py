@@ -1,0 +1,231 @@
+"""Compute a stage: read records, judge them, account for every line, write the results.
+
+A stage run by hand, the steps of the workflow and a dry run all call `compute`. They differ in
+where the records come from (`RawLines`, `CuratedLines`) and in what they ask for (`Accounting`,
+`StageOutputs`, or both).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from healthpipe.engines.base import Engine
+from healthpipe.ingest.manifest import Manifest
+from healthpipe.progress import NoProgress, Progress
+from healthpipe.stages.catalog import Outputs, Stage, projections_of
+from healthpipe.stages.curate import (
+    ACCOUNTED,
+    Projection,
+    RunCounts,
+    account,
+    judge_lines,
+    keep_records,
+    open_records,
+)
+from healthpipe.stages.options import StageOptions
+from healthpipe.stages.resolutions import resolutions_in
+from healthpipe.stages.results import (
+    PreviewTable,
+    Provenance,
+    ResultPlace,
+    Writer,
+    WrittenFile,
+    preview_of,
+    summary_facts,
+)
+from healthpipe.storage.layout import Root
+
+# Calls a function with a manifest, over again with another one where files changed or could not be
+# read, and returns the manifest that held: `InputReader.read`.
+ManifestReader = Callable[[Manifest, Callable[[Manifest], None]], Manifest]
+
+
+def read_once(manifest: Manifest, judge: Callable[[Manifest], None]) -> Manifest:
+    """Read the files of a manifest without looking whether they changed."""
+    judge(manifest)
+    return manifest
+
+
+@dataclass(frozen=True)
+class OpenRecords:
+    """The relations `records` and `current` of an engine, and the files that they were read from.
+
+    `in_input_order` says whether the rows of `current` are in the order of the lines.
+    """
+
+    manifest: Manifest
+    in_input_order: bool
+
+
+class RecordSource(ABC):
+    """Where records are read from."""
+
+    @abstractmethod
+    def open(
+        self, engine: Engine, options: StageOptions, projections: frozenset[Projection]
+    ) -> OpenRecords:
+        """Make the relations `records` and `current`."""
+
+
+@dataclass(frozen=True)
+class RawLines(RecordSource):
+    """The raw lines of the files of a manifest, judged as they are read."""
+
+    manifest: Manifest
+    read: ManifestReader = read_once
+
+    def open(
+        self, engine: Engine, options: StageOptions, projections: frozenset[Projection]
+    ) -> OpenRecords:
+        in_input_order = False
+
+        def judge(manifest: Manifest) -> None:
+            nonlocal in_input_order
+            judge_lines(engine, [file.as_lines() for file in manifest.files])
+            in_input_order = keep_records(engine, options, projections)
+
+        manifest = self.read(self.manifest, judge)
+        return OpenRecords(manifest, in_input_order)
+
+
+@dataclass(frozen=True)
+class CuratedLines(RecordSource):
+    """Lines that were judged before: the Parquet files of segments, made from a manifest's files.
+
+    Only accounting looks at the manifest.
+    """
+
+    segments: Sequence[str]
+    manifest: Manifest = field(default_factory=lambda: Manifest((), ()))
+
+    def open(
+        self, engine: Engine, options: StageOptions, projections: frozenset[Projection]
+    ) -> OpenRecords:
+        in_order = open_records(engine, options, self.segments, projections)
+        return OpenRecords(self.manifest, in_order)
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """Ask for the counts of all lines, and for rejects and issues as files of `folder`.
+
+    Rejected lines that repaired ones have replaced are looked up below `root`, if there is one.
+    """
+
+    folder: Path
+    root: Root | None = None
+
+
+@dataclass(frozen=True)
+class StageOutputs:
+    """Ask for the outputs of a stage as new files of `folder`, or in parts at `place`.
+
+    `provenance` is called once records are open, and names the queries that ran until then.
+    """
+
+    stage: Stage
+    outputs: Outputs
+    folder: Path
+    provenance: Callable[[], Provenance]
+    place: ResultPlace | None = None
+    with_facts: bool = False
+    with_preview: bool = False
+
+
+@dataclass(frozen=True)
+class ComputeRequest:
+    """What to compute from records, and with which meaning."""
+
+    records: RecordSource
+    options: StageOptions
+    accounting: Accounting | None = None
+    outputs: StageOutputs | None = None
+
+    @property
+    def projections(self) -> frozenset[Projection]:
+        """What the queries need of records beyond scalar fields."""
+        accounted = ACCOUNTED if self.accounting else frozenset()
+        return accounted | (projections_of(self.outputs.outputs) if self.outputs else frozenset())
+
+
+@dataclass(frozen=True)
+class ComputeResult:
+    """What was computed: counts if accounting was asked for, the rest if outputs were.
+
+    `facts` are counts for the summary, by what they count. `manifest` is that of the files that
+    were read, which may have changed since the request.
+    """
+
+    manifest: Manifest
+    accounted: RunCounts | None = None
+    files: Sequence[WrittenFile] = ()
+    facts: Mapping[str, int] = field(default_factory=dict)
+    preview: PreviewTable | None = None
+
+    @property
+    def counts(self) -> RunCounts:
+        """The counts of all lines. Raises `LookupError` where no accounting was asked for."""
+        if self.accounted is None:
+            raise LookupError("no accounting was asked for")
+        return self.accounted
+
+    def counts_document(self) -> dict[str, Any]:
+        """Input, records and issues as run records and the documents of `--json` show them."""
+        balance = self.counts.balance
+        return {
+            "input": {
+                "files": len(self.manifest.files),
+                "bytes": self.manifest.bytes,
+                "skipped": len(self.manifest.skipped),
+            },
+            "records": {
+                "lines": balance.lines,
+                "accepted": balance.accepted,
+                "rejected": balance.rejected,
+                "superseded": balance.superseded,
+                "resolved": balance.resolved,
+            },
+            "issues": self.counts.issues,
+        }
+
+
+def compute(
+    engine: Engine, request: ComputeRequest, progress: Progress | None = None
+) -> ComputeResult:
+    """Read and judge the records, account for every line, write the outputs. Raises `Imbalance`.
+
+    The same request asks the engine for the same queries in the same order, which a step that is
+    called again relies on: see `StepContext.engine`.
+    """
+    progress = progress or NoProgress()
+    records = request.records.open(engine, request.options, request.projections)
+    accounted = None
+    if request.accounting:
+        progress.step("accounting for every line", engine.progress)
+        accounted = _account(engine, request.options, request.accounting, records.manifest)
+    if request.outputs is None:
+        return ComputeResult(records.manifest, accounted)
+    wanted = request.outputs
+    progress.step("writing the result", engine.progress)
+    writer = Writer(
+        engine, request.options, wanted.provenance(), records.in_input_order, wanted.place
+    )
+    files = writer.write_all(wanted.outputs, wanted.folder)
+    facts = summary_facts(engine, wanted.stage) if wanted.with_facts else {}
+    preview = None
+    if wanted.with_preview:
+        main, _ = wanted.outputs[0]
+        preview = preview_of(engine, wanted.stage, main, request.options)
+    return ComputeResult(records.manifest, accounted, files, facts, preview)
+
+
+def _account(
+    engine: Engine, options: StageOptions, accounting: Accounting, manifest: Manifest
+) -> RunCounts:
+    root = accounting.root
+    resolutions = resolutions_in(root, manifest.uris) if root else []
+    return account(
+        engine, options, accounting.folder, landed=manifest.landed_lines, resolutions=resolutions
+    )
