@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from healthpipe.choices import Format, QuarantineGroup
@@ -124,18 +124,18 @@ def replay_file(asked: QuarantineQuery, file: str, manner: OutputSettings) -> No
     """Add the mended lines, print the path of the raw file that has them, say what they answer."""
     with manner.session(), asked.open() as quarantine:
         result = replay(quarantine, file, asked.selection)
-    unmended = f"; {result.unmended:,} left as they were" if result.unmended else ""
+    unmended = f"; {result.unrepaired:,} left as they were" if result.unrepaired else ""
     if result.path is None:
         log.info(f"nothing was added: {file} has no mended line{unmended}")
     elif result.is_new:
         log.info(
-            f"{result.mended:,} mended lines answer as many rejected ones"
+            f"{result.repaired:,} mended lines answer as many rejected ones"
             f" of run {result.run_id}{unmended}"
         )
     else:
-        log.info(f"nothing was added: these {result.mended:,} lines are there already{unmended}")
+        log.info(f"nothing was added: these {result.repaired:,} lines are there already{unmended}")
     if manner.json:
-        _print_document("replay", quarantine, asdict(result))
+        _print_document("replay", quarantine, result.to_json())
     elif result.path and not manner.quiet:
         print(result.path)
 

@@ -1,4 +1,4 @@
-"""Where in its file a line stands, found by one scan of the file when somebody asks."""
+"""Find the line numbers of rejected lines, by one scan of their file when they are asked for."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -10,7 +10,7 @@ Occurrence = tuple[bytes, int]
 
 
 def line_numbers(content: Content, wanted: Collection[Occurrence]) -> dict[Occurrence, int]:
-    """The numbers, from 1, of lines of a file, plain or gzip; those that it lacks have none.
+    """Find the numbers, from 1, of lines of a file, plain or gzip, without those that it lacks.
 
     Lines are cut as ingest cuts them, and blank ones are counted, as an editor does.
     """
@@ -42,7 +42,7 @@ def lines_of(content: Content) -> Iterator[tuple[int, bytes]]:
 
 
 def _lines(reader: Reader, longest: int | None = None) -> Iterator[bytes]:
-    """The lines of a stream, whole; of one longer than `longest` its beginning, which is longer."""
+    """The lines of a stream; of one longer than `longest` a beginning that is longer, too."""
     content = b""
     for piece in pieces(reader):
         if longest is None or len(content) <= longest:

@@ -1,7 +1,4 @@
-"""Rejected lines as a file to be mended in an editor.
-
-A run's quarantine, opened: found below the root, with what was answered since the run.
-"""
+"""Open the quarantine of a run: its rejected lines, their line numbers, and their export."""
 
 import json
 import tempfile
@@ -26,33 +23,31 @@ from healthpipe.storage.private import make_private_file
 from healthpipe.workflow.input_reader import MANIFEST
 
 
-@dataclass(frozen=True)
-class ExportResult:
-    """How many lines were written, and what has no line to write: whole files, kept elsewhere."""
+@contextmanager
+def open_quarantine(root: Root, run_id: str | None) -> Iterator["Quarantine"]:
+    """Open the rejects of a run, by default the newest that kept any, while the block runs.
 
-    rows: int
-    whole_files: int
-    kept_in_files: int
-
-
-def export_lines(lines: Iterable[RejectedLine], path: Path) -> ExportResult:
-    """Write the bytes of lines, each followed by LF, to a new file of its owner alone."""
-    rows = whole_files = kept_in_files = 0
-    with make_private_file(path).open("wb") as file:
-        for rejected in lines:
-            if rejected.line is not None:
-                file.write(rejected.line + b"\n")
-                rows += 1
-            elif rejected.kept_in is not None:
-                kept_in_files += 1
-            else:
-                whole_files += 1
-    return ExportResult(rows, whole_files, kept_in_files)
+    Lines that raw files below the root have repaired since the run count as resolved.
+    Raises `RunNotFound`.
+    """
+    run_id = run_id or _newest_run(root)
+    uri = f"{root.run(run_id)}/{REJECTS}"
+    if not RUN_ID.fullmatch(run_id) or root.storage.stat(uri) is None:
+        raise _not_found(root, run_id, REJECTS)
+    resolutions = resolutions_in(root, (file.uri for file in root.storage.list(root.raw)))
+    with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
+        scratch = Path(folder)
+        with open_embedded(scratch, root.access) as engine:
+            define_quarantine(engine, root.storage.local_copy(uri), resolutions)
+            yield Quarantine(root, run_id, engine, scratch)
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """What a run rejected. Its lines are the relation `quarantined` of `engine`."""
+    """The rejects of a run. Its lines are the relation `quarantined` of `engine`.
+
+    `scratch` is a folder that is removed at the end.
+    """
 
     root: Root
     run_id: str
@@ -65,7 +60,7 @@ class Quarantine:
         return self.root.run(self.run_id)
 
     def document(self, name: str) -> dict[str, Any]:
-        """A document that the run kept. Raises `RunNotFound`."""
+        """Read a JSON document of the run. Raises `RunNotFound`."""
         found = self.root.storage.read(f"{self.uri}/{name}")
         if found is None:
             raise _not_found(self.root, self.run_id, name)
@@ -73,14 +68,14 @@ class Quarantine:
         return document
 
     def inputs(self) -> dict[str, InputFile]:
-        """The files of the run by the names that results show."""
+        """The input files of the run by their names in results."""
         manifest = Manifest.from_json(self.document(MANIFEST))
         return {file.source: file for file in manifest.files}
 
     def numbers(self, lines: list[RejectedLine]) -> list[int | None]:
-        """The number of each line in its file, from 1; None where the file no longer tells.
+        """Find the number of each line in its file, from 1; None where the file lacks it now.
 
-        Of a container it is the place of the item.
+        In a container the number is that of the item.
         """
         wanted: dict[str, set[Occurrence]] = {}
         for line in lines:
@@ -97,7 +92,7 @@ class Quarantine:
     def _numbers_in(self, file: InputFile, wanted: set[Occurrence]) -> dict[Occurrence, int]:
         uri = file.uri
         if file.landed is not None and file.shape.has_items:
-            # Below this root, wherever it lay seen from where the run was started.
+            # Named below this root: the run may have been started in another folder.
             uri = f"{self.uri}/landed/{PurePath(file.landed).name}"
         try:
             return line_numbers(LocalReader(self.root.access).content(uri), wanted)
@@ -105,26 +100,8 @@ class Quarantine:
             return {}
 
 
-@contextmanager
-def open_quarantine(root: Root, run_id: str | None) -> Iterator[Quarantine]:
-    """The rejects of a run, by default the newest that has any kept, while the block runs.
-
-    Raises `RunNotFound`.
-    """
-    run_id = run_id or _newest_run(root)
-    uri = f"{root.run(run_id)}/{REJECTS}"
-    if not RUN_ID.fullmatch(run_id) or root.storage.stat(uri) is None:
-        raise _not_found(root, run_id, REJECTS)
-    answered = resolutions_in(root, (file.uri for file in root.storage.list(root.raw)))
-    with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
-        scratch = Path(folder)
-        with open_embedded(scratch, root.access) as engine:
-            define_quarantine(engine, root.storage.local_copy(uri), answered)
-            yield Quarantine(root, run_id, engine, scratch)
-
-
 def _newest_run(root: Root) -> str:
-    """The run that kept rejects last. Ids tell seconds only, so of two the later file decides."""
+    """The run that kept rejects last. Ids are by the second, so of two the later file decides."""
     for _, runs in groupby(runs_of(root), key=lambda run: second_of_run(run.run_id)):
         kept = [
             (rejects.modified, run.run_id)
@@ -143,3 +120,27 @@ def _not_found(root: Root, run_id: str, name: str) -> RunNotFound:
         f"there is no {name} of a run {run_id!r} below {root.uri}",
         f"{root.uri}/runs has the run ids; without one the newest run is taken",
     )
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The number of lines written, and of those left out: whole files, lines kept in files."""
+
+    rows: int
+    whole_files: int
+    kept_in_files: int
+
+
+def export_lines(lines: Iterable[RejectedLine], path: Path) -> ExportResult:
+    """Write the bytes of lines, each followed by LF, to a new file that only its owner reads."""
+    rows = whole_files = kept_in_files = 0
+    with make_private_file(path).open("wb") as file:
+        for rejected in lines:
+            if rejected.line is not None:
+                file.write(rejected.line + b"\n")
+                rows += 1
+            elif rejected.kept_in is not None:
+                kept_in_files += 1
+            else:
+                whole_files += 1
+    return ExportResult(rows, whole_files, kept_in_files)
