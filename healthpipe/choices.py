@@ -1,10 +1,22 @@
-"""The closed lists of words that a user chooses from. Light: the command line imports it."""
+"""The closed lists of values that a user chooses from, limits and defaults.
 
-from enum import StrEnum
+Light: the command line imports it.
+"""
+
+from enum import Enum, StrEnum
+
+
+class Unset(Enum):
+    """The value of an option that was not written, where JSON tells that from null."""
+
+    UNSET = "unset"
+
+
+UNSET = Unset.UNSET
 
 
 class EngineName(StrEnum):
-    """The engines."""
+    """The engines that run SQL."""
 
     DUCKDB = "duckdb"
     ATHENA = "athena"
@@ -20,14 +32,14 @@ class Format(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How messages on standard error look."""
+    """The formats of messages on standard error."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class Drawing(StrEnum):
-    """How a workflow is drawn."""
+    """The formats in which a workflow is drawn."""
 
     TEXT = "text"
     MERMAID = "mermaid"

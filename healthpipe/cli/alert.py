@@ -1,26 +1,62 @@
-"""The command that tries out the alerts."""
+"""The command that sends a test alert."""
 
-from typing import Any
+import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from healthpipe.cli.aws_options import root_of
-from healthpipe.cli.shared import OutputSettings
-from healthpipe.cli.signature import AWS, MANNER, declare
+from healthpipe.cli.console import OutputSettings, log
+from healthpipe.cli.options import AwsOptions, MessageOptions, RootOptions, TopicOptions
+from healthpipe.cli.render import print_document
+from healthpipe.cli.signature import expand_options, one_call_option
+from healthpipe.errors import AlertNotSent, UsageError
 
-CHANNEL = ("sns_topic", "region", "profile")
+if TYPE_CHECKING:
+    from healthpipe.alerts.channels import Channel
+    from healthpipe.storage.layout import Root
+
+TestOption = Annotated[
+    bool, one_call_option("--test", help="Send a test message through the channel of the alerts.")
+]
 
 
-def alert(context: typer.Context, **given: Any) -> None:
+@expand_options
+def alert(
+    context: typer.Context,
+    *,
+    send_test: TestOption = False,
+    root: RootOptions,
+    topic: TopicOptions,
+    aws: AwsOptions,
+    messages: MessageOptions,
+) -> None:
     """Send a test message where the alerts of runs go, and say where that is.
 
     For example: healthpipe alert --test
     """
     from healthpipe.alerts.channels import open_channel
-    from healthpipe.cli.run_alert import send_test
 
-    channel = open_channel(*(given[name] for name in CHANNEL))
-    send_test(root_of(given), channel, OutputSettings.of(given), wanted=given["send_test"])
+    settings = messages.apply()
+    channel = open_channel(topic.sns_topic, aws.region, aws.profile)
+    opened = root.open(aws)
+    if not send_test:
+        raise UsageError("alert does nothing by itself", "give --test to send a test message")
+    send_test_message(opened, channel, settings)
 
 
-declare(alert, ("send_test", "root", "sns_topic", *AWS, *MANNER))
+def send_test_message(root: "Root", channel: "Channel", settings: OutputSettings) -> None:
+    """Send a test message and print where it went. Raises `AlertNotSent`."""
+    from healthpipe.alerts.notifier import Notifier
+
+    notifier = Notifier(root, channel, datetime.datetime.now(datetime.UTC))
+    with settings.session() as progress:
+        progress.step(f"sending to {channel.where}")
+        delivery = notifier.test()
+    if delivery.problem:
+        raise AlertNotSent(delivery.problem, "then run `healthpipe alert --test` again")
+    log.info(f"a test message was taken by {channel.where}")
+    if settings.json:
+        document = {"channel": {"name": channel.name, "where": channel.where}}
+        print_document("alert", document | delivery.to_json())
+    elif not settings.quiet:
+        print(channel.where)

@@ -1,74 +1,84 @@
-"""The application, and the one place where errors become a line and an exit code."""
+"""The command line: its commands by name, and the one place where errors become an exit code.
+
+Commands are imported when they are called, and Typer only when it is needed.
+"""
 
 import json
+import os
 import sys
-from typing import Annotated
-
-import typer
-from typer.exceptions import TyperException
+from typing import TYPE_CHECKING, Any, cast
 
 import healthpipe
 from healthpipe.cancellation import interrupted_by_signals
 from healthpipe.choices import LogFormat
-from healthpipe.cli.alert import alert
-from healthpipe.cli.console import say_error, start_logging
-from healthpipe.cli.current import current
-from healthpipe.cli.describe import describe
-from healthpipe.cli.doctor import doctor
-from healthpipe.cli.generate import generate_data
-from healthpipe.cli.quarantine import quarantine
-from healthpipe.cli.runs import runs
-from healthpipe.cli.shared import current_output_settings, reset_output_settings
-from healthpipe.cli.sql import sql
-from healthpipe.cli.stages import orchestrate, stage_command
-from healthpipe.cli.status import status
-from healthpipe.cli.streams import drop_unwritten, occupy_standard_streams
-from healthpipe.cli.workflow import workflow
-from healthpipe.errors import UsageError, exit_code_of
-from healthpipe.stages.catalog import STAGES
-
-app = typer.Typer(
-    name="healthpipe",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Which accreditations of your healthcare facilities lapse soon, and how many accredited"
-    " facilities each state has.",
-    epilog="Try: healthpipe generate-data --n 1000, then healthpipe orchestrate."
-    " Options can also be set as HEALTHPIPE_... in the environment and in healthpipe.toml.",
+from healthpipe.cli.console import (
+    current_output_settings,
+    log_error,
+    start_logging,
+    use_output_settings,
 )
+from healthpipe.errors import UsageError, exit_code_of
 
+if TYPE_CHECKING:
+    from healthpipe.cli.lazy import LazyGroup
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"healthpipe {healthpipe.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    _: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
-        ),
-    ] = False,
-) -> None: ...
-
-
-for stage in STAGES.values():
-    app.command(stage.name)(stage_command(stage))
-app.command("orchestrate")(orchestrate)
-app.command("status")(status)
-app.command("current")(current)
-app.command("describe")(describe)
-app.command("doctor")(doctor)
-app.command("generate-data")(generate_data)
-app.command("alert")(alert)
-app.add_typer(sql, name="sql")
-app.add_typer(quarantine, name="quarantine")
-app.add_typer(runs, name="runs")
-app.add_typer(workflow, name="workflow")
+HELP = (
+    "Which accreditations of your healthcare facilities lapse soon, and how many accredited"
+    " facilities each state has."
+)
+EPILOG = (
+    "Try: healthpipe generate-data --n 1000, then healthpipe orchestrate."
+    " Options can also be set as HEALTHPIPE_... in the environment and in healthpipe.toml."
+)
+# Each command and group: where it is, as module:name, and the first line of its help.
+COMMANDS = {
+    "extract": ("stages:extract", "Show the key figures of each facility."),
+    "filter-expiring": (
+        "stages:filter_expiring",
+        "Keep the records with an accreditation that expires soon, as they came.",
+    ),
+    "state-counts": ("stages:state_counts", "Count the accredited facilities of each state."),
+    "normalize": (
+        "stages:normalize",
+        "Write the records as five flat tables to join, in one folder.",
+    ),
+    "expiry-calendar": (
+        "stages:expiry_calendar",
+        "Count the accreditations that expire in each month, by accrediting body.",
+    ),
+    "orchestrate": ("orchestrate:orchestrate", "Run all stages and publish their results."),
+    "status": (
+        "status:status",
+        "Tell what is live, how the last run ended, and with --max-age whether it is too old.",
+    ),
+    "current": (
+        "current:current",
+        "Show where the live published files are, or with -o - what is in one.",
+    ),
+    "describe": ("describe:describe", "Tell the columns, types and meaning of each output."),
+    "doctor": (
+        "doctor:doctor",
+        "Look whether everything is there that a run needs, and say how to mend what is not.",
+    ),
+    "generate-data": (
+        "generate:generate_data",
+        "Write synthetic records; the same options give the same bytes.",
+    ),
+    "alert": (
+        "alert:alert",
+        "Send a test message where the alerts of runs go, and say where that is.",
+    ),
+    "sql": ("stages:sql", "Print the statements of a stage, exactly as they would run."),
+    "quarantine": (
+        "quarantine:quarantine",
+        "List, show, export and replay the lines that a run rejected.",
+    ),
+    "runs": (
+        "runs:runs",
+        "List, show, go on with and roll back runs, and remove what nobody needs.",
+    ),
+    "workflow": ("workflow:workflow", "Show and check the definition of the workflow."),
+}
 
 
 def run() -> None:
@@ -78,8 +88,8 @@ def run() -> None:
         # Typer would end a command that Ctrl-C meets early without a word.
         with interrupted_by_signals():
             start_logging(LogFormat.TEXT, quiet=False)
-            reset_output_settings()
-            code = app(standalone_mode=False) or 0
+            use_output_settings(None)
+            code = _run_command()
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads our output has seen enough
         code = 0
@@ -88,57 +98,139 @@ def run() -> None:
         if not isinstance(stop.__context__, BrokenPipeError):
             raise
         code = 0
-    except TyperException as error:
-        if not _plain_message(error):  # no command: the help was shown
-            sys.exit(2)
-        code = _report(UsageError(_plain_message(error), _help_hint()))
-    except typer.Abort as stop:
-        cause = stop.__cause__  # Typer takes the end of any file for that of a user's input
-        code = _report(cause if isinstance(cause, EOFError) else stop)
     except Exception as error:
-        code = _report(error)
+        code = _handle_error(error)
     drop_unwritten()
     sys.exit(code)
+
+
+def _run_command() -> int:
+    if sys.argv[1:] == ["--version"]:  # what scripts ask for often; the rest is Typer's to parse
+        print_version()
+        return 0
+    code: int | None = command_line()(standalone_mode=False)
+    return code or 0
+
+
+def print_version() -> None:
+    """Print the version of the package."""
+    print(f"healthpipe {healthpipe.__version__}")
+
+
+def command_line() -> "LazyGroup":
+    """Build the group of all commands, none of them imported yet."""
+    from typing import Annotated, ClassVar
+
+    import typer
+    from typer.main import get_command
+
+    from healthpipe.cli.lazy import LazyCommand, LazyGroup
+
+    class CommandLine(LazyGroup):
+        table: ClassVar = {
+            name: LazyCommand(f"healthpipe.cli.{place}", summary)
+            for name, (place, summary) in COMMANDS.items()
+        }
+
+    application = typer.Typer(
+        name="healthpipe",
+        cls=CommandLine,
+        no_args_is_help=True,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=HELP,
+        epilog=EPILOG,
+    )
+
+    def show_version(wanted: bool) -> None:
+        if wanted:
+            print_version()
+            raise typer.Exit
+
+    @application.callback()
+    def root(
+        _: Annotated[
+            bool,
+            typer.Option(
+                "--version", callback=show_version, is_eager=True, help="Show the version and stop."
+            ),
+        ] = False,
+    ) -> None: ...
+
+    return cast("LazyGroup", get_command(application))
+
+
+def _handle_error(error: Exception) -> int:
+    """Report an error and return its exit code, also those that Typer raises."""
+    import typer
+    from typer.exceptions import TyperException
+
+    if isinstance(error, TyperException):
+        message = _plain_message(error)
+        if not message:  # no command: the help was shown
+            sys.exit(2)
+        return _report(UsageError(message, _help_hint()))
+    if isinstance(error, typer.Abort) and isinstance(error.__cause__, EOFError):
+        return _report(error.__cause__)  # Typer takes the end of any file for that of its input
+    return _report(error)
 
 
 def _report(error: Exception) -> int:
     from healthpipe.runs.record import describe_error
 
     drop_unwritten()  # what was printed stands before the error
-    manner = current_output_settings()
-    if manner.debug:
+    settings = current_output_settings()
+    if settings.debug:
         import traceback
 
         traceback.print_exception(error)
     description = describe_error(error)
-    say_error(description)
-    if manner.json:
-        document = {"schema_version": 1, "command": _command(), "status": "failed"}
+    log_error(description)
+    if settings.json:
+        document = {"schema_version": 1, "command": _command_name(), "status": "failed"}
         details = dict(getattr(error, "details", {}))
-        typer.echo(json.dumps(document | details | {"error": description}))
+        print(json.dumps(document | details | {"error": description}))
     return exit_code_of(error)
 
 
-def _plain_message(error: TyperException) -> str:
+def _plain_message(error: Exception) -> str:
     format_message = getattr(error, "format_message", None)
     text = str(format_message() if format_message else error)
     return " ".join(text.replace("Value error, ", "").split()).rstrip(".")
 
 
 def _help_hint() -> str:
-    command = f"healthpipe {_command() or ''}".strip()
+    command = f"healthpipe {_command_name() or ''}".strip()
     return f"see `{command} --help`"
 
 
-def _command() -> str | None:
-    """The command that the user named, if there is one of that name; in a group both words."""
-    groups = {info.name: info.typer_instance for info in app.registered_groups}
-    names = {info.name for info in app.registered_commands} | set(groups)
+def _command_name() -> str | None:
+    """Return the command that the user named, if there is one; in a group both words."""
+    group: Any = command_line()
     words: list[str] = []
     for word in sys.argv[1:]:
-        if word not in names:
+        if word not in getattr(group, "commands", {}):
             break
         words.append(word)
-        group = groups.get(word)
-        names = {info.name for info in group.registered_commands} if group else set()
+        group = group.load(word) if len(words) == 1 else None
     return " ".join(words) or None
+
+
+def occupy_standard_streams() -> None:
+    """Keep files that are opened from taking the place of a standard stream that is closed.
+
+    Standard error stays none: what it was to take, such as an alert, was not taken.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            if name != "stderr":
+                setattr(sys, name, os.fdopen(number, "w" if name == "stdout" else "r"))
+
+
+def drop_unwritten() -> None:
+    """Flush standard output; drop what cannot be written, or Python would complain at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

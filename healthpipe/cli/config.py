@@ -29,7 +29,9 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML", str(error)) from error
     _make_rules_options(values)
-    unknown = _unknown_keys(context.find_root().command, values)
+    command_line: Any = context.find_root().command
+    command_line.load_all()  # a file serves all commands
+    unknown = _unknown_keys(command_line, values)
     if unknown:
         raise UsageError(
             f"{path} has unknown keys: {', '.join(sorted(unknown))}",

@@ -1,10 +1,14 @@
-"""Standard error: messages as text or JSON, progress on a terminal."""
+"""What a command shows: messages as text or JSON and progress on standard error.
+
+The output settings of the command that runs are kept here, for its errors are shown like that, too.
+"""
 
 import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from healthpipe.choices import LogFormat
@@ -18,7 +22,7 @@ log = logging.getLogger("healthpipe")
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object a message."""
+    """Format each message as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", {})
@@ -40,13 +44,13 @@ def start_logging(log_format: LogFormat, *, quiet: bool) -> None:
     log.setLevel(logging.WARNING if quiet else logging.INFO)
 
 
-def say_error(description: dict[str, str]) -> None:
-    """An error as one line: what happened and what to do next."""
+def log_error(description: dict[str, str]) -> None:
+    """Log an error as one line: what happened and what to do next."""
     parts = [" ".join(part.split()) for part in (description["message"], description["hint"])]
     log.error("healthpipe: %s", "; ".join(filter(None, parts)), extra={"fields": description})
 
 
-class _Drawn:
+class _RichProgress:
     """Progress drawn with rich: a spinner, what is being done, how far, how long."""
 
     def __init__(self) -> None:
@@ -76,12 +80,58 @@ class _Drawn:
 
 @contextmanager
 def shown_progress(*, wanted: bool) -> Iterator["Progress"]:
-    """Progress on standard error while the block runs, if that is a terminal."""
+    """Show progress on standard error while the block runs, if that is a terminal."""
     if not (wanted and sys.stderr and sys.stderr.isatty()):
         from healthpipe.progress import NoProgress
 
         yield NoProgress()
         return
-    drawn = _Drawn()
+    drawn = _RichProgress()
     with drawn.rich:
         yield drawn
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """How a command shows what it does."""
+
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+    log_format: LogFormat = LogFormat.TEXT
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person watches: a preview is for nobody else."""
+        watched = sys.stdout.isatty() and sys.stderr and sys.stderr.isatty()
+        return bool(watched) and not (self.json or self.quiet or self.log_format is LogFormat.JSON)
+
+    def start_logging(self) -> None:
+        """Send messages to standard error as the user wants them."""
+        start_logging(self.log_format, quiet=self.quiet)
+
+    @contextmanager
+    def session(self) -> Iterator["Progress"]:
+        """Show messages and progress as the user wants them while the block runs."""
+        self.start_logging()
+        wanted = not self.quiet and self.log_format is LogFormat.TEXT
+        with shown_progress(wanted=wanted) as progress:
+            yield progress
+
+
+_in_use: list[OutputSettings] = []
+
+
+def use_output_settings(settings: OutputSettings | None) -> None:
+    """Set the output settings of the command that runs; None before its options are parsed."""
+    _in_use[:] = [settings] if settings else []
+
+
+def current_output_settings() -> OutputSettings:
+    """Return the output settings of the current command.
+
+    Before its options are parsed they are guessed from sys.argv.
+    """
+    if _in_use:
+        return _in_use[0]
+    return OutputSettings(json="--json" in sys.argv, debug="--debug" in sys.argv)

@@ -1,9 +1,9 @@
-"""Printing what a run would do, as an SQL script with the rest of it as comments."""
+"""Print a dry run: an SQL script, with what it would read and write as comments."""
 
 from collections.abc import Iterator
 
+from healthpipe.cli.console import OutputSettings
 from healthpipe.cli.render import print_document
-from healthpipe.cli.shared import OutputSettings
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
 from healthpipe.text import escape_control_chars
@@ -11,30 +11,30 @@ from healthpipe.workflow.dry_run import Plan, plan_stage, plan_workflow
 from healthpipe.workflow.stage_run import StageRequest
 
 
-def show_statements(request: StageRequest, manner: OutputSettings) -> None:
+def show_statements(request: StageRequest, settings: OutputSettings) -> None:
     """Print the statements of a stage."""
-    manner.start_logging()
+    settings.start_logging()
     plan = plan_stage(request)
-    if manner.json:
+    if settings.json:
         print_document(f"sql {request.stage.name}", {"statements": plan.statements})
     else:
         _print_script(plan.statements)
 
 
-def show_stage_plan(request: StageRequest, manner: OutputSettings) -> None:
-    """Print what a stage would read, ask and write."""
-    manner.start_logging()
-    _show(request.stage.name, plan_stage(request), manner)
+def show_stage_plan(request: StageRequest, settings: OutputSettings) -> None:
+    """Print what a stage would read, query and write."""
+    settings.start_logging()
+    _show(request.stage.name, plan_stage(request), settings)
 
 
-def show_workflow_plan(request: RunRequest, execution: Execution, manner: OutputSettings) -> None:
-    """Print what a run of the workflow would read, ask and write."""
-    manner.start_logging()
-    _show("orchestrate", plan_workflow(request, execution.start.date()), manner)
+def show_workflow_plan(request: RunRequest, execution: Execution, settings: OutputSettings) -> None:
+    """Print what a run of the workflow would read, query and write."""
+    settings.start_logging()
+    _show("orchestrate", plan_workflow(request, execution.start.date()), settings)
 
 
-def _show(command: str, plan: Plan, manner: OutputSettings) -> None:
-    if manner.json:
+def _show(command: str, plan: Plan, settings: OutputSettings) -> None:
+    if settings.json:
         print_document(command, plan.to_json(), "planned")
         return
     for line in _comments(plan):

@@ -1,97 +1,389 @@
-"""Every option and argument that commands share, declared once.
+"""The options that commands share: each declared once, as a field of a group or as an alias.
 
 A value comes from the flag, else the environment, else the configuration file, else the default.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from healthpipe.choices import EngineName, Format, LogFormat
+from healthpipe.aws.session import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
+from healthpipe.choices import (
+    MAX_DAYS,
+    MAX_MONTHS,
+    Accredited,
+    EngineName,
+    FirstAccreditation,
+    Format,
+    LogFormat,
+)
 from healthpipe.cli.config import load_configuration
+from healthpipe.cli.console import OutputSettings, use_output_settings
+from healthpipe.cli.signature import one_call_option, option
+from healthpipe.cli.values import check_owner, check_s3_uri, check_topic, parse_size
 
-# The environment variables follow one pattern, so --help does not list them.
-option = partial(typer.Option, show_envvar=False)
+if TYPE_CHECKING:
+    from healthpipe.storage.layout import Root
 
+# The panels of --help.
+COUNTS = "What counts"
+RESULT = "The result"
+PUBLISHED = "What is published"
+TOLD = "Who is told"
+RUNS = "When it runs"
+AWS = "On AWS"
+ATHENA = "With --engine athena"
+MESSAGES = "Messages"
 
-def environment(name: str) -> str:
-    """The name of an option's environment variable."""
-    return f"HEALTHPIPE_{name}"
+counts_option = partial(option, panel=COUNTS)
+result_option = partial(option, panel=RESULT)
+aws_option = partial(option, panel=AWS)
+athena_option = partial(option, panel=ATHENA)
+message_option = partial(option, panel=MESSAGES)
 
-
-Sources = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="SOURCE",
-        help="Files, folders, globs, s3:// URIs, or - for standard input.  (default: <root>/raw)",
-        show_default=False,
-    ),
-]
-RootOption = Annotated[
-    str,
-    option(
-        "--root",
-        envvar=environment("ROOT"),
-        help="Folder, or s3://bucket/prefix, of raw files, runs, results.",
-    ),
-]
-EngineOption = Annotated[
-    EngineName, option("--engine", envvar=environment("ENGINE"), help="What runs the SQL.")
-]
+# Options that some commands take alone; groups below take some of them, too.
 OutputOption = Annotated[
     str | None,
-    option(
+    result_option(
         "--output",
         "-o",
         metavar="PATH|S3URI|-",
-        envvar=environment("OUTPUT"),
         help="Where the result goes; - is standard output.  (default: the run's own folder)",
-        show_default=False,
     ),
 ]
-FormatOption = Annotated[
-    Format | None,
+MaxBytesScannedOption = Annotated[
+    int | None,
+    athena_option(
+        "--max-bytes-scanned",
+        metavar="SIZE",
+        parser=parse_size,
+        help="End the run when its queries have scanned more, as 500GB.",
+    ),
+]
+AcceptDropOption = Annotated[
+    bool,
+    one_call_option(
+        "--accept-drop", help="Publish this once, however far facilities drop.", panel=PUBLISHED
+    ),
+]
+KeepOption = Annotated[
+    int,
     option(
-        "--format",
-        envvar=environment("FORMAT"),
-        help="Format of the result.  (default: by the suffix of -o, else the stage's own)",
-        show_default=False,
+        "--keep",
+        metavar="N",
+        min=1,
+        help="How many published runs stay, to be rolled back to.",
+        panel=PUBLISHED,
     ),
 ]
-SpreadsheetSafeOption = Annotated[
-    bool,
-    option(
-        "--spreadsheet-safe",
-        envvar=environment("SPREADSHEET_SAFE"),
-        help="In CSV, an apostrophe before texts that a spreadsheet would run as formulas.",
-    ),
-]
-JsonOption = Annotated[
-    bool,
-    option("--json", envvar=environment("JSON"), help="Print one JSON document instead."),
-]
-QuietOption = Annotated[
-    bool,
-    option("--quiet", "-q", envvar=environment("QUIET"), help="Only warnings, errors and alerts."),
-]
-DebugOption = Annotated[
-    bool,
-    option("--debug", envvar=environment("DEBUG"), help="Show tracebacks of errors."),
-]
-LogFormatOption = Annotated[
-    LogFormat,
-    option("--log-format", envvar=environment("LOG_FORMAT"), help="Look of messages."),
-]
-ConfigOption = Annotated[
-    Path | None,
-    option(
-        "--config",
-        envvar=environment("CONFIG"),
-        callback=load_configuration,
-        is_eager=True,
-        help="TOML file with options.  (default: healthpipe.toml, if there)",
-        show_default=False,
-    ),
-]
+DryRunOption = Annotated[bool, one_call_option("--dry-run", help="Only say what would be done.")]
+LimitOption = Annotated[int, option("--limit", min=1, help="The most lines shown.")]
+
+
+@dataclass(frozen=True)
+class RootOptions:
+    """Where raw files, runs and results lie."""
+
+    root: Annotated[
+        str, option("--root", help="Folder, or s3://bucket/prefix, of raw files, runs, results.")
+    ] = "./data"
+
+    def open(self, aws: "AwsOptions") -> "Root":
+        """Open the root. Raises `UsageError`."""
+        from healthpipe.storage.layout import open_root
+
+        return open_root(self.root, aws.access())
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """The engine that runs the SQL."""
+
+    engine: Annotated[EngineName, option("--engine", help="What runs the SQL.")] = EngineName.DUCKDB
+
+
+@dataclass(frozen=True)
+class InputOptions(EngineOptions, RootOptions):
+    """What is read, and the engine that reads it."""
+
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Files, folders, globs, s3:// URIs, or - for standard input."
+            "  (default: <root>/raw)",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    """The day of a run, the snapshots that count, and the rules of the records."""
+
+    as_of: Annotated[
+        str | None,
+        counts_option(
+            "--as-of",
+            metavar="DATE",
+            help="The day that counts as today, YYYY-MM-DD.  (default: today in UTC)",
+        ),
+    ] = None
+    snapshot: Annotated[
+        str,
+        counts_option(
+            "--snapshot",
+            metavar="latest|newest|DATE",
+            help="Each facility's latest record; only the newest snapshot; the latest up to a day.",
+        ),
+    ] = "latest"
+    rule: Annotated[
+        list[str] | None,
+        counts_option(
+            "--rule",
+            metavar="REASON=reject|warn|off",
+            help="Move a rule; may be repeated. See `healthpipe describe rules`.",
+        ),
+    ] = None
+    strict: Annotated[bool, counts_option("--strict", help="Reject lines for every rule.")] = False
+    id_pattern: Annotated[
+        str | None,
+        counts_option(
+            "--id-pattern",
+            metavar="REGEX",
+            help="What a whole facility id looks like, for example '[A-Z]{2}-[0-9]{4}'.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """The days in which an accreditation expires."""
+
+    months: Annotated[
+        int | None,
+        counts_option(
+            "--months",
+            min=0,
+            max=MAX_MONTHS,
+            help="Calendar months ahead that count as expiring.  (default: 6)",
+        ),
+    ] = None
+    days: Annotated[
+        int | None,
+        counts_option("--days", min=0, max=MAX_DAYS, help="Days ahead instead of months."),
+    ] = None
+    include_expired: Annotated[
+        bool, counts_option("--include-expired", help="Count every earlier date as expiring, too.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class FirstAccreditationOptions:
+    """The first accreditation of a facility, and which facilities are left out."""
+
+    first_accreditation: Annotated[
+        FirstAccreditation,
+        counts_option(
+            "--first-accreditation",
+            help="Which accreditation is the first: the one listed first, or the earliest date.",
+        ),
+    ] = FirstAccreditation.LISTED
+    only_accredited: Annotated[
+        bool,
+        counts_option(
+            "--only-accredited",
+            help="Leave out facilities that are not accredited (see --accredited).",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
+class AccreditedOptions:
+    """What makes a facility accredited."""
+
+    accredited: Annotated[
+        Accredited,
+        counts_option(
+            "--accredited",
+            help="Accredited by an accreditation valid on that day, or by any at all.",
+        ),
+    ] = Accredited.CURRENT
+
+
+@dataclass(frozen=True)
+class StateOptions:
+    """What counts as a state."""
+
+    strict_states: Annotated[
+        bool,
+        counts_option(
+            "--strict-states", help="What is not recognised as a state counts as UNKNOWN."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
+class ZeroOptions:
+    """Whether states without facilities have a row."""
+
+    include_zero: Annotated[
+        bool,
+        result_option(
+            "--include-zero", help="A row for every state and territory, also without a facility."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
+class SpreadsheetOptions:
+    """Whether CSV is safe to open in a spreadsheet."""
+
+    spreadsheet_safe: Annotated[
+        bool,
+        result_option(
+            "--spreadsheet-safe",
+            help="In CSV, an apostrophe before texts that a spreadsheet would run as formulas.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True)
+class ResultOptions(SpreadsheetOptions):
+    """Where the result of a stage goes, and in which format."""
+
+    output: OutputOption = None
+    format: Annotated[
+        Format | None,
+        result_option(
+            "--format",
+            help="Format of the result.  (default: by the suffix of -o, else the stage's own)",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class TopicOptions:
+    """The channel of the alerts."""
+
+    sns_topic: Annotated[
+        str | None,
+        option(
+            "--sns-topic",
+            panel=TOLD,
+            metavar="ARN",
+            callback=check_topic,
+            help="Amazon SNS topic that alerts go to.  (default: standard error)",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class LockOptions:
+    """How long a command waits for the root's lock, in seconds."""
+
+    lock_wait: Annotated[
+        float,
+        option(
+            "--lock-wait",
+            panel=RUNS,
+            metavar="SECONDS",
+            min=0,
+            help="How long to wait for another run to end.",
+        ),
+    ] = 0.0
+
+
+@dataclass(frozen=True)
+class AwsOptions:
+    """How AWS is reached."""
+
+    region: Annotated[
+        str | None, aws_option("--region", help="AWS region.  (default: of an alert, its topic's)")
+    ] = None
+    profile: Annotated[
+        str | None,
+        aws_option("--profile", help="AWS profile.  (default: as the AWS command line chooses it)"),
+    ] = None
+    kms_key: Annotated[
+        str | None,
+        aws_option(
+            "--kms-key",
+            metavar="KEY",
+            help="KMS key that encrypts what is written to S3.  (default: as the bucket says)",
+        ),
+    ] = None
+    bucket_owner: Annotated[
+        str | None,
+        aws_option(
+            "--bucket-owner",
+            metavar="ACCOUNT",
+            callback=check_owner,
+            help="AWS account that has to own the buckets, for S3 to answer.",
+        ),
+    ] = None
+
+    def access(self) -> AwsAccess:
+        """Return the settings of the session."""
+        return AwsAccess(self.region, self.profile, self.kms_key, self.bucket_owner)
+
+
+@dataclass(frozen=True)
+class AthenaOptions:
+    """Where Athena runs queries, and how much they may scan."""
+
+    database: Annotated[
+        str,
+        athena_option("--database", help="Glue database of the tables; made when it is not there."),
+    ] = DATABASE
+    workgroup: Annotated[
+        str, athena_option("--workgroup", help="Athena workgroup of the queries.")
+    ] = WORKGROUP
+    athena_output: Annotated[
+        str | None,
+        athena_option(
+            "--athena-output",
+            metavar="S3URI",
+            callback=check_s3_uri,
+            help="Where Athena keeps results."
+            "  (default: as the workgroup says, else below the run)",
+        ),
+    ] = None
+    max_bytes_scanned: MaxBytesScannedOption = None
+
+    def settings(self, aws: AwsOptions) -> AthenaSettings:
+        """Return the settings of the engine."""
+        return AthenaSettings(
+            aws.access(), self.database, self.workgroup, self.athena_output, self.max_bytes_scanned
+        )
+
+
+@dataclass(frozen=True)
+class MessageOptions:
+    """What a command prints, and the configuration file."""
+
+    json: Annotated[bool, message_option("--json", help="Print one JSON document instead.")] = False
+    quiet: Annotated[
+        bool, message_option("--quiet", "-q", help="Only warnings, errors and alerts.")
+    ] = False
+    debug: Annotated[bool, message_option("--debug", help="Show tracebacks of errors.")] = False
+    log_format: Annotated[LogFormat, message_option("--log-format", help="Look of messages.")] = (
+        LogFormat.TEXT
+    )
+    config: Annotated[
+        Path | None,
+        message_option(
+            "--config",
+            callback=load_configuration,
+            is_eager=True,
+            help="TOML file with options.  (default: healthpipe.toml, if there)",
+        ),
+    ] = None
+
+    def apply(self) -> OutputSettings:
+        """Make these the output settings of the command that runs, its errors included."""
+        settings = OutputSettings(self.json, self.quiet, self.debug, self.log_format)
+        use_output_settings(settings)
+        return settings

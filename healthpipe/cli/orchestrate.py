@@ -1,40 +1,232 @@
-"""Running the workflow for a command, and showing what it published."""
+"""The command that runs the whole workflow and publishes its results."""
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from healthpipe.cli.console import log
-from healthpipe.cli.render import rejected_count, show_issues, sums
-from healthpipe.cli.shared import OutputSettings
-from healthpipe.engines import require_reachable_root
-from healthpipe.runs.record import Execution, RunStatus
-from healthpipe.runs.request import RunRequest
-from healthpipe.stages.options import StageOptions
-from healthpipe.workflow.heartbeat import heartbeat, require_url
-from healthpipe.workflow.orchestrate import RunEnvironment, WorkflowResult, orchestrate
+import typer
+
+from healthpipe.choices import KEPT_RUNS, MAX_DROP, MAX_REJECTED_FILES, MAX_REJECTS
+from healthpipe.cli.console import OutputSettings, log
+from healthpipe.cli.options import (
+    PUBLISHED,
+    RUNS,
+    TOLD,
+    AcceptDropOption,
+    AccreditedOptions,
+    AthenaOptions,
+    AwsOptions,
+    DryRunOption,
+    FirstAccreditationOptions,
+    InputOptions,
+    KeepOption,
+    LockOptions,
+    MessageOptions,
+    RecordOptions,
+    SpreadsheetOptions,
+    StateOptions,
+    TopicOptions,
+    WindowOptions,
+    ZeroOptions,
+)
+from healthpipe.cli.render import log_issues, rejected_text, sum_by_name
+from healthpipe.cli.signature import expand_options, one_call_option, option
+from healthpipe.cli.values import raw_options
+
+if TYPE_CHECKING:
+    from healthpipe.publishing.gates import RawGates
+    from healthpipe.runs.record import Execution
+    from healthpipe.runs.request import RunRequest
+    from healthpipe.workflow.orchestrate import WorkflowResult
+
+AT_MOST = "N|P%"
+
+
+@dataclass(frozen=True)
+class GateOptions:
+    """With how much wrong a run is published, and without a warning."""
+
+    max_rejects: Annotated[
+        str,
+        option(
+            "--max-rejects",
+            metavar=AT_MOST,
+            help="The most rejected lines with which a run is published.",
+            panel=PUBLISHED,
+        ),
+    ] = MAX_REJECTS
+    max_rejected_files: Annotated[
+        str,
+        option(
+            "--max-rejected-files",
+            metavar=AT_MOST,
+            help="The most files rejected whole with which a run is published.",
+            panel=PUBLISHED,
+        ),
+    ] = MAX_REJECTED_FILES
+    max_drop: Annotated[
+        str,
+        option(
+            "--max-drop",
+            metavar=AT_MOST,
+            help="The most facilities, and states, fewer than live with which a run is published.",
+            panel=PUBLISHED,
+        ),
+    ] = MAX_DROP
+    warn_rejects: Annotated[
+        str | None,
+        option(
+            "--warn-rejects",
+            metavar=AT_MOST,
+            help="Warn of more rejected lines.",
+            panel=PUBLISHED,
+        ),
+    ] = None
+    warn_rejected_files: Annotated[
+        str | None,
+        option(
+            "--warn-rejected-files",
+            metavar=AT_MOST,
+            help="Warn of more files rejected whole.",
+            panel=PUBLISHED,
+        ),
+    ] = None
+    warn_drop: Annotated[
+        str | None,
+        option(
+            "--warn-drop",
+            metavar=AT_MOST,
+            help="Warn of a larger drop of facilities or states.",
+            panel=PUBLISHED,
+        ),
+    ] = None
+
+    def raw(self) -> "RawGates":
+        """Return the gates as they were written."""
+        from healthpipe.publishing.gates import RawGates
+
+        return RawGates(**vars(self))
+
+
+@dataclass(frozen=True)
+class PublishOptions:
+    """Whether a drop is accepted, and how many published runs stay."""
+
+    accept_drop: AcceptDropOption = False
+    keep: KeepOption = KEPT_RUNS
+
+
+@dataclass(frozen=True)
+class AlertOptions(TopicOptions):
+    """The channel of the alerts, and whether success is one."""
+
+    notify_success: Annotated[
+        bool,
+        option("--notify-success", help="An alert also when a run succeeds.", panel=TOLD),
+    ] = False
+
+
+ForceOption = Annotated[
+    bool, one_call_option("--force", help="Run even if nothing has changed.", panel=RUNS)
+]
+HeartbeatUrlOption = Annotated[
+    str | None,
+    option(
+        "--heartbeat-url",
+        metavar="URL",
+        help="Call URL/start at the start and URL/<exit status> at the end.",
+        panel=RUNS,
+    ),
+]
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How a command conducts a run: how long it waits for the lock, and who hears its pulse."""
+    """How long a run waits for the lock, and the URL of its heartbeat."""
 
     lock_wait_s: float = 0
     heartbeat_url: str | None = None
 
 
-def run_workflow(
-    request: RunRequest, execution: Execution, conduct: RunSettings, manner: OutputSettings
+@expand_options
+def orchestrate(
+    context: typer.Context,
+    *,
+    inputs: InputOptions,
+    records: RecordOptions,
+    window: WindowOptions,
+    first: FirstAccreditationOptions,
+    accredited: AccreditedOptions,
+    states: StateOptions,
+    zero: ZeroOptions,
+    spreadsheet: SpreadsheetOptions,
+    gates: GateOptions,
+    publish: PublishOptions,
+    alerts: AlertOptions,
+    force: ForceOption = False,
+    lock: LockOptions,
+    heartbeat_url: HeartbeatUrlOption = None,
+    dry_run: DryRunOption = False,
+    aws: AwsOptions,
+    athena: AthenaOptions,
+    messages: MessageOptions,
 ) -> None:
-    """Run it and render what it published."""
+    """Run all stages and publish their results.
+
+    For example: healthpipe orchestrate --quiet
+    """
+    from healthpipe.runs.request import RunRequest
+
+    settings = messages.apply()
+    meaning = (records, window, first, accredited, states, zero, spreadsheet)
+    request = RunRequest(
+        root=inputs.root,
+        sources=tuple(inputs.sources or ()),
+        engine=inputs.engine,
+        as_of=records.as_of,
+        raw_options=raw_options(context, *meaning),
+        gates=gates.raw(),
+        force=force,
+        **vars(publish) | vars(alerts) | vars(aws) | vars(athena),
+    )
+    run = RunSettings(lock.lock_wait, heartbeat_url)
+    run_or_plan(request, run, settings, dry_run=dry_run)
+
+
+def run_or_plan(
+    request: "RunRequest", run: RunSettings, settings: OutputSettings, *, dry_run: bool
+) -> None:
+    """Run the workflow, or print what it would do. Raises `UsageError`."""
+    from healthpipe.cli.dry_run import show_workflow_plan
+    from healthpipe.runs.record import Execution
+
+    execution = Execution.now()
+    request.require_valid(execution.start.date())
+    if dry_run:
+        show_workflow_plan(request, execution, settings)
+    else:
+        run_and_show(request, execution, run, settings)
+
+
+def run_and_show(
+    request: "RunRequest", execution: "Execution", run: RunSettings, settings: OutputSettings
+) -> None:
+    """Run the workflow, and print what it published."""
+    from healthpipe.engines import require_reachable_root
+    from healthpipe.workflow.heartbeat import heartbeat, require_url
+    from healthpipe.workflow.orchestrate import RunEnvironment, orchestrate
+
     require_reachable_root(request.engine, request.root)
-    require_url(conduct.heartbeat_url)
-    with manner.session() as progress, heartbeat(conduct.heartbeat_url):
-        result = orchestrate(request, execution, RunEnvironment(progress, conduct.lock_wait_s))
-    show_result(result, manner)
+    require_url(run.heartbeat_url)
+    with settings.session() as progress, heartbeat(run.heartbeat_url):
+        result = orchestrate(request, execution, RunEnvironment(progress, run.lock_wait_s))
+    show_result(result, settings)
 
 
-def show_result(result: WorkflowResult, manner: OutputSettings) -> None:
-    """Render what a run published, or that there was nothing to do."""
+def show_result(result: "WorkflowResult", settings: OutputSettings) -> None:
+    """Print what a run published, or that there was nothing to do."""
+    from healthpipe.runs.record import RunStatus
+
     production = result.production
     if result.record.status == RunStatus.UNCHANGED:
         log.info(
@@ -42,25 +234,27 @@ def show_result(result: WorkflowResult, manner: OutputSettings) -> None:
             f"{production.run_id} (--force runs all the same)"
         )
     else:
-        _show_summary(result)
-    if manner.json:
+        _log_summary(result)
+    if settings.json:
         print(json.dumps(result.to_json(), default=str))
-    elif not manner.quiet:
+    elif not settings.quiet:
         for file in production.files:
             print(f"{result.run.root.uri}/{file.path}")
 
 
-def _show_summary(result: WorkflowResult) -> None:
+def _log_summary(result: "WorkflowResult") -> None:
+    from healthpipe.stages.options import StageOptions
+
     document = result.to_json()
     records = document["records"]
     files = result.production.files
-    rows = sums((file.stage, file.format, file.rows) for file in files)
+    rows = sum_by_name((file.stage, file.format, file.rows) for file in files)
     counts = ", ".join(f"{stage} {count:,} rows" for stage, count in rows.items())
     log.info(
         f"published run {document['run_id']} as of {document['as_of']}: "
-        f"{records['lines']:,} lines in, {rejected_count(records)}, "
+        f"{records['lines']:,} lines in, {rejected_text(records)}, "
         f"{records['superseded']:,} superseded; {counts}; in {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )
     rules = StageOptions.from_json(result.record.options).rules
-    show_issues(document["issues"], records, rules, result.run.uri)
+    log_issues(document["issues"], records, rules, result.run.uri)

@@ -1,38 +1,100 @@
-"""Whether a result may be written where a user wants it, found out before anything is computed."""
+"""Where a result goes, and whether it may go there, found out before anything is computed."""
 
 import fnmatch
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from healthpipe.aws.session import AwsAccess
-from healthpipe.errors import OutputRefused
-from healthpipe.storage import open_storage
+from healthpipe.choices import Format
+from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.storage.uris import is_s3, s3_folder, split_s3
+
+if TYPE_CHECKING:
+    from healthpipe.aws.session import AwsAccess
+
+STANDARD_OUTPUT = "-"
+SUFFIXES = {
+    ".parquet": Format.PARQUET,
+    ".csv": Format.CSV,
+    ".ndjson": Format.NDJSON,
+    ".jsonl": Format.NDJSON,
+    ".json": Format.JSON,
+}
+
+
+@dataclass(frozen=True)
+class OutputTarget:
+    """The destination of a result: a path, standard output, or None for the run's own folder.
+
+    `is_folder` where the result is a folder of files.
+    """
+
+    output: str | None
+    format: Format | None = None
+    is_folder: bool = False
+
+    @property
+    def is_standard_output(self) -> bool:
+        """Whether the data itself is printed."""
+        return self.output == STANDARD_OUTPUT
+
+    @property
+    def path(self) -> str | None:
+        """The file that the user named."""
+        return None if self.is_standard_output else self.output
+
+    def chosen_format(self) -> Format | None:
+        """Choose the format: the option, else the suffix of the output, else None.
+
+        Raises `UsageError`.
+        """
+        suffix = Path(self.path).suffix.lower() if self.path and not self.is_folder else ""
+        promised = SUFFIXES.get(suffix)
+        if self.format and promised and self.format is not promised:
+            raise UsageError(
+                f"--format {self.format.value} and the suffix {suffix} of -o disagree",
+                "drop --format or change the suffix",
+            )
+        if suffix == ".gz" or (suffix and not promised and not self.format):
+            known = ", ".join(SUFFIXES)
+            raise UsageError(f"-o has the unknown suffix {suffix}", f"use one of {known}")
+        return self.format or promised
+
+    def require_writable(self, sources: Sequence[str], access: "AwsAccess") -> None:
+        """Refuse an output that cannot be written, or must not. Raises `UsageError`."""
+        if self.is_standard_output and self.is_folder:
+            raise UsageError("the result is several files", "give -o a folder")
+        if self.path is not None:
+            require_writable(self.path, sources, access, is_folder=self.is_folder)
 
 
 def require_writable(
-    output: str, sources: Sequence[str], access: AwsAccess, *, is_folder: bool
+    output: str, sources: Sequence[str], access: "AwsAccess", *, is_folder: bool
 ) -> None:
-    """Refuse an output that is a folder where a file belongs, or the other way round, that lies in
-    none, or lies inside a SOURCE.
+    """Refuse an output that cannot be written, is of the wrong kind, or lies inside a SOURCE.
+
+    Raises `OutputRefused`.
     """
     if is_s3(output):
         _require_on_s3(output, sources, access, is_folder=is_folder)
     else:
-        _require_here(Path(output), sources, is_folder=is_folder)
+        _require_local(Path(output), sources, is_folder=is_folder)
 
 
-def names_in(folder: str, access: AwsAccess) -> list[str]:
-    """What lies directly in a folder, by name; nothing in one that is not there."""
+def names_in(folder: str, access: "AwsAccess") -> list[str]:
+    """List what lies directly in a folder, by name; nothing in one that is not there."""
     if not is_s3(folder):
         return sorted(os.listdir(folder)) if Path(folder).is_dir() else []  # noqa: PTH208
+    from healthpipe.storage import open_storage
+
     files = open_storage(folder, access).list(s3_folder(folder))
     below = (file.uri.removeprefix(f"{s3_folder(folder)}/") for file in files)
     return sorted({name.partition("/")[0] for name in below if name})
 
 
-def _require_here(path: Path, sources: Sequence[str], *, is_folder: bool) -> None:
+def _require_local(path: Path, sources: Sequence[str], *, is_folder: bool) -> None:
     folder = path.resolve().parent
     if path.is_dir() and not is_folder:
         raise _is_folder(str(path))
@@ -47,7 +109,11 @@ def _require_here(path: Path, sources: Sequence[str], *, is_folder: bool) -> Non
             raise _is_input(str(path), source)
 
 
-def _require_on_s3(uri: str, sources: Sequence[str], access: AwsAccess, *, is_folder: bool) -> None:
+def _require_on_s3(
+    uri: str, sources: Sequence[str], access: "AwsAccess", *, is_folder: bool
+) -> None:
+    from healthpipe.storage import open_storage
+
     _, key = split_s3(uri)
     storage = open_storage(uri, access)
     if not is_folder and (not key or key.endswith("/") or any(storage.list(uri))):

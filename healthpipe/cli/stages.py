@@ -1,70 +1,285 @@
-"""The commands that run stages: one for each, and orchestrate for those that are published."""
+"""The commands that run one stage by hand, and those that print its SQL."""
 
-from collections.abc import Callable
-from typing import Any
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from healthpipe.cli.shared import OutputSettings
-from healthpipe.cli.signature import (
-    ALERTS,
-    ATHENA,
-    AWS,
-    CONDUCT,
-    GATES,
-    MANNER,
-    MEANING,
-    PUBLISHING,
-    RECORDS,
-    RESULT,
-    ROOT,
-    declare,
+from healthpipe.choices import Format, Grain
+from healthpipe.cli.console import OutputSettings, log
+from healthpipe.cli.options import (
+    AccreditedOptions,
+    AthenaOptions,
+    AwsOptions,
+    DryRunOption,
+    FirstAccreditationOptions,
+    InputOptions,
+    MessageOptions,
+    RecordOptions,
+    ResultOptions,
+    StateOptions,
+    WindowOptions,
+    ZeroOptions,
+    result_option,
 )
-from healthpipe.stages.catalog import Stage
+from healthpipe.cli.output import OutputTarget, names_in
+from healthpipe.cli.render import log_issues, print_data, rejected_text, size_text, sum_by_name
+from healthpipe.cli.signature import OptionGroup, expand_options
+from healthpipe.cli.values import raw_options
+from healthpipe.errors import OutputRefused, UsageError
+from healthpipe.stages.catalog import STAGES, Stage
 
-PUBLISHED_TAKE = (*MEANING, "include_zero", "spreadsheet_safe")
+if TYPE_CHECKING:
+    from healthpipe.aws.session import AthenaSettings, AwsAccess
+    from healthpipe.stages.options import StageOptions
+    from healthpipe.stages.results import PreviewTable
+    from healthpipe.storage.layout import Root
+    from healthpipe.workflow.stage_run import StageRequest, StageResult
+
+PREVIEW_COLUMNS = 5
+
+
+@dataclass(frozen=True)
+class TopOptions:
+    """How many facilities are shown."""
+
+    top: Annotated[
+        int | None,
+        result_option(
+            "--top",
+            min=1,
+            metavar="N",
+            help="Only the N facilities with the earliest date that is still to come.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ExpiringOptions:
+    """What a row of the expiring is."""
+
+    grain: Annotated[
+        Grain,
+        result_option(
+            "--grain", help="A row for each facility, or for each accreditation that expires."
+        ),
+    ] = Grain.FACILITY
+    annotate: Annotated[
+        bool,
+        result_option(
+            "--annotate",
+            help="Add the accreditations that expire to each record, under the key expiring.",
+        ),
+    ] = False
+
+
+# The options of each stage, beside those of all stages: see `stage_command`.
+STAGE_OPTIONS: dict[str, tuple[OptionGroup, ...]] = {
+    "extract": (FirstAccreditationOptions, AccreditedOptions, TopOptions),
+    "filter-expiring": (WindowOptions, ExpiringOptions, StateOptions),
+    "state-counts": (AccreditedOptions, ZeroOptions, StateOptions),
+    "normalize": (StateOptions,),
+    "expiry-calendar": (WindowOptions,),
+}
 
 
 def stage_command(stage: Stage) -> Callable[..., None]:
-    """The command of a stage: the options of all stages, and those that it takes."""
+    """Make the command of a stage."""
 
-    def command(context: typer.Context, **given: Any) -> None:
+    def command(
+        context: typer.Context,
+        *,
+        inputs: InputOptions,
+        records: RecordOptions,
+        own: tuple[object, ...],
+        result: ResultOptions,
+        dry_run: DryRunOption = False,
+        aws: AwsOptions,
+        athena: AthenaOptions,
+        messages: MessageOptions,
+    ) -> None:
         from healthpipe.cli.dry_run import show_stage_plan
-        from healthpipe.cli.run_stage import StageCommand
 
-        manner, sources = OutputSettings.of(given), given["sources"] or []
-        chosen = StageCommand.of(stage, context, given)
-        if given["dry_run"]:
-            show_stage_plan(chosen.request(sources), manner)
+        settings = messages.apply()
+        root = inputs.open(aws)
+        options = raw_options(context, records, *own, result).checked(records.as_of)
+        target = OutputTarget(result.output, result.format, stage.is_folder)
+        request = stage_request(stage, root, inputs, options, target, athena.settings(aws))
+        if dry_run:
+            show_stage_plan(request, settings)
         else:
-            chosen.run(sources, manner)
+            run_and_show(request, target, settings)
 
     command.__doc__ = f"{stage.summary}\n\nFor example: {stage.example}"
-    declare(command, (*ROOT, *RECORDS, *stage.options, *RESULT, "dry_run", *AWS, *ATHENA, *MANNER))
-    return command
+    return expand_options(command, own=STAGE_OPTIONS[stage.name])
 
 
-def orchestrate(context: typer.Context, **given: Any) -> None:
-    """Run all stages and publish their results.
+def sql_command(stage: Stage) -> Callable[..., None]:
+    """Make the command that prints the statements of a stage."""
 
-    For example: healthpipe orchestrate --quiet
-    """
-    from healthpipe.cli.dry_run import show_workflow_plan
-    from healthpipe.cli.orchestrate import RunSettings, run_workflow
-    from healthpipe.cli.workflow_request import workflow_request
+    def command(
+        context: typer.Context,
+        *,
+        inputs: InputOptions,
+        records: RecordOptions,
+        own: tuple[object, ...],
+        result: ResultOptions,
+        aws: AwsOptions,
+        athena: AthenaOptions,
+        messages: MessageOptions,
+    ) -> None:
+        from healthpipe.cli.dry_run import show_statements
 
-    request, execution = workflow_request(context, given)
-    if given["dry_run"]:
-        show_workflow_plan(request, execution, OutputSettings.of(given))
+        settings = messages.apply()
+        root = inputs.open(aws)
+        options = raw_options(context, records, *own, result).checked(records.as_of)
+        target = OutputTarget(result.output, result.format, stage.is_folder)
+        request = stage_request(stage, root, inputs, options, target, athena.settings(aws))
+        show_statements(request, settings)
+
+    command.__doc__ = f"Print the statements of {stage.name}."
+    return expand_options(command, own=STAGE_OPTIONS[stage.name])
+
+
+def stage_request(
+    stage: Stage,
+    root: "Root",
+    inputs: InputOptions,
+    options: "StageOptions",
+    target: OutputTarget,
+    athena: "AthenaSettings",
+) -> "StageRequest":
+    """Check what can be refused before anything is done. Raises `UsageError`."""
+    from healthpipe.engines import require_reachable_root
+    from healthpipe.workflow.stage_run import StageRequest
+
+    require_reachable_root(inputs.engine, root.uri)
+    fmt, sources = target.chosen_format(), inputs.sources or []
+    target.require_writable(sources or [root.raw], root.access)
+    if target.path and stage.is_folder:
+        _require_own_files(target.path, stage, root.access)
+    return StageRequest(stage, root, sources, options, fmt, target.path, inputs.engine, athena)
+
+
+def _require_own_files(folder: str, stage: Stage, access: "AwsAccess") -> None:
+    """Refuse to replace a folder that holds anything but an earlier result of the stage."""
+    own = {view.file_name(fmt) for view in stage.views for fmt in Format}
+    foreign = [name for name in names_in(folder, access) if name not in own]
+    if foreign:
+        raise OutputRefused(
+            f"-o {folder} holds other files, {foreign[0]} for one", "name a new folder"
+        )
+
+
+def run_and_show(request: "StageRequest", target: OutputTarget, settings: OutputSettings) -> None:
+    """Run a stage, and print its result or where that is."""
+    if not target.is_standard_output:
+        result = _run(request, settings)
+        _show(result, settings)
         return
-    conduct = RunSettings(given["lock_wait"], given["heartbeat_url"])
-    run_workflow(request, execution, conduct, OutputSettings.of(given))
+    if settings.json:
+        raise UsageError("-o - and --json both want standard output", "drop one of them")
+    with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
+        path = Path(folder, "result")
+        result = _run(replace(request, output=str(path), is_printed=True), settings)
+        _show(result, settings)
+        print_data(path, result.files[0].format)
 
 
-declare(
-    orchestrate,
-    (
-        *ROOT, *RECORDS, *PUBLISHED_TAKE, *GATES, *PUBLISHING, *ALERTS, *CONDUCT, "dry_run",
-        *AWS, *ATHENA, *MANNER,
-    ),
-)  # fmt: skip
+def _run(request: "StageRequest", settings: OutputSettings) -> "StageResult":
+    from healthpipe.workflow.stage_run import run_stage
+
+    with settings.session() as progress:
+        return run_stage(replace(request, progress=progress, with_preview=settings.on_terminal))
+
+
+def _show(result: "StageResult", settings: OutputSettings) -> None:
+    log_summary(result)
+    if settings.json:
+        print(json.dumps(result.to_json()))
+    elif not settings.quiet and not result.request.is_printed:
+        print(result.path)
+    if result.preview:
+        show_preview(result.preview)
+
+
+def log_summary(result: "StageResult") -> None:
+    """Log a line of what came in and out, and one of what was rejected."""
+    document = result.to_json()
+    records = document["records"]
+    facts = "".join(f", {count:,} {fact}" for fact, count in result.facts.items())
+    log.info(
+        f"{document['command']} as of {document['as_of']}: {records['lines']:,} lines in, "
+        f"{rejected_text(records)}, {records['superseded']:,} superseded; "
+        f"{', '.join(_rows_text(result))}{facts}; {result.elapsed_s:.1f} s",
+        extra={"fields": document},
+    )
+    rules = result.request.options.rules
+    log_issues(document["issues"], records, rules, result.record_folder)
+    _warn_of_gates(result)
+    for name in result.manifest.skipped:
+        log.info(f"skipped {name}: not a name that is read")
+
+
+def _warn_of_gates(result: "StageResult") -> None:
+    """Warn where the workflow would not publish what a stage by hand has read."""
+    from healthpipe.publishing.audit import (
+        Audit,
+        Level,
+        count_rejected_files,
+        describe_results,
+        judge_input,
+    )
+    from healthpipe.publishing.gates import Gates
+
+    rejected_files = count_rejected_files(result.account.issues)
+    files = len(result.manifest.files)
+    results = judge_input(Gates.choose(), result.account.balance, rejected_files, files)
+    if failed := Audit(results).of_level(Level.FAIL):
+        log.warning(f"{describe_results(failed)}: orchestrate would not publish this")
+
+
+def _rows_text(result: "StageResult") -> Iterator[str]:
+    """Describe what was written, a text for each view; a second format of it is not counted."""
+    rows = sum_by_name((file.view, file.format, file.rows) for file in result.files)
+    sizes = sum_by_name((file.view, file.format, file.bytes) for file in result.files)
+    for view, count in rows.items():
+        label = f"{view} " if len(rows) > 1 else ""
+        yield f"{label}{count:,} rows ({size_text(sizes[view])})"
+
+
+def show_preview(preview: "PreviewTable") -> None:
+    """Print a table on standard error, and the next command to try."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=preview.title, title_justify="left")
+    for column in preview.columns[:PREVIEW_COLUMNS]:
+        table.add_column(column, no_wrap=True)
+    for row in preview.rows:
+        cells = ("" if cell is None else str(cell) for cell in row[:PREVIEW_COLUMNS])
+        table.add_row(*map(Text, cells))
+    console = Console(stderr=True)
+    console.print(table)
+    console.print(f"next: {preview.next_command}", highlight=False)
+
+
+extract = stage_command(STAGES["extract"])
+filter_expiring = stage_command(STAGES["filter-expiring"])
+state_counts = stage_command(STAGES["state-counts"])
+normalize = stage_command(STAGES["normalize"])
+expiry_calendar = stage_command(STAGES["expiry-calendar"])
+
+sql = typer.Typer(
+    name="sql",
+    no_args_is_help=True,
+    add_completion=False,
+    help="Print the statements of a stage, exactly as they would run.",
+)
+for each in STAGES.values():
+    sql.command(each.name)(sql_command(each))

@@ -1,22 +1,97 @@
-"""The command that tells how a root stands."""
+"""The command that tells what is live and how the last run ended."""
 
-from typing import Any
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from healthpipe.cli.aws_options import root_of
-from healthpipe.cli.shared import OutputSettings
-from healthpipe.cli.signature import AWS, MANNER, declare
+from healthpipe.cli.console import OutputSettings
+from healthpipe.cli.options import AwsOptions, MessageOptions, RootOptions
+from healthpipe.cli.render import print_table
+from healthpipe.cli.signature import expand_options, option
+from healthpipe.cli.values import parse_age
+from healthpipe.text import elapsed_text, moment_text
+
+if TYPE_CHECKING:
+    from healthpipe.runs.record import RunRecord
+    from healthpipe.storage.layout import Root
+    from healthpipe.workflow.status import RootStatus
+
+MaxAgeOption = Annotated[
+    str | None,
+    option(
+        "--max-age",
+        metavar="AGE",
+        help="Fail with 3 unless a run succeeded within this age, as 90m, 26h or 2d.",
+    ),
+]
 
 
-def status(context: typer.Context, **given: Any) -> None:
+@expand_options
+def status(
+    context: typer.Context,
+    *,
+    root: RootOptions,
+    max_age: MaxAgeOption = None,
+    aws: AwsOptions,
+    messages: MessageOptions,
+) -> None:
     """Tell what is live, how the last run ended, and with --max-age whether it is too old.
 
     For example: healthpipe status --max-age 26h
     """
-    from healthpipe.cli.run_status import show_status
+    settings = messages.apply()
+    show_status(root.open(aws), max_age, settings)
 
-    show_status(root_of(given), given["max_age"], OutputSettings.of(given))
+
+def show_status(root: "Root", max_age: str | None, settings: OutputSettings) -> None:
+    """Print the status of a root. Raises `Stale` if the last good run is older than `max_age`."""
+    from healthpipe.workflow.status import root_status
+
+    settings.start_logging()
+    limit = parse_age(max_age)
+    status = root_status(root)
+    if not (settings.json or settings.quiet):
+        print_table(("what", "how it stands"), list(_rows(status)))
+    if limit is not None:
+        status.require_fresh(limit)
+    if settings.json:
+        print(json.dumps(status.to_json()))
 
 
-declare(status, ("root", "max_age", *AWS, *MANNER))
+def _rows(status: "RootStatus") -> Iterator[tuple[str, str]]:
+    from healthpipe.runs.record import RunStatus
+    from healthpipe.workflow.notifications import failed_step
+
+    live, last = status.live, status.last
+    if live:
+        at = moment_text(live.published_at)
+        run = f"{live.run_id} as of {live.as_of}"
+        yield "live", f"{run}, published {at}, generation {live.generation}"
+    else:
+        yield "live", "nothing is published yet"
+    if last:
+        at = f" at {failed_step(last, last.error)}" if last.status == RunStatus.FAILED else ""
+        why = f": {last.error['message']}" if last.error else ""
+        ended = "was killed, the next run clears up" if status.last_was_killed else last.status
+        yield "last run", f"{last.run_id} {ended}{at}, {_time_text(last, status)}{why}"
+    if status.last_good and last and status.last_good.run_id != last.run_id:
+        yield "last good run", f"{status.last_good.run_id}, {_time_text(status.last_good, status)}"
+    if status.holder:
+        since = moment_text(status.holder["since"]) if "since" in status.holder else "some time"
+        yield "at work", f"{status.holder.get('holder')}, since {since}"
+    if status.lagging_tables:
+        yield "tables in Glue", f"{', '.join(status.lagging_tables)} lag; the next run mends that"
+    if status.open_failure:
+        failure = status.open_failure
+        first = moment_text(failure["first"])
+        yield "open failure", f"{failure['code']} at {failure['step']}, first {first}"
+
+
+def _time_text(record: "RunRecord", status: "RootStatus") -> str:
+    """Say when a run ended and how long ago that is; of one at work, when it began."""
+    if record.finished_at is None:
+        return f"since {moment_text(record.started_at)}"
+    ago = elapsed_text(record.finished_at, status.now.isoformat())
+    return f"ended {moment_text(record.finished_at)}, {ago} ago"

@@ -13,7 +13,7 @@ from healthpipe.engines import open_engine
 from healthpipe.engines.athena.schema import Types
 from healthpipe.engines.base import LineFile, Query
 from healthpipe.stages.curate import Projection, judge_lines, keep_records
-from healthpipe.stages.options import options_from_words
+from healthpipe.stages.options import RawOptions
 
 LANDED = "landed"
 # By file name: a line, and its kind by the contract.
@@ -78,7 +78,7 @@ def _read_bytes(harness: Harness) -> list[Any]:
 def _run_stages(harness: Harness) -> dict[str, Any]:
     """Run curate and a stage with the engine itself."""
     uri = harness.write("records.jsonl", RECORDS)
-    options = options_from_words(DAY, {"months": 1})
+    options = RawOptions(months=1).checked(DAY)
     with open_engine(EngineName.ATHENA, harness.workplace, harness.settings) as engine:
         judge_lines(engine, [LineFile(uri, "records.jsonl", None, landed=False, size=len(RECORDS))])
         keep_records(engine, options, {Projection.EXPIRING_ACCREDITATIONS})

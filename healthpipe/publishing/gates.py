@@ -1,10 +1,11 @@
-"""How much may be wrong with a run for it to be published, and from where on it is said."""
+"""The gates: how much may be wrong with a run for it to be published, or without a warning."""
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
-from healthpipe.choices import MAX_DROP, MAX_REJECTED_FILES, MAX_REJECTS
+from healthpipe.choices import MAX_DROP, MAX_REJECTED_FILES, MAX_REJECTS, UNSET, Unset
 from healthpipe.errors import UsageError
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -13,14 +14,14 @@ _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
 @dataclass(frozen=True)
 class Threshold:
-    """The most that is allowed: a number, or a percentage of what there is. One of both is None."""
+    """The most that is allowed: a number, or a percentage of a total. One of both is None."""
 
     number: int | None = None
     percent: Decimal | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Threshold":
-        """`500`, `5%` or `2.5%`, up to `100%`. Raises `UsageError`."""
+        """Parse `500`, `5%` or `2.5%`, up to `100%`. Raises `UsageError`."""
         if _NUMBER.fullmatch(text):
             return cls(number=int(text))
         match = _PERCENT.fullmatch(text)
@@ -50,7 +51,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Gates:
-    """What a run may reject and how far it may drop against the live one.
+    """The most that a run may reject, and the most that it may drop against the live one.
 
     Above a `max_` it is not published, above a `warn_` that is said.
     """
@@ -73,7 +74,7 @@ class Gates:
         warn_rejected_files: str | None = None,
         warn_drop: str | None = None,
     ) -> "Gates":
-        """The gates as a user wrote them. Raises `UsageError`."""
+        """Parse the gates. Raises `UsageError`."""
         return cls(
             _parse("max_rejects", max_rejects),
             _parse("max_rejected_files", max_rejected_files),
@@ -82,6 +83,26 @@ class Gates:
             _parse_warning("rejected_files", warn_rejected_files, max_rejected_files),
             _parse_warning("drop", warn_drop, max_drop),
         )
+
+
+@dataclass(frozen=True)
+class RawGates:
+    """The gates as a user wrote them, before they are checked."""
+
+    max_rejects: str | Unset = UNSET
+    max_rejected_files: str | Unset = UNSET
+    max_drop: str | Unset = UNSET
+    warn_rejects: str | Unset | None = UNSET
+    warn_rejected_files: str | Unset | None = UNSET
+    warn_drop: str | Unset | None = UNSET
+
+    def to_json(self) -> dict[str, Any]:
+        """The gates that were written; `RawGates` takes them."""
+        return {name: value for name, value in vars(self).items() if value is not UNSET}
+
+    def checked(self) -> Gates:
+        """Parse the gates. Raises `UsageError`."""
+        return Gates.choose(**self.to_json())
 
 
 def _parse(name: str, text: str) -> Threshold:

@@ -1,4 +1,4 @@
-"""What a run of the workflow is to do, as one document: the input of its execution."""
+"""The request of a run of the workflow: the input of its execution, kept in the run's record."""
 
 import datetime
 from collections.abc import Mapping
@@ -9,26 +9,36 @@ from healthpipe.alerts.channels import Channel, open_channel
 from healthpipe.aws.session import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
 from healthpipe.choices import KEPT_RUNS, EngineName
 from healthpipe.errors import UsageError
-from healthpipe.publishing.gates import Gates
-from healthpipe.stages.options import StageOptions, options_from_words
+from healthpipe.publishing.gates import Gates, RawGates
+from healthpipe.stages.options import RawOptions, StageOptions
 from healthpipe.storage.layout import Root, open_root
+
+# The fields whose keys in the document have other names.
+JSON_NAMES = {"raw_options": "words"}
+
+
+@dataclass(frozen=True)
+class RequestChanges:
+    """What a retry may change of the request of its run; a false value changes nothing."""
+
+    accept_drop: bool = False
+    max_bytes_scanned: int | None = None
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What was asked for, in the words of the user: `words` are those of the stages' options,
-    `gates` those of the gates.
+    """What a run of the workflow is to do, as the user wrote it.
 
     `keep` is how many published runs stay. Without `sns_topic` alerts go to the console. The
-    words about AWS are those of `AwsAccess` and `AthenaSettings`.
+    fields about AWS are those of `AwsAccess` and `AthenaSettings`.
     """
 
     root: str
     sources: tuple[str, ...] = ()
     engine: EngineName = EngineName.DUCKDB
     as_of: str | None = None
-    words: Mapping[str, Any] = field(default_factory=dict)
-    gates: Mapping[str, Any] = field(default_factory=dict)
+    raw_options: RawOptions = field(default_factory=RawOptions)
+    gates: RawGates = field(default_factory=RawGates)
     accept_drop: bool = False
     force: bool = False
     keep: int = KEPT_RUNS
@@ -45,12 +55,18 @@ class RunRequest:
 
     def to_json(self) -> dict[str, Any]:
         """The document; `from_json` takes it."""
-        return {**asdict(self), "sources": list(self.sources)}
+        typed = {
+            "sources": list(self.sources),
+            "raw_options": self.raw_options.to_json(),
+            "gates": self.gates.to_json(),
+        }
+        return {JSON_NAMES.get(name, name): value for name, value in (vars(self) | typed).items()}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "RunRequest":
         """The request of a document, which has to name a root. Raises `UsageError`."""
-        unknown = set(document) - {field.name for field in fields(cls)}
+        names = {JSON_NAMES.get(field.name, field.name): field.name for field in fields(cls)}
+        unknown = set(document) - set(names)
         if unknown or not document.get("root"):
             what = f"unknown: {', '.join(sorted(unknown))}" if unknown else "no root"
             raise UsageError(
@@ -60,17 +76,27 @@ class RunRequest:
         typed = {
             "sources": tuple(document.get("sources", ())),
             "engine": EngineName(document.get("engine", EngineName.DUCKDB)),
+            "raw_options": RawOptions.from_json(document.get("words", {})),
+            "gates": RawGates(**document.get("gates", {})),
         }
-        return cls(**{**document, **typed})
+        return cls(**{names[key]: value for key, value in document.items()} | typed)
+
+    @classmethod
+    def of_retry(
+        cls, document: Mapping[str, Any], root: Root, changes: RequestChanges
+    ) -> "RunRequest":
+        """The request of a run that is resumed, whose root is reached as `root` is."""
+        changed = {name: value for name, value in asdict(changes).items() if value}
+        access = {name: value for name, value in asdict(root.access).items() if value is not None}
+        return cls.from_json({**document, **changed, **access, "root": root.uri})
 
     def options(self, today: datetime.date) -> StageOptions:
-        """What it means; `today` is the as-of date unless another was asked for."""
-        as_of = today.isoformat() if self.as_of is None else self.as_of
-        return options_from_words(as_of, self.words)
+        """Check the options; `today` is the as-of date unless another was asked for."""
+        return self.raw_options.checked(today.isoformat() if self.as_of is None else self.as_of)
 
     def chosen_gates(self) -> Gates:
-        """The gates."""
-        return Gates.choose(**self.gates)
+        """Check the gates."""
+        return self.gates.checked()
 
     def require_valid(self, today: datetime.date) -> None:
         """Raise `UsageError` for what can be refused before a run begins."""
@@ -80,15 +106,15 @@ class RunRequest:
         self.channel()
 
     def channel(self) -> Channel:
-        """Where its alerts go. Raises `UsageError`."""
+        """Open the channel of the alerts. Raises `UsageError`."""
         return open_channel(self.sns_topic, self.region, self.profile)
 
     def access(self) -> AwsAccess:
-        """How AWS is reached."""
+        """The settings of the AWS session."""
         return AwsAccess(self.region, self.profile, self.kms_key, self.bucket_owner)
 
     def athena(self) -> AthenaSettings:
-        """What Athena is told."""
+        """The settings of Athena."""
         return AthenaSettings(
             self.access(),
             self.database,
@@ -98,5 +124,5 @@ class RunRequest:
         )
 
     def opened_root(self) -> Root:
-        """Where it all lies."""
+        """Open the root of the run. Raises `UsageError`."""
         return open_root(self.root, self.access())

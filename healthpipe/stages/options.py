@@ -1,20 +1,19 @@
-"""Days as a user writes them: the window in which something expires, and which snapshots count.
-
-What a user may decide about the meaning of records, and the SQL values that it comes to.
-"""
+"""The options about the meaning of records: as a user writes them, checked, and as SQL values."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from healthpipe.choices import (
     DEFAULT_MONTHS,
     MAX_DAYS,
     MAX_MONTHS,
+    UNSET,
     Accredited,
     FirstAccreditation,
     Grain,
+    Unset,
 )
 from healthpipe.engines.base import Value
 from healthpipe.errors import UsageError
@@ -37,7 +36,7 @@ class Window:
         days: int | None = None,
         include_expired: bool = False,
     ) -> "Window":
-        """From `as_of` that many calendar months (month end clamped) or days ahead.
+        """The window from `as_of` that many calendar months (month end clamped) or days ahead.
 
         Without either, six months. Raises `UsageError` for both at once or out of range.
         """
@@ -67,7 +66,7 @@ class SnapshotChoice:
 
     @classmethod
     def parse(cls, text: str) -> "SnapshotChoice":
-        """`latest`, `newest` or a day."""
+        """Parse `latest`, `newest` or a day. Raises `UsageError`."""
         if text == "latest":
             return cls()
         if text == "newest":
@@ -81,7 +80,7 @@ class SnapshotChoice:
 
 
 def parse_day(option: str, text: str, expected: str = "a day as YYYY-MM-DD") -> datetime.date:
-    """A real day written as YYYY-MM-DD and nothing else."""
+    """Parse a real day, written as YYYY-MM-DD and nothing else. Raises `UsageError`."""
     try:
         day = datetime.date.fromisoformat(text)
     except ValueError:
@@ -98,7 +97,7 @@ def _require_range(option: str, number: int | None, maximum: int) -> None:
 
 @dataclass(frozen=True)
 class StageOptions:
-    """Everything of section 5 that a user may decide, for all stages of a run."""
+    """The checked options about the meaning of records, for all stages of a run."""
 
     as_of: datetime.date
     window: Window
@@ -121,7 +120,7 @@ class StageOptions:
             )
 
     def values(self) -> dict[str, Value]:
-        """What the placeholders of the queries stand for."""
+        """The values of the placeholders of the queries."""
         return {
             "as_of": self.as_of,
             "window_start": self.window.start,
@@ -163,56 +162,76 @@ class StageOptions:
         return cls(**{**document, **typed})
 
 
-# What a user may write about the meaning of records, but for the as-of date.
-OPTION_WORDS = (
-    "snapshot",
-    "months",
-    "days",
-    "include_expired",
-    "first_accreditation",
-    "accredited",
-    "only_accredited",
-    "top",
-    "grain",
-    "annotate",
-    "include_zero",
-    "strict_states",
-    "spreadsheet_safe",
-    "rule",
-    "strict",
-    "id_pattern",
-)
-_TYPED = {"first_accreditation": FirstAccreditation, "accredited": Accredited, "grain": Grain}
+T = TypeVar("T")
 
 
-def options_from_words(as_of: str | None, words: Mapping[str, Any]) -> StageOptions:
-    """The options from what a user wrote, under `OPTION_WORDS`; any may be left out.
+@dataclass(frozen=True)
+class RawOptions:
+    """The options about the meaning of records, but for the as-of date, as a user wrote them.
 
-    Without `as_of` today is the UTC date now. Raises `UsageError`.
+    None is checked before `checked`.
     """
-    unknown = set(words) - set(OPTION_WORDS)
-    if unknown:
-        raise UsageError(f"there is no option {min(unknown)}", f"known: {', '.join(OPTION_WORDS)}")
-    if as_of is None:
-        today = datetime.datetime.now(datetime.UTC).date()
-    else:
-        today = parse_day("--as-of", as_of)
-    names = {field.name for field in fields(StageOptions)} & set(words) - {"snapshot"}
-    own: dict[str, Any] = {name: words[name] for name in names}
-    own |= {name: kind(own[name]) for name, kind in _TYPED.items() if name in names}
-    return StageOptions(
-        today,
-        Window.ahead(
+
+    snapshot: str | Unset = UNSET
+    months: int | Unset | None = UNSET
+    days: int | Unset | None = UNSET
+    include_expired: bool | Unset = UNSET
+    first_accreditation: str | Unset = UNSET
+    accredited: str | Unset = UNSET
+    only_accredited: bool | Unset = UNSET
+    top: int | Unset | None = UNSET
+    grain: str | Unset = UNSET
+    annotate: bool | Unset = UNSET
+    include_zero: bool | Unset = UNSET
+    strict_states: bool | Unset = UNSET
+    spreadsheet_safe: bool | Unset = UNSET
+    rule: Sequence[str] | Unset | None = UNSET
+    strict: bool | Unset = UNSET
+    id_pattern: str | Unset | None = UNSET
+
+    def to_json(self) -> dict[str, Any]:
+        """The options that were written; `from_json` takes them."""
+        return {name: value for name, value in vars(self).items() if value is not UNSET}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "RawOptions":
+        """The options of a document. Raises `UsageError` for one that there is not."""
+        known = [field.name for field in fields(cls)]
+        if unknown := set(document) - set(known):
+            raise UsageError(f"there is no option {min(unknown)}", f"known: {', '.join(known)}")
+        return cls(**document)
+
+    def checked(self, as_of: str | None) -> StageOptions:
+        """Check the options. Without `as_of` today is the UTC date now. Raises `UsageError`."""
+        if as_of is None:
+            today = datetime.datetime.now(datetime.UTC).date()
+        else:
+            today = parse_day("--as-of", as_of)
+        return StageOptions(
             today,
-            months=words.get("months"),
-            days=words.get("days"),
-            include_expired=words.get("include_expired", False),
-        ),
-        snapshot=SnapshotChoice.parse(words.get("snapshot", "latest")),
-        rules=Rules.choose(
-            words.get("rule") or (),
-            strict=words.get("strict", False),
-            id_pattern=words.get("id_pattern"),
-        ),
-        **own,
-    )
+            Window.ahead(
+                today,
+                months=_or(self.months, None),
+                days=_or(self.days, None),
+                include_expired=_or(self.include_expired, False),
+            ),
+            FirstAccreditation(_or(self.first_accreditation, FirstAccreditation.LISTED)),
+            Accredited(_or(self.accredited, Accredited.CURRENT)),
+            _or(self.only_accredited, False),
+            SnapshotChoice.parse(_or(self.snapshot, "latest")),
+            _or(self.top, None),
+            Grain(_or(self.grain, Grain.FACILITY)),
+            _or(self.annotate, False),
+            _or(self.include_zero, False),
+            _or(self.strict_states, False),
+            _or(self.spreadsheet_safe, False),
+            Rules.choose(
+                self.rule if self.rule and not isinstance(self.rule, Unset) else (),
+                strict=_or(self.strict, False),
+                id_pattern=_or(self.id_pattern, None),
+            ),
+        )
+
+
+def _or(written: T | Unset, default: T) -> T:
+    return default if isinstance(written, Unset) else written

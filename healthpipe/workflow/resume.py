@@ -1,16 +1,12 @@
 """Retry a run that failed: resume it at the step that failed, if its result would be the same."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
-
 from healthpipe.errors import RetryRefused, RunNotFound
 from healthpipe.ingest.manifest import STANDARD_INPUT, Manifest
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import Attempt
 from healthpipe.runs.fingerprint import code_fingerprint
 from healthpipe.runs.record import GOOD, ORCHESTRATE, RunRecord
-from healthpipe.runs.request import RunRequest
+from healthpipe.runs.request import RequestChanges, RunRequest
 from healthpipe.runs.run import Run, records_of
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.input_reader import MANIFEST
@@ -20,11 +16,10 @@ RUN_ANEW = "run `healthpipe orchestrate` instead"
 
 
 def retry(
-    root: Root, run_id: str | None, changes: Mapping[str, Any], environment: RunEnvironment
+    root: Root, run_id: str | None, changes: RequestChanges, environment: RunEnvironment
 ) -> WorkflowResult | None:
     """Resume a run, by default the last one of the workflow; None if it has succeeded.
 
-    `changes` are fields of its request to be replaced.
     Raises `RunNotFound`, and `RetryRefused` where the result would not be that run's any more.
     """
     run = Run(root, last_run(root).run_id) if run_id is None else Run.named(root, run_id)
@@ -37,9 +32,7 @@ def retry(
     if record.status in GOOD:
         return None
     _require_same(run, record)
-    access = {name: value for name, value in asdict(root.access).items() if value is not None}
-    earlier = record.request or {}
-    request = RunRequest.from_json({**earlier, **changes, **access, "root": root.uri})
+    request = RunRequest.of_retry(record.request or {}, root, changes)
     return orchestrate(request, record.execution, environment)
 
 

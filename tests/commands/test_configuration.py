@@ -1,9 +1,12 @@
 """Settings come from the flag, else the environment, else the file, else the default."""
 
-import pytest
-from typer.main import get_command
+import ast
+import subprocess
+import sys
 
-from healthpipe.cli.app import app
+import pytest
+
+from healthpipe.cli.app import COMMANDS, command_line
 from healthpipe.cli.config import ONE_CALL as ONE_CALL_FLAGS
 from tests.conftest import AS_OF
 
@@ -113,6 +116,29 @@ def test_nor_does_the_environment_give_it(flag):
             yield from below(each)
         yield from command.params
 
-    found = [each for each in below(get_command(app)) if flag in each.opts]
+    everything = command_line()
+    everything.load_all()
+    found = [each for each in below(everything) if flag in each.opts]
     assert found
     assert [each.envvar for each in found] == [None] * len(found)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_all_commands_says_what_that_of_each_does(name):
+    summary = COMMANDS[name][1]
+    command = command_line().load(name)
+    assert command.name == name
+    assert command.help.split("\n\n")[0].replace("\n", " ") == summary
+
+
+def test_the_commands_are_imported_when_they_are_called():
+    code = (
+        "import sys; from healthpipe.cli.app import command_line, run; command_line();"
+        "print([name for name in sys.modules if name.startswith('healthpipe.cli.')])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert set(ast.literal_eval(loaded)) == {
+        f"healthpipe.cli.{name}" for name in ("app", "console", "lazy")
+    }

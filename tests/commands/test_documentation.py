@@ -1,12 +1,12 @@
 """What the documents say of the rules is what the code knows."""
 
 import re
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import pytest
 
-from healthpipe.cli.signature import ATHENA, AWS
+from healthpipe.cli.options import AthenaOptions, AwsOptions
 from healthpipe.contract import RULES, Reason
 from healthpipe.engines.sql import columns, summary
 from healthpipe.publishing.audit import Gate
@@ -58,7 +58,8 @@ def test_every_option_of_aws_is_documented_with_its_variable():
     rows = re.findall(r"^\| `(--[\w-]+)` \| `(\w+)` \|", ON_AWS, flags=re.MULTILINE)
 
     assert sorted(rows) == sorted(
-        (f"--{name.replace('_', '-')}", f"HEALTHPIPE_{name.upper()}") for name in (*AWS, *ATHENA)
+        (f"--{each.name.replace('_', '-')}", f"HEALTHPIPE_{each.name.upper()}")
+        for each in (*fields(AwsOptions), *fields(AthenaOptions))
     )
 
 

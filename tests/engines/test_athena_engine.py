@@ -22,7 +22,7 @@ from healthpipe.stages.curate import (
     keep_records,
     open_records,
 )
-from healthpipe.stages.options import options_from_words
+from healthpipe.stages.options import RawOptions
 from healthpipe.stages.results import define_relations
 from healthpipe.storage.layout import Root
 from tests.support.athena_root import BUCKET, PLACE, ROOT, RUN_ID
@@ -42,7 +42,9 @@ SHOWN = {"source", "line", "snapshot_date", "broken"}
 
 
 def options(**shape):
-    return options_from_words(AS_OF.isoformat(), raw_options(Options(as_of=AS_OF)) | shape)
+    return RawOptions.from_json(raw_options(Options(as_of=AS_OF)) | shape).checked(
+        AS_OF.isoformat()
+    )
 
 
 def in_utf8(content: bytes) -> bytes:

@@ -12,7 +12,7 @@ from healthpipe.contract import CONSTANTS, Reason
 from healthpipe.engines.base import Query
 from healthpipe.engines.sql import adapter_text, athena_source, literal, sql_folder, statement
 from healthpipe.stages.curate import Projection, projection_values
-from healthpipe.stages.options import options_from_words
+from healthpipe.stages.options import RawOptions
 from tests.support.patterns import in_duckdb
 
 FILES = sorted(sql_folder().glob("*.sql"))
@@ -20,7 +20,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 ADAPTER = sql_folder() / "athena" / "source.sql"
 ADAPTER_FUNCTIONS = sorted({*sql_folder().glob("athena/*.sql")} - {ADAPTER})
 FUNCTIONS = sorted(sql_folder().glob("functions/*.sql"))
-VALUES = options_from_words("2026-01-05", {}).values() | projection_values(frozenset(Projection))
+VALUES = RawOptions().checked("2026-01-05").values() | projection_values(frozenset(Projection))
 
 
 class Word(StrEnum):

@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from healthpipe.errors import GateFailed
+from healthpipe.publishing.gates import RawGates
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
+from healthpipe.stages.options import RawOptions
 from healthpipe.workflow.orchestrate import orchestrate
 from tests.support.engine_rig import PART
 from tests.support.oracle import Options, Oracle
@@ -106,8 +108,8 @@ def check_workflow(rig, files, wanted):
             (source,),
             rig.engine,
             as_of=wanted.as_of.isoformat(),
-            words=raw_options(wanted),
-            gates={"max_rejects": "100%", "max_rejected_files": "100%"},
+            raw_options=RawOptions.from_json(raw_options(wanted)),
+            gates=RawGates(max_rejects="100%", max_rejected_files="100%"),
         )
         try:
             result = orchestrate(request, Execution.now())

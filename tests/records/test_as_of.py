@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from healthpipe.errors import UsageError
 from healthpipe.stages import options
 from healthpipe.stages.options import (
+    RawOptions,
     SnapshotChoice,
     StageOptions,
     Window,
-    options_from_words,
     parse_day,
 )
 from tests.conftest import AS_OF
@@ -37,8 +37,8 @@ def test_what_is_no_day_as_yyyy_mm_dd_is_refused(text):
     for parse in (
         lambda: parse_day("--as-of", text),
         lambda: SnapshotChoice.parse(text),
-        lambda: options_from_words(text, {}),
-        lambda: options_from_words("2026-01-05", {"snapshot": text}),
+        lambda: RawOptions().checked(text),
+        lambda: RawOptions.from_json({"snapshot": text}).checked("2026-01-05"),
     ):
         with pytest.raises(UsageError) as refusal:
             parse()
@@ -74,7 +74,7 @@ def test_today_is_the_utc_date_wherever_the_machine_is(instant, today, zone, mon
         )
         patched.setenv("TZ", zone)
         time.tzset()
-        chosen = options_from_words(None, {"months": 0})
+        chosen = RawOptions(months=0).checked(None)
     time.tzset()
     assert chosen == StageOptions(day(today), Window(day(today), day(today)))
 

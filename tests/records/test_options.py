@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from healthpipe.choices import Accredited, FirstAccreditation
 from healthpipe.stages.options import (
+    RawOptions,
     SnapshotChoice,
     StageOptions,
     Window,
-    options_from_words,
 )
 from tests.support.days import LAST, day
 
@@ -34,7 +34,7 @@ def test_options_come_back_from_a_run_record_as_they_were(chosen):
 
 
 def test_what_a_user_does_not_choose_is_as_the_contract_says():
-    assert options_from_words("2025-08-31", {}) == StageOptions(
+    assert RawOptions().checked("2025-08-31") == StageOptions(
         as_of=day("2025-08-31"),
         window=Window(day("2025-08-31"), day("2026-02-28")),
         first_accreditation=FirstAccreditation.LISTED,

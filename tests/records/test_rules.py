@@ -7,7 +7,7 @@ import pytest
 
 from healthpipe.contract import RULES, Reason, Severity
 from healthpipe.engines.base import IdPattern
-from healthpipe.stages.options import StageOptions, options_from_words
+from healthpipe.stages.options import RawOptions, StageOptions
 from healthpipe.stages.rules import Rules
 
 LINES = (
@@ -123,7 +123,7 @@ def test_the_issues_of_a_run_carry_the_severity_that_counted(cli, tmp_path):
 
 def test_options_with_rules_come_back_from_their_document():
     words = {"rule": ["state_missing=off"], "id_pattern": "[A-Z]+"}
-    options = options_from_words("2026-01-05", words)
+    options = RawOptions.from_json(words).checked("2026-01-05")
 
     assert StageOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
 

@@ -10,7 +10,7 @@ from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Query
 from healthpipe.errors import SourceNotFound
 from healthpipe.stages.curate import judge_lines, keep_records
-from healthpipe.stages.options import options_from_words
+from healthpipe.stages.options import RawOptions
 from tests.conftest import AS_OF
 from tests.support.records import LATER, csv_rows, facility, parquet_rows, write_records
 from tests.support.source_files import find_sources, ingest_sources, source_names, write_files
@@ -114,7 +114,7 @@ def test_odd_file_names_reach_the_engine(tmp_path):
         manifest = ingest_sources(tmp_path, *sources)
         with open_embedded(tmp_path) as engine:
             judge_lines(engine, [file.as_lines() for file in manifest.files])
-            keep_records(engine, options_from_words("2026-01-05", {}), frozenset())
+            keep_records(engine, RawOptions().checked("2026-01-05"), frozenset())
             balance = engine.rows(Query("balance"))[0]
         assert balance[:3] == (len(manifest.files), len(manifest.files), 0)
     assert len(manifest.files) == len(ODD_NAMES)

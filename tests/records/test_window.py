@@ -6,8 +6,8 @@ import pytest
 
 from healthpipe.errors import UsageError
 from healthpipe.stages.options import (
+    RawOptions,
     Window,
-    options_from_words,
 )
 from tests.support.days import FIRST, day
 from tests.support.records import facility, write_records
@@ -80,7 +80,7 @@ def test_a_window_in_both_units_or_out_of_range_is_refused(ahead):
         Window.ahead(day("2025-08-31"), **ahead)
     assert refusal.value.exit_code == 2
     with pytest.raises(UsageError):
-        options_from_words("2025-08-31", ahead)
+        RawOptions.from_json(ahead).checked("2025-08-31")
 
 
 @pytest.mark.pitfall(22)

@@ -13,7 +13,7 @@ import duckdb
 
 from healthpipe.choices import Format, Grain
 from healthpipe.stages.catalog import STAGES
-from healthpipe.stages.options import StageOptions, options_from_words
+from healthpipe.stages.options import RawOptions, StageOptions
 from healthpipe.workflow.stage_run import StageRequest, StageResult, run_stage
 from tests.support.engine_rig import EngineRig
 from tests.support.oracle import File, Options, Oracle
@@ -39,7 +39,7 @@ def raw_options(wanted: Options) -> dict:
 
 def stage_options(wanted: Options, **shape) -> StageOptions:
     """The oracle's options as a stage takes them."""
-    return options_from_words(wanted.as_of.isoformat(), raw_options(wanted) | shape)
+    return RawOptions.from_json(raw_options(wanted) | shape).checked(wanted.as_of.isoformat())
 
 
 def write_source(folder: Path, files: list[File]) -> str:

@@ -252,8 +252,11 @@ def test_cleanup_closes_the_run_and_gives_back_the_lock(call, root, failed):
 
 
 def test_a_request_is_the_same_after_a_way_through_json():
+    from healthpipe.publishing.gates import RawGates
     from healthpipe.runs.request import RunRequest
+    from healthpipe.stages.options import RawOptions
 
-    request = RunRequest("data", ("a", "b"), words={"months": 3}, gates={"max_drop": "5%"}, keep=3)
+    options, gates = RawOptions(months=3), RawGates(max_drop="5%")
+    request = RunRequest("data", ("a", "b"), raw_options=options, gates=gates, keep=3)
     again = RunRequest.from_json(json.loads(json.dumps(request.to_json())))
     assert asdict(again) == asdict(request)

@@ -1,0 +1,57 @@
+"""A group of commands whose modules are imported when a command is called."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, ClassVar, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+
+class LazyCommand(NamedTuple):
+    """Where a command or a group is, as `module:name`, and the first line of its help."""
+
+    place: str
+    summary: str
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands by name and summary, which is enough for --help."""
+
+    table: ClassVar[Mapping[str, LazyCommand]] = {}
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {
+            name: TyperCommand(name, help=entry.summary) for name, entry in self.table.items()
+        }
+        self._loaded: set[str] = set()
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """Find the command that is called, and import it."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, name and self.load(name), rest
+
+    def load(self, name: str) -> Any:
+        """Import a command, once."""
+        if name not in self._loaded:
+            self.commands[name] = build_command(name, self.table[name].place)
+            self._loaded.add(name)
+        return self.commands[name]
+
+    def load_all(self) -> None:
+        """Import all commands."""
+        for name in self.table:
+            self.load(name)
+
+
+def build_command(name: str, place: str) -> Any:
+    """Import a function or a Typer application, and make it a command of that name."""
+    module, _, attribute = place.partition(":")
+    found: typer.Typer | Callable[..., None] = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return get_command(found)
+    application = typer.Typer(add_completion=False)
+    application.command(name)(found)
+    return get_command(application)
