@@ -36,9 +36,9 @@ def alert(
     """
     from healthpipe.alerts.channels import open_channel
 
-    settings = messages.apply()
     channel = open_channel(topic.sns_topic, aws.region, aws.profile)
     opened = root.open(aws)
+    settings = messages.apply()
     if not send_test:
         raise UsageError("alert does nothing by itself", "give --test to send a test message")
     send_test_message(opened, channel, settings)

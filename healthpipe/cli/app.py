@@ -30,7 +30,7 @@ EPILOG = (
     "Try: healthpipe generate-data --n 1000, then healthpipe orchestrate."
     " Options can also be set as HEALTHPIPE_... in the environment and in healthpipe.toml."
 )
-# Each command and group: where it is, as module:name, and the first line of its help.
+# Each command and group: its module:name to import, and the first line of its help.
 COMMANDS = {
     "extract": ("stages:extract", "Show the key figures of each facility."),
     "filter-expiring": (
@@ -58,7 +58,7 @@ COMMANDS = {
     "describe": ("describe:describe", "Tell the columns, types and meaning of each output."),
     "doctor": (
         "doctor:doctor",
-        "Look whether everything is there that a run needs, and say how to mend what is not.",
+        "Look whether everything is there that a run needs, and say how to repair what is not.",
     ),
     "generate-data": (
         "generate:generate_data",
@@ -75,7 +75,7 @@ COMMANDS = {
     ),
     "runs": (
         "runs:runs",
-        "List, show, go on with and roll back runs, and remove what nobody needs.",
+        "List, show, resume and roll back runs, and remove what nobody needs.",
     ),
     "workflow": ("workflow:workflow", "Show and check the definition of the workflow."),
 }
@@ -94,7 +94,7 @@ def run() -> None:
     except BrokenPipeError:  # whoever reads our output has seen enough
         code = 0
     except SystemExit as stop:
-        # What Typer makes of a broken pipe, also if told to leave errors alone.
+        # What Typer makes of a broken pipe, also if it is to leave errors alone.
         if not isinstance(stop.__context__, BrokenPipeError):
             raise
         code = 0
@@ -128,8 +128,8 @@ def command_line() -> "LazyGroup":
 
     class CommandLine(LazyGroup):
         table: ClassVar = {
-            name: LazyCommand(f"healthpipe.cli.{place}", summary)
-            for name, (place, summary) in COMMANDS.items()
+            name: LazyCommand(f"healthpipe.cli.{path}", summary)
+            for name, (path, summary) in COMMANDS.items()
         }
 
     application = typer.Typer(
@@ -142,8 +142,8 @@ def command_line() -> "LazyGroup":
         epilog=EPILOG,
     )
 
-    def show_version(wanted: bool) -> None:
-        if wanted:
+    def show_version(is_given: bool) -> None:
+        if is_given:
             print_version()
             raise typer.Exit
 

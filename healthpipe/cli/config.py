@@ -1,4 +1,4 @@
-"""The configuration file: its values become the defaults of a command's options."""
+"""Load the configuration file: its values become the defaults of a command's options."""
 
 import tomllib
 from pathlib import Path
@@ -9,8 +9,8 @@ import typer
 from healthpipe.errors import UsageError
 
 DEFAULT_CONFIG = Path("healthpipe.toml")
-# What is meant for one call would do harm as a standing order: neither a file nor the environment
-# gives it.
+# What is meant for one call would do harm in every call: neither a file nor the environment sets
+# it.
 ONE_CALL = {
     *("--accept-drop", "--all", "--config", "--dry-run", "--force", "--help", "--probe"),
     *("--reason", "--run", "--source", "--test"),
@@ -18,7 +18,10 @@ ONE_CALL = {
 
 
 def load_configuration(context: typer.Context, path: Path | None) -> Path | None:
-    """Make a configuration file's values the defaults of the command's options."""
+    """Make a configuration file's values the defaults of the command's options.
+
+    Raises `UsageError` for a file that cannot be read, or has keys that no command knows.
+    """
     if path is None and not DEFAULT_CONFIG.is_file():
         return None
     path = path or DEFAULT_CONFIG
@@ -39,7 +42,7 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
             "what is meant for one call, such as --force, is given on the command line",
         )
     own: dict[str, Any] = {}
-    for name in ("", *_names(context)):
+    for name in ("", *_command_path(context)):
         values = values.get(name, {}) if name else values
         options = {key: value for key, value in values.items() if not isinstance(value, dict)}
         own |= {key.replace("-", "_"): value for key, value in options.items()}
@@ -55,38 +58,38 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
 
 
 def _make_rules_options(values: dict[str, Any]) -> None:
-    """A table [rules] is the same as --rule for each of its lines."""
+    """Turn a table [rules] into --rule for each of its lines."""
     rules = values.get("rules")
     if isinstance(rules, dict):
         del values["rules"]
         values["rule"] = [f"{reason}={severity}" for reason, severity in rules.items()]
 
 
-def _names(context: typer.Context) -> list[str]:
-    """The names that lead to a command: of its group, if it is in one, and its own."""
-    above: Any = context.parent
-    return [*_names(above), context.info_name or ""] if above else []
+def _command_path(context: typer.Context) -> list[str]:
+    """List the names that lead to a command: of its group, if it is in one, and its own."""
+    parent: Any = context.parent
+    return [*_command_path(parent), context.info_name or ""] if parent else []
 
 
-def _unknown_keys(command: Any, table: dict[str, Any], place: str = "") -> set[str]:
-    """The keys that are no option: in the table of a group, or at the top, of any of its commands;
-    in the table of a command, of that.
+def _unknown_keys(command: Any, table: dict[str, Any], prefix: str = "") -> set[str]:
+    """Find the keys that are no option: of the command that a table is named as, or, at the top
+    and in the table of a group, of any command below.
     """
     commands = getattr(command, "commands", {})
     unknown: set[str] = set()
     for key, value in table.items():
         if isinstance(value, dict) and key in commands:
-            unknown |= _unknown_keys(commands[key], value, f"{place}{key}.")
+            unknown |= _unknown_keys(commands[key], value, f"{prefix}{key}.")
         elif key not in _option_keys(command):
-            unknown.add(f"{place}{key}")
+            unknown.add(f"{prefix}{key}")
     return unknown
 
 
 def _option_keys(command: Any) -> set[str]:
-    """The keys of a command's options: their long names without the dashes; of a group, of all."""
+    """List the keys of a command's options, their long names without dashes; of a group, of all."""
     if commands := getattr(command, "commands", {}):
         return set().union(*map(_option_keys, commands.values()))
-    standing = (each for each in command.params if not ONE_CALL.intersection(each.opts))
-    flags = (flag for parameter in standing for flag in (*parameter.opts, parameter.name))
+    persistent = (each for each in command.params if not ONE_CALL.intersection(each.opts))
+    flags = (flag for parameter in persistent for flag in (*parameter.opts, parameter.name))
     keys = {flag.removeprefix("--") for flag in flags if flag}
     return keys | {key.replace("_", "-") for key in keys}

@@ -79,9 +79,9 @@ class _RichProgress:
 
 
 @contextmanager
-def shown_progress(*, wanted: bool) -> Iterator["Progress"]:
+def shown_progress(*, enabled: bool) -> Iterator["Progress"]:
     """Show progress on standard error while the block runs, if that is a terminal."""
-    if not (wanted and sys.stderr and sys.stderr.isatty()):
+    if not (enabled and sys.stderr and sys.stderr.isatty()):
         from healthpipe.progress import NoProgress
 
         yield NoProgress()
@@ -114,8 +114,8 @@ class OutputSettings:
     def session(self) -> Iterator["Progress"]:
         """Show messages and progress as the user wants them while the block runs."""
         self.start_logging()
-        wanted = not self.quiet and self.log_format is LogFormat.TEXT
-        with shown_progress(wanted=wanted) as progress:
+        enabled = not self.quiet and self.log_format is LogFormat.TEXT
+        with shown_progress(enabled=enabled) as progress:
             yield progress
 
 

@@ -39,8 +39,7 @@ def current(
 
     For example: healthpipe current state-counts -o -
     """
-    settings = messages.apply()
-    show_current(stage, root.open(aws), output, settings)
+    show_current(stage, root.open(aws), output, messages.apply())
 
 
 def show_current(

@@ -47,13 +47,12 @@ def doctor(
     athena: AthenaOptions,
     messages: MessageOptions,
 ) -> None:
-    """Look whether everything is there that a run needs, and say how to mend what is not.
+    """Look whether everything is there that a run needs, and say how to repair what is not.
 
     For example: healthpipe doctor --root s3://bucket/prefix --engine athena
     """
-    settings = messages.apply()
     target = DoctorTarget(root.open(aws), engine.engine, athena.settings(aws), topic.sns_topic)
-    examine(target, settings, is_probed=probe)
+    examine(target, messages.apply(), is_probed=probe)
 
 
 @dataclass(frozen=True)

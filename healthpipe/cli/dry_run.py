@@ -46,7 +46,7 @@ def _comments(plan: Plan) -> Iterator[str]:
     yield from (f"reads {escape_control_chars(file.uri)}" for file in plan.inputs.files)
     yield from (f"skips {escape_control_chars(name)}" for name in plan.inputs.skipped)
     yield from (f"makes table {table}" for table in plan.tables)
-    yield from (f"writes {escape_control_chars(place)}" for place in plan.destinations)
+    yield from (f"writes {escape_control_chars(uri)}" for uri in plan.destinations)
 
 
 def _print_script(statements: list[str]) -> None:

@@ -10,9 +10,9 @@ from typer.main import get_command
 
 
 class LazyCommand(NamedTuple):
-    """Where a command or a group is, as `module:name`, and the first line of its help."""
+    """A command or a group: its `module:name` to import, and the first line of its help."""
 
-    place: str
+    path: str
     summary: str
 
 
@@ -36,7 +36,7 @@ class LazyGroup(TyperGroup):
     def load(self, name: str) -> Any:
         """Import a command, once."""
         if name not in self._loaded:
-            self.commands[name] = build_command(name, self.table[name].place)
+            self.commands[name] = build_command(name, self.table[name].path)
             self._loaded.add(name)
         return self.commands[name]
 
@@ -46,12 +46,12 @@ class LazyGroup(TyperGroup):
             self.load(name)
 
 
-def build_command(name: str, place: str) -> Any:
+def build_command(name: str, path: str) -> Any:
     """Import a function or a Typer application, and make it a command of that name."""
-    module, _, attribute = place.partition(":")
-    found: typer.Typer | Callable[..., None] = getattr(import_module(module), attribute)
-    if isinstance(found, typer.Typer):
-        return get_command(found)
+    module, _, attribute = path.partition(":")
+    target: typer.Typer | Callable[..., None] = getattr(import_module(module), attribute)
+    if isinstance(target, typer.Typer):
+        return get_command(target)
     application = typer.Typer(add_completion=False)
-    application.command(name)(found)
+    application.command(name)(target)
     return get_command(application)

@@ -175,9 +175,10 @@ def orchestrate(
 
     For example: healthpipe orchestrate --quiet
     """
+    from healthpipe.runs.record import Execution
     from healthpipe.runs.request import RunRequest
 
-    settings = messages.apply()
+    execution = Execution.now()
     meaning = (records, window, first, accredited, states, zero, spreadsheet)
     request = RunRequest(
         root=inputs.root,
@@ -189,19 +190,22 @@ def orchestrate(
         force=force,
         **vars(publish) | vars(alerts) | vars(aws) | vars(athena),
     )
+    request.require_valid(execution.start.date())
     run = RunSettings(lock.lock_wait, heartbeat_url)
-    run_or_plan(request, run, settings, dry_run=dry_run)
+    run_or_plan(request, execution, run, messages.apply(), dry_run=dry_run)
 
 
 def run_or_plan(
-    request: "RunRequest", run: RunSettings, settings: OutputSettings, *, dry_run: bool
+    request: "RunRequest",
+    execution: "Execution",
+    run: RunSettings,
+    settings: OutputSettings,
+    *,
+    dry_run: bool,
 ) -> None:
-    """Run the workflow, or print what it would do. Raises `UsageError`."""
+    """Run the workflow, or print what it would do."""
     from healthpipe.cli.dry_run import show_workflow_plan
-    from healthpipe.runs.record import Execution
 
-    execution = Execution.now()
-    request.require_valid(execution.start.date())
     if dry_run:
         show_workflow_plan(request, execution, settings)
     else:

@@ -1,4 +1,4 @@
-"""Where a result goes, and whether it may go there, found out before anything is computed."""
+"""The destination of a result, checked before anything is computed."""
 
 import fnmatch
 import os

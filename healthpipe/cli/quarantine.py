@@ -46,7 +46,7 @@ RunArgument = Annotated[
 ]
 RunOption = Annotated[str | None, one_call_option("--run", metavar="RUN_ID", help=RUN_HELP)]
 RepairedArgument = Annotated[
-    str, typer.Argument(metavar="FILE", help="The mended lines; - is standard input.")
+    str, typer.Argument(metavar="FILE", help="The repaired lines; - is standard input.")
 ]
 ByOption = Annotated[QuarantineGroup, option("--by", help="What the lines are counted by.")]
 WithResolvedOption = Annotated[
@@ -97,8 +97,7 @@ def list_(
 
     For example: healthpipe quarantine list --by file
     """
-    settings = messages.apply()
-    list_lines(lines.query(aws, run_id), by, settings)
+    list_lines(lines.query(aws, run_id), by, messages.apply())
 
 
 @quarantine.command("show")
@@ -116,8 +115,7 @@ def show(
 
     For example: healthpipe quarantine show --reason not_json --limit 5
     """
-    settings = messages.apply()
-    show_lines(lines.query(aws, run_id), limit, settings)
+    show_lines(lines.query(aws, run_id), limit, messages.apply())
 
 
 @quarantine.command("export")
@@ -132,13 +130,12 @@ def export(
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:
-    """Write the rejected lines to a file, to be mended in an editor and replayed.
+    """Write the rejected lines to a file, to be repaired in an editor and replayed.
 
     For example: healthpipe quarantine export -o mend.ndjson
     """
-    settings = messages.apply()
     query = lines.query(aws, run_id)
-    export_lines(query, OutputTarget(output), settings, with_resolved=with_resolved)
+    export_lines(query, OutputTarget(output), messages.apply(), with_resolved=with_resolved)
 
 
 @quarantine.command("replay")
@@ -152,12 +149,11 @@ def replay(
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:
-    """Add mended lines to the raw files, and note which rejected lines they answer.
+    """Add repaired lines to the raw files, and note which rejected lines they resolve.
 
     For example: healthpipe quarantine replay mend.ndjson
     """
-    settings = messages.apply()
-    replay_file(lines.query(aws, run), mended, settings)
+    replay_file(lines.query(aws, run), mended, messages.apply())
 
 
 @dataclass(frozen=True)
@@ -267,16 +263,16 @@ def replay_file(query: QuarantineQuery, file: str, settings: OutputSettings) -> 
 
     with settings.session(), query.open() as quarantine:
         result = replay(quarantine, file, query.selection)
-    unmended = f"; {result.unmended:,} left as they were" if result.unmended else ""
+    unrepaired = f"; {result.unmended:,} left as they were" if result.unmended else ""
     if result.path is None:
-        log.info(f"nothing was added: {file} has no mended line{unmended}")
+        log.info(f"nothing was added: {file} has no repaired line{unrepaired}")
     elif result.is_new:
         log.info(
-            f"{result.mended:,} mended lines answer as many rejected ones"
-            f" of run {result.run_id}{unmended}"
+            f"{result.mended:,} repaired lines resolve as many rejected ones"
+            f" of run {result.run_id}{unrepaired}"
         )
     else:
-        log.info(f"nothing was added: these {result.mended:,} lines are there already{unmended}")
+        log.info(f"nothing was added: these {result.mended:,} lines are there already{unrepaired}")
     if settings.json:
         _print_document("replay", quarantine, asdict(result))
     elif result.path and not settings.quiet:

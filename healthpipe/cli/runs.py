@@ -39,7 +39,7 @@ runs = typer.Typer(
     name="runs",
     no_args_is_help=True,
     add_completion=False,
-    help="List, show, go on with and roll back runs, and remove what nobody needs.",
+    help="List, show, resume and roll back runs, and remove what nobody needs.",
     epilog="Try: healthpipe runs list, then healthpipe runs show.",
 )
 
@@ -86,8 +86,7 @@ def list_(
 
     For example: healthpipe runs list --limit 5
     """
-    settings = messages.apply()
-    list_runs(root.open(aws), limit, settings, with_stages=all_)
+    list_runs(root.open(aws), limit, messages.apply(), with_stages=all_)
 
 
 @runs.command("show")
@@ -104,8 +103,7 @@ def show(
 
     For example: healthpipe runs show --json | jq .steps
     """
-    settings = messages.apply()
-    show_run(root.open(aws), any_run, settings)
+    show_run(root.open(aws), any_run, messages.apply())
 
 
 @runs.command("retry")
@@ -121,15 +119,14 @@ def retry(
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:
-    """Go on with a run that failed, from the step that failed, and publish it.
+    """Resume a run that failed, from the step that failed, and publish it.
 
     For example: healthpipe runs retry
     """
     from healthpipe.runs.request import RequestChanges
 
-    settings = messages.apply()
     changes = RequestChanges(accept_drop, max_bytes_scanned)
-    retry_run(root.open(aws), RetryRequest(any_run, changes, lock.lock_wait), settings)
+    retry_run(root.open(aws), RetryRequest(any_run, changes, lock.lock_wait), messages.apply())
 
 
 @runs.command("rollback")
@@ -147,8 +144,7 @@ def rollback(
 
     For example: healthpipe runs rollback
     """
-    settings = messages.apply()
-    roll_back(root.open(aws), published_run, lock.lock_wait, settings)
+    roll_back(root.open(aws), published_run, lock.lock_wait, messages.apply())
 
 
 @runs.command("prune")
@@ -168,8 +164,8 @@ def prune(
 
     For example: healthpipe runs prune --dry-run
     """
-    settings = messages.apply()
-    prune_root(root.open(aws), PruneRequest(keep, prune_days, dry_run, lock.lock_wait), settings)
+    request = PruneRequest(keep, prune_days, dry_run, lock.lock_wait)
+    prune_root(root.open(aws), request, messages.apply())
 
 
 def list_runs(root: "Root", limit: int, settings: OutputSettings, *, with_stages: bool) -> None:
@@ -221,7 +217,7 @@ def retry_run(root: "Root", request: RetryRequest, settings: OutputSettings) -> 
         environment = RunEnvironment(progress, request.lock_wait_s)
         result = retry(root, request.run_id, request.changes, environment)
     if result is None:
-        log.info("this run has succeeded; there is nothing to go on with")
+        log.info("this run has succeeded; there is nothing to resume")
         if settings.json:
             show_run(root, request.run_id, settings)
         return

@@ -41,8 +41,7 @@ def status(
 
     For example: healthpipe status --max-age 26h
     """
-    settings = messages.apply()
-    show_status(root.open(aws), max_age, settings)
+    show_status(root.open(aws), max_age, messages.apply())
 
 
 def show_status(root: "Root", max_age: str | None, settings: OutputSettings) -> None:
@@ -82,7 +81,7 @@ def _rows(status: "RootStatus") -> Iterator[tuple[str, str]]:
         since = moment_text(status.holder["since"]) if "since" in status.holder else "some time"
         yield "at work", f"{status.holder.get('holder')}, since {since}"
     if status.lagging_tables:
-        yield "tables in Glue", f"{', '.join(status.lagging_tables)} lag; the next run mends that"
+        yield "tables in Glue", f"{', '.join(status.lagging_tables)} lag; the next run repairs that"
     if status.open_failure:
         failure = status.open_failure
         first = moment_text(failure["first"])

@@ -43,11 +43,11 @@ def check_s3_uri(uri: str | None) -> str | None:
 
 def parse_size(text: str | int) -> int:
     """Parse a number of bytes, as `500MB`. Raises `typer.BadParameter`."""
-    found = _SIZE.fullmatch(str(text).strip())
-    if not found:
+    match = _SIZE.fullmatch(str(text).strip())
+    if not match:
         raise typer.BadParameter(f"{text!r} is no size: give a number of bytes, or one as 500GB")
-    unit = next(unit for unit in SIZE_UNITS if unit.lower() == (found[2] or "").lower())
-    return int(found[1]) * SIZE_UNITS[unit]
+    unit = next(unit for unit in SIZE_UNITS if unit.lower() == (match[2] or "").lower())
+    return int(match[1]) * SIZE_UNITS[unit]
 
 
 def parse_age(text: str | None) -> datetime.timedelta | None:
@@ -61,7 +61,7 @@ def parse_age(text: str | None) -> datetime.timedelta | None:
 
 
 def raw_options(context: typer.Context, *groups: object) -> "RawOptions":
-    """Collect what the user wrote about the meaning of records, as it was written."""
+    """Collect the options about the meaning of records from all groups, as they were written."""
     from healthpipe.stages.options import RawOptions
 
     names = {field.name for field in fields(RawOptions)}
@@ -78,13 +78,13 @@ def raw_options(context: typer.Context, *groups: object) -> "RawOptions":
 
 
 def _less_explicit(context: typer.Context, names: list[str]) -> list[str]:
-    """Which of options that exclude each other yield to one from a more explicit place.
+    """Find which of options that exclude each other yield to a more explicit source.
 
     A --days on the command line sets aside the months of a configuration file.
     """
-    places = ("DEFAULT", "DEFAULT_MAP", "ENVIRONMENT", "COMMANDLINE")
+    sources = ("DEFAULT", "DEFAULT_MAP", "ENVIRONMENT", "COMMANDLINE")
     rank = {
-        name: places.index(source.name) if source else 0
+        name: sources.index(source.name) if source else 0
         for name in names
         for source in [context.get_parameter_source(name)]
     }

@@ -203,8 +203,9 @@ def test_130_and_143_when_interrupted(tmp_path, command, number, code):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_130_and_143_also_while_the_options_are_read(cli, monkeypatch, number, code):
-    monkeypatch.setattr("typer.echo", lambda *_: os.kill(os.getpid(), number))
-    outcome = cli("--version")
+    interrupt = lambda: os.kill(os.getpid(), number)  # noqa: E731
+    monkeypatch.setattr("healthpipe.cli.app.print_version", interrupt)
+    outcome = cli("--version", "extract")
     assert outcome.code == code
     assert outcome.err.splitlines() == ["healthpipe: interrupted; run again"]
 
