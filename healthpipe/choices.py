@@ -3,16 +3,7 @@
 Light: the command line imports it.
 """
 
-from enum import Enum, StrEnum
-
-
-class Unset(Enum):
-    """The value of an option that was not written, where JSON tells that from null."""
-
-    UNSET = "unset"
-
-
-UNSET = Unset.UNSET
+from enum import StrEnum
 
 
 class EngineName(StrEnum):

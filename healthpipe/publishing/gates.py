@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from healthpipe.choices import MAX_DROP, MAX_REJECTED_FILES, MAX_REJECTS, UNSET, Unset
+from msgspec import UNSET, UnsetType
+
+from healthpipe.choices import MAX_DROP, MAX_REJECTED_FILES, MAX_REJECTS
 from healthpipe.errors import UsageError
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -87,17 +89,17 @@ class Gates:
 
 @dataclass(frozen=True)
 class RawGates:
-    """The gates as a user wrote them, before they are checked."""
+    """The gates as a user wrote them, before they are checked; UNSET where not written."""
 
-    max_rejects: str | Unset = UNSET
-    max_rejected_files: str | Unset = UNSET
-    max_drop: str | Unset = UNSET
-    warn_rejects: str | Unset | None = UNSET
-    warn_rejected_files: str | Unset | None = UNSET
-    warn_drop: str | Unset | None = UNSET
+    max_rejects: str | UnsetType = UNSET
+    max_rejected_files: str | UnsetType = UNSET
+    max_drop: str | UnsetType = UNSET
+    warn_rejects: str | UnsetType | None = UNSET
+    warn_rejected_files: str | UnsetType | None = UNSET
+    warn_drop: str | UnsetType | None = UNSET
 
     def to_json(self) -> dict[str, Any]:
-        """The gates that were written; `RawGates` takes them."""
+        """Serialize the gates that were written."""
         return {name: value for name, value in vars(self).items() if value is not UNSET}
 
     def checked(self) -> Gates:

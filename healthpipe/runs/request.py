@@ -54,7 +54,7 @@ class RunRequest:
     notify_success: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The document; `from_json` takes it."""
+        """Serialize the request; `from_json` reads it."""
         typed = {
             "sources": list(self.sources),
             "raw_options": self.raw_options.to_json(),
@@ -64,7 +64,7 @@ class RunRequest:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "RunRequest":
-        """The request of a document, which has to name a root. Raises `UsageError`."""
+        """Read the request of a document, which has to name a root. Raises `UsageError`."""
         names = {JSON_NAMES.get(field.name, field.name): field.name for field in fields(cls)}
         unknown = set(document) - set(names)
         if unknown or not document.get("root"):
@@ -85,7 +85,7 @@ class RunRequest:
     def of_retry(
         cls, document: Mapping[str, Any], root: Root, changes: RequestChanges
     ) -> "RunRequest":
-        """The request of a run that is resumed, whose root is reached as `root` is."""
+        """Read the request of a run that is resumed at `root`, with changes."""
         changed = {name: value for name, value in asdict(changes).items() if value}
         access = {name: value for name, value in asdict(root.access).items() if value is not None}
         return cls.from_json({**document, **changed, **access, "root": root.uri})

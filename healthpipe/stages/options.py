@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from healthpipe.choices import (
     DEFAULT_MONTHS,
     MAX_DAYS,
     MAX_MONTHS,
-    UNSET,
     Accredited,
     FirstAccreditation,
     Grain,
-    Unset,
 )
 from healthpipe.engines.base import Value
 from healthpipe.errors import UsageError
@@ -169,33 +169,33 @@ T = TypeVar("T")
 class RawOptions:
     """The options about the meaning of records, but for the as-of date, as a user wrote them.
 
-    None is checked before `checked`.
+    One that was not written is UNSET, for a request's document tells that from null.
     """
 
-    snapshot: str | Unset = UNSET
-    months: int | Unset | None = UNSET
-    days: int | Unset | None = UNSET
-    include_expired: bool | Unset = UNSET
-    first_accreditation: str | Unset = UNSET
-    accredited: str | Unset = UNSET
-    only_accredited: bool | Unset = UNSET
-    top: int | Unset | None = UNSET
-    grain: str | Unset = UNSET
-    annotate: bool | Unset = UNSET
-    include_zero: bool | Unset = UNSET
-    strict_states: bool | Unset = UNSET
-    spreadsheet_safe: bool | Unset = UNSET
-    rule: Sequence[str] | Unset | None = UNSET
-    strict: bool | Unset = UNSET
-    id_pattern: str | Unset | None = UNSET
+    snapshot: str | UnsetType = UNSET
+    months: int | UnsetType | None = UNSET
+    days: int | UnsetType | None = UNSET
+    include_expired: bool | UnsetType = UNSET
+    first_accreditation: str | UnsetType = UNSET
+    accredited: str | UnsetType = UNSET
+    only_accredited: bool | UnsetType = UNSET
+    top: int | UnsetType | None = UNSET
+    grain: str | UnsetType = UNSET
+    annotate: bool | UnsetType = UNSET
+    include_zero: bool | UnsetType = UNSET
+    strict_states: bool | UnsetType = UNSET
+    spreadsheet_safe: bool | UnsetType = UNSET
+    rule: Sequence[str] | UnsetType | None = UNSET
+    strict: bool | UnsetType = UNSET
+    id_pattern: str | UnsetType | None = UNSET
 
     def to_json(self) -> dict[str, Any]:
-        """The options that were written; `from_json` takes them."""
+        """Serialize the options that were written; `from_json` reads them."""
         return {name: value for name, value in vars(self).items() if value is not UNSET}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "RawOptions":
-        """The options of a document. Raises `UsageError` for one that there is not."""
+        """Read the options of a document. Raises `UsageError` for an unknown one."""
         known = [field.name for field in fields(cls)]
         if unknown := set(document) - set(known):
             raise UsageError(f"there is no option {min(unknown)}", f"known: {', '.join(known)}")
@@ -207,31 +207,36 @@ class RawOptions:
             today = datetime.datetime.now(datetime.UTC).date()
         else:
             today = parse_day("--as-of", as_of)
+        window = Window.ahead(
+            today,
+            months=_or(self.months, None),
+            days=_or(self.days, None),
+            include_expired=_or(self.include_expired, False),
+        )
+        moves: Sequence[str] | None = _or(self.rule, None)
+        rules = Rules.choose(
+            moves or (),
+            strict=_or(self.strict, False),
+            id_pattern=_or(self.id_pattern, None),
+        )
         return StageOptions(
             today,
-            Window.ahead(
-                today,
-                months=_or(self.months, None),
-                days=_or(self.days, None),
-                include_expired=_or(self.include_expired, False),
+            window,
+            first_accreditation=FirstAccreditation(
+                _or(self.first_accreditation, FirstAccreditation.LISTED)
             ),
-            FirstAccreditation(_or(self.first_accreditation, FirstAccreditation.LISTED)),
-            Accredited(_or(self.accredited, Accredited.CURRENT)),
-            _or(self.only_accredited, False),
-            SnapshotChoice.parse(_or(self.snapshot, "latest")),
-            _or(self.top, None),
-            Grain(_or(self.grain, Grain.FACILITY)),
-            _or(self.annotate, False),
-            _or(self.include_zero, False),
-            _or(self.strict_states, False),
-            _or(self.spreadsheet_safe, False),
-            Rules.choose(
-                self.rule if self.rule and not isinstance(self.rule, Unset) else (),
-                strict=_or(self.strict, False),
-                id_pattern=_or(self.id_pattern, None),
-            ),
+            accredited=Accredited(_or(self.accredited, Accredited.CURRENT)),
+            only_accredited=_or(self.only_accredited, False),
+            snapshot=SnapshotChoice.parse(_or(self.snapshot, "latest")),
+            top=_or(self.top, None),
+            grain=Grain(_or(self.grain, Grain.FACILITY)),
+            annotate=_or(self.annotate, False),
+            include_zero=_or(self.include_zero, False),
+            strict_states=_or(self.strict_states, False),
+            spreadsheet_safe=_or(self.spreadsheet_safe, False),
+            rules=rules,
         )
 
 
-def _or(written: T | Unset, default: T) -> T:
-    return default if isinstance(written, Unset) else written
+def _or(written: T | UnsetType, default: T) -> T:
+    return default if isinstance(written, UnsetType) else written
