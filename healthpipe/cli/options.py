@@ -22,8 +22,14 @@ from healthpipe.choices import (
 )
 from healthpipe.cli.config import load_configuration
 from healthpipe.cli.console import OutputSettings, use_output_settings
-from healthpipe.cli.signature import one_call_option, option
-from healthpipe.cli.values import check_owner, check_s3_uri, check_topic, parse_size
+from healthpipe.cli.signature import (
+    check_owner,
+    check_s3_uri,
+    check_topic,
+    one_call_option,
+    option,
+    parse_size,
+)
 
 if TYPE_CHECKING:
     from healthpipe.storage.layout import Root

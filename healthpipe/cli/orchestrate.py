@@ -31,7 +31,7 @@ from healthpipe.cli.options import (
 )
 from healthpipe.cli.render import log_issues, rejected_text, sum_by_name
 from healthpipe.cli.signature import expand_options, one_call_option, option
-from healthpipe.cli.values import raw_options
+from healthpipe.cli.stages import raw_options
 
 if TYPE_CHECKING:
     from healthpipe.publishing.gates import RawGates

@@ -77,10 +77,12 @@ def require_writable(
 
     Raises `OutputRefused`.
     """
-    if is_s3(output):
-        _require_on_s3(output, sources, access, is_folder=is_folder)
+    remote = is_s3(output)
+    near = [source for source in sources if is_s3(source) == remote]
+    if remote:
+        _require_on_s3(output, near, access, is_folder=is_folder)
     else:
-        _require_local(Path(output), sources, is_folder=is_folder)
+        _require_local(Path(output), near, is_folder=is_folder)
 
 
 def names_in(folder: str, access: "AwsAccess") -> list[str]:
@@ -105,7 +107,7 @@ def _require_local(path: Path, sources: Sequence[str], *, is_folder: bool) -> No
     if not os.access(folder, os.W_OK):
         raise OutputRefused(f"the folder of -o {path} cannot be written", "choose another")
     for source in sources:
-        if not is_s3(source) and _is_inside(path.resolve(), source):
+        if _is_inside(path.resolve(), source):
             raise _is_input(str(path), source)
 
 
@@ -121,8 +123,6 @@ def _require_on_s3(
     if is_folder and key and storage.stat(s3_folder(uri)):
         raise _is_file(uri)
     for source in sources:
-        if not is_s3(source):
-            continue
         if f"{uri}/".startswith(f"{source.rstrip('/')}/") or fnmatch.fnmatchcase(uri, source):
             raise _is_input(uri, source)
 

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,12 @@ from healthpipe.contract import Severity
 from healthpipe.text import escape_control_chars
 
 if TYPE_CHECKING:
+    from healthpipe.stages.results import PreviewTable
     from healthpipe.stages.rules import Rules
+    from healthpipe.workflow.stage_run import StageResult
 
 SCHEMA_VERSION = 1
+PREVIEW_COLUMNS = 5
 
 
 def print_data(path: Path, fmt: Format) -> None:
@@ -34,6 +37,68 @@ def print_document(command: str, document: Mapping[str, Any], status: str = "suc
     """Print the one JSON document of a command."""
     head = {"schema_version": SCHEMA_VERSION, "command": command, "status": status}
     print(json.dumps(head | dict(document)))
+
+
+def log_stage_summary(result: "StageResult") -> None:
+    """Log a line of what came in and out, and one of what was rejected."""
+    document = result.to_json()
+    records = document["records"]
+    facts = "".join(f", {count:,} {fact}" for fact, count in result.facts.items())
+    log.info(
+        f"{document['command']} as of {document['as_of']}: {records['lines']:,} lines in, "
+        f"{rejected_text(records)}, {records['superseded']:,} superseded; "
+        f"{', '.join(_rows_text(result))}{facts}; {result.elapsed_s:.1f} s",
+        extra={"fields": document},
+    )
+    rules = result.request.options.rules
+    log_issues(document["issues"], records, rules, result.record_folder)
+    _warn_of_gates(result)
+    for name in result.manifest.skipped:
+        log.info(f"skipped {name}: not a name that is read")
+
+
+def _warn_of_gates(result: "StageResult") -> None:
+    """Warn where the workflow would not publish what a stage by hand has read."""
+    from healthpipe.publishing.audit import (
+        Audit,
+        Level,
+        count_rejected_files,
+        describe_results,
+        judge_input,
+    )
+    from healthpipe.publishing.gates import Gates
+
+    gates, files = Gates.choose(), len(result.manifest.files)
+    rejected_files = count_rejected_files(result.account.issues)
+    results = judge_input(gates, result.account.balance, rejected_files, files)
+    if failed := Audit(results).of_level(Level.FAIL):
+        log.warning(f"{describe_results(failed)}: orchestrate would not publish this")
+
+
+def _rows_text(result: "StageResult") -> Iterator[str]:
+    """Describe what was written, a text for each view; a second format of it is not counted."""
+    rows = sum_by_name((file.view, file.format, file.rows) for file in result.files)
+    sizes = sum_by_name((file.view, file.format, file.bytes) for file in result.files)
+    for view, count in rows.items():
+        label = f"{view} " if len(rows) > 1 else ""
+        yield f"{label}{count:,} rows ({size_text(sizes[view])})"
+
+
+def show_preview(preview: "PreviewTable") -> None:
+    """Print a table on standard error, and the next command to try."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=preview.title, title_justify="left")
+    for column in preview.columns[:PREVIEW_COLUMNS]:
+        table.add_column(column, no_wrap=True)
+    for row in preview.rows:
+        cells = ("" if cell is None else str(cell) for cell in row[:PREVIEW_COLUMNS])
+        table.add_row(*map(Text, cells))
+    console = Console(stderr=True)
+    console.print(table)
+    console.print(f"next: {preview.next_command}", highlight=False)
 
 
 def sum_by_name(files: Iterable[tuple[str, str, int]]) -> dict[str, int]:

@@ -1,10 +1,13 @@
-"""Expand option groups, which are frozen dataclasses, into the signature of a command.
+"""Declare options, check their values, and expand groups of them into a command's signature.
 
+Option groups are frozen dataclasses.
 A command takes a context and keywords. A keyword annotated with a dataclass becomes one option for
 each of its fields, and the command gets the instance back; other keywords stay as they are.
 """
 
 import copy
+import datetime
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import partial
@@ -15,10 +18,17 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 from typer.models import OptionInfo
 
+from healthpipe.errors import UsageError
+
 # A command with fewer parameters shows its options as one list, which is then easier to read.
 MIN_FOR_PANELS = 15
 
 OptionGroup = type[Any]
+
+SIZE_UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+AGE_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_SIZE = re.compile(r"(\d{1,15})\s*(kB|MB|GB|TB)?", re.IGNORECASE)
+_S3 = re.compile(r"s3://[a-z0-9.-]{3,63}(/.*)?")
 
 
 def option(flag: str, *short: str, env: str | None = None, **settings: Any) -> Any:
@@ -31,6 +41,48 @@ def one_call_option(*flags: str, panel: str | None = None, **settings: Any) -> A
     """Declare an option that is meant for one call: neither the environment nor a file sets it."""
     # The environment variables follow one pattern, so --help does not list them.
     return typer.Option(*flags, show_envvar=False, rich_help_panel=panel, **settings)
+
+
+def check_owner(account: str | None) -> str | None:
+    """Return an AWS account id as given. Raises `UsageError` for what is none."""
+    if account is not None and not re.fullmatch(r"[0-9]{12}", account):
+        raise UsageError(f"--bucket-owner {account!r} is no account id", "give its 12 digits")
+    return account
+
+
+def check_topic(topic: str | None) -> str | None:
+    """Return the ARN of a topic as given. Raises `UsageError` for what is none."""
+    if topic is not None:
+        from healthpipe.alerts.channels import region_of
+
+        region_of(topic)
+    return topic
+
+
+def check_s3_uri(uri: str | None) -> str | None:
+    """Return an s3:// URI without a slash at its end. Raises `typer.BadParameter`."""
+    if uri is not None and not _S3.fullmatch(uri):
+        raise typer.BadParameter(f"{uri!r} is no place on S3: give s3://bucket/prefix")
+    return uri and uri.rstrip("/")
+
+
+def parse_size(text: str | int) -> int:
+    """Parse a number of bytes, as `500MB`. Raises `typer.BadParameter`."""
+    match = _SIZE.fullmatch(str(text).strip())
+    if not match:
+        raise typer.BadParameter(f"{text!r} is no size: give a number of bytes, or one as 500GB")
+    unit = next(unit for unit in SIZE_UNITS if unit.lower() == (match[2] or "").lower())
+    return int(match[1]) * SIZE_UNITS[unit]
+
+
+def parse_age(text: str | None) -> datetime.timedelta | None:
+    """Parse a whole number of minutes, hours or days, as `26h`. Raises `UsageError`."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    if match is None:
+        raise UsageError(f"--max-age {text!r} is no age", "give for example 90m, 26h or 2d")
+    return datetime.timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
 
 
 def expand_options(

@@ -2,15 +2,15 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from healthpipe.choices import Format, Grain
-from healthpipe.cli.console import OutputSettings, log
+from healthpipe.cli.console import OutputSettings
 from healthpipe.cli.options import (
     AccreditedOptions,
     AthenaOptions,
@@ -27,20 +27,16 @@ from healthpipe.cli.options import (
     result_option,
 )
 from healthpipe.cli.output import OutputTarget, names_in
-from healthpipe.cli.render import log_issues, print_data, rejected_text, size_text, sum_by_name
+from healthpipe.cli.render import log_stage_summary, print_data, show_preview
 from healthpipe.cli.signature import OptionGroup, expand_options
-from healthpipe.cli.values import raw_options
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.stages.catalog import STAGES, Stage
 
 if TYPE_CHECKING:
     from healthpipe.aws.session import AthenaSettings, AwsAccess
-    from healthpipe.stages.options import StageOptions
-    from healthpipe.stages.results import PreviewTable
+    from healthpipe.stages.options import RawOptions, StageOptions
     from healthpipe.storage.layout import Root
     from healthpipe.workflow.stage_run import StageRequest, StageResult
-
-PREVIEW_COLUMNS = 5
 
 
 @dataclass(frozen=True)
@@ -104,11 +100,12 @@ def stage_command(stage: Stage) -> Callable[..., None]:
     ) -> None:
         from healthpipe.cli.dry_run import show_stage_plan
 
+        raw = raw_options(context, records, *own, result)
+        athena_settings = athena.settings(aws)
         settings = messages.apply()
-        root = inputs.open(aws)
-        options = raw_options(context, records, *own, result).checked(records.as_of)
+        root, options = inputs.open(aws), raw.checked(records.as_of)
         target = OutputTarget(result.output, result.format, stage.is_folder)
-        request = stage_request(stage, root, inputs, options, target, athena.settings(aws))
+        request = stage_request(stage, root, inputs, options, target, athena_settings)
         if dry_run:
             show_stage_plan(request, settings)
         else:
@@ -134,15 +131,47 @@ def sql_command(stage: Stage) -> Callable[..., None]:
     ) -> None:
         from healthpipe.cli.dry_run import show_statements
 
+        raw = raw_options(context, records, *own, result)
+        athena_settings = athena.settings(aws)
         settings = messages.apply()
-        root = inputs.open(aws)
-        options = raw_options(context, records, *own, result).checked(records.as_of)
+        root, options = inputs.open(aws), raw.checked(records.as_of)
         target = OutputTarget(result.output, result.format, stage.is_folder)
-        request = stage_request(stage, root, inputs, options, target, athena.settings(aws))
+        request = stage_request(stage, root, inputs, options, target, athena_settings)
         show_statements(request, settings)
 
     command.__doc__ = f"Print the statements of {stage.name}."
     return expand_options(command, own=STAGE_OPTIONS[stage.name])
+
+
+def raw_options(context: typer.Context, *groups: object) -> "RawOptions":
+    """Collect the options about the meaning of records from all groups, as they were written."""
+    from healthpipe.stages.options import RawOptions
+
+    names = {field.name for field in fields(RawOptions)}
+    written: dict[str, Any] = {
+        field.name: getattr(group, field.name)
+        for group in groups
+        for field in fields(group)  # type: ignore[arg-type]
+        if field.name in names
+    }
+    window = [name for name in written if name in ("months", "days")]
+    for name in _less_explicit(context, window):
+        written[name] = None
+    return RawOptions(**written)
+
+
+def _less_explicit(context: typer.Context, names: list[str]) -> list[str]:
+    """Find which of options that exclude each other yield to a more explicit source.
+
+    A --days on the command line sets aside the months of a configuration file.
+    """
+    sources = ("DEFAULT", "DEFAULT_MAP", "ENVIRONMENT", "COMMANDLINE")
+    rank = {
+        name: sources.index(source.name) if source else 0
+        for name in names
+        for source in [context.get_parameter_source(name)]
+    }
+    return [name for name in names if rank[name] != max(rank.values())]
 
 
 def stage_request(
@@ -198,75 +227,13 @@ def _run(request: "StageRequest", settings: OutputSettings) -> "StageResult":
 
 
 def _show(result: "StageResult", settings: OutputSettings) -> None:
-    log_summary(result)
+    log_stage_summary(result)
     if settings.json:
         print(json.dumps(result.to_json()))
     elif not settings.quiet and not result.request.is_printed:
         print(result.path)
     if result.preview:
         show_preview(result.preview)
-
-
-def log_summary(result: "StageResult") -> None:
-    """Log a line of what came in and out, and one of what was rejected."""
-    document = result.to_json()
-    records = document["records"]
-    facts = "".join(f", {count:,} {fact}" for fact, count in result.facts.items())
-    log.info(
-        f"{document['command']} as of {document['as_of']}: {records['lines']:,} lines in, "
-        f"{rejected_text(records)}, {records['superseded']:,} superseded; "
-        f"{', '.join(_rows_text(result))}{facts}; {result.elapsed_s:.1f} s",
-        extra={"fields": document},
-    )
-    rules = result.request.options.rules
-    log_issues(document["issues"], records, rules, result.record_folder)
-    _warn_of_gates(result)
-    for name in result.manifest.skipped:
-        log.info(f"skipped {name}: not a name that is read")
-
-
-def _warn_of_gates(result: "StageResult") -> None:
-    """Warn where the workflow would not publish what a stage by hand has read."""
-    from healthpipe.publishing.audit import (
-        Audit,
-        Level,
-        count_rejected_files,
-        describe_results,
-        judge_input,
-    )
-    from healthpipe.publishing.gates import Gates
-
-    rejected_files = count_rejected_files(result.account.issues)
-    files = len(result.manifest.files)
-    results = judge_input(Gates.choose(), result.account.balance, rejected_files, files)
-    if failed := Audit(results).of_level(Level.FAIL):
-        log.warning(f"{describe_results(failed)}: orchestrate would not publish this")
-
-
-def _rows_text(result: "StageResult") -> Iterator[str]:
-    """Describe what was written, a text for each view; a second format of it is not counted."""
-    rows = sum_by_name((file.view, file.format, file.rows) for file in result.files)
-    sizes = sum_by_name((file.view, file.format, file.bytes) for file in result.files)
-    for view, count in rows.items():
-        label = f"{view} " if len(rows) > 1 else ""
-        yield f"{label}{count:,} rows ({size_text(sizes[view])})"
-
-
-def show_preview(preview: "PreviewTable") -> None:
-    """Print a table on standard error, and the next command to try."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=preview.title, title_justify="left")
-    for column in preview.columns[:PREVIEW_COLUMNS]:
-        table.add_column(column, no_wrap=True)
-    for row in preview.rows:
-        cells = ("" if cell is None else str(cell) for cell in row[:PREVIEW_COLUMNS])
-        table.add_row(*map(Text, cells))
-    console = Console(stderr=True)
-    console.print(table)
-    console.print(f"next: {preview.next_command}", highlight=False)
 
 
 extract = stage_command(STAGES["extract"])

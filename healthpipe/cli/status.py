@@ -9,8 +9,7 @@ import typer
 from healthpipe.cli.console import OutputSettings
 from healthpipe.cli.options import AwsOptions, MessageOptions, RootOptions
 from healthpipe.cli.render import print_table
-from healthpipe.cli.signature import expand_options, option
-from healthpipe.cli.values import parse_age
+from healthpipe.cli.signature import expand_options, option, parse_age
 from healthpipe.text import elapsed_text, moment_text
 
 if TYPE_CHECKING:

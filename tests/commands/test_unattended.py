@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from healthpipe.cli.values import parse_age
+from healthpipe.cli.signature import parse_age
 from tests.conftest import EXAMPLES
 from tests.support.documented_commands import PROJECT, blocks, shown_and_printed
 
