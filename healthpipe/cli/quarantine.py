@@ -4,7 +4,7 @@ import base64
 import itertools
 import json
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -263,18 +263,18 @@ def replay_file(query: QuarantineQuery, file: str, settings: OutputSettings) -> 
 
     with settings.session(), query.open() as quarantine:
         result = replay(quarantine, file, query.selection)
-    unrepaired = f"; {result.unmended:,} left as they were" if result.unmended else ""
+    rest = f"; {result.unrepaired:,} left as they were" if result.unrepaired else ""
     if result.path is None:
-        log.info(f"nothing was added: {file} has no repaired line{unrepaired}")
+        log.info(f"nothing was added: {file} has no repaired line{rest}")
     elif result.is_new:
         log.info(
-            f"{result.mended:,} repaired lines resolve as many rejected ones"
-            f" of run {result.run_id}{unrepaired}"
+            f"{result.repaired:,} repaired lines resolve as many rejected ones"
+            f" of run {result.run_id}{rest}"
         )
     else:
-        log.info(f"nothing was added: these {result.mended:,} lines are there already{unrepaired}")
+        log.info(f"nothing was added: these {result.repaired:,} lines are there already{rest}")
     if settings.json:
-        _print_document("replay", quarantine, asdict(result))
+        _print_document("replay", quarantine, result.to_json())
     elif result.path and not settings.quiet:
         print(result.path)
 

@@ -41,9 +41,9 @@ def print_document(command: str, document: Mapping[str, Any], status: str = "suc
 
 def log_stage_summary(result: "StageResult") -> None:
     """Log a line of what came in and out, and one of what was rejected."""
-    document = result.to_json()
+    document = result.document
     records = document["records"]
-    facts = "".join(f", {count:,} {fact}" for fact, count in result.facts.items())
+    facts = "".join(f", {count:,} {fact}" for fact, count in result.computed.facts.items())
     log.info(
         f"{document['command']} as of {document['as_of']}: {records['lines']:,} lines in, "
         f"{rejected_text(records)}, {records['superseded']:,} superseded; "
@@ -53,7 +53,7 @@ def log_stage_summary(result: "StageResult") -> None:
     rules = result.request.options.rules
     log_issues(document["issues"], records, rules, result.record_folder)
     _warn_of_gates(result)
-    for name in result.manifest.skipped:
+    for name in result.computed.manifest.skipped:
         log.info(f"skipped {name}: not a name that is read")
 
 
@@ -68,9 +68,9 @@ def _warn_of_gates(result: "StageResult") -> None:
     )
     from healthpipe.publishing.gates import Gates
 
-    gates, files = Gates.choose(), len(result.manifest.files)
-    rejected_files = count_rejected_files(result.account.issues)
-    results = judge_input(gates, result.account.balance, rejected_files, files)
+    gates, files = Gates.choose(), len(result.computed.manifest.files)
+    rejected_files = count_rejected_files(result.computed.counts.issues)
+    results = judge_input(gates, result.computed.counts.balance, rejected_files, files)
     if failed := Audit(results).of_level(Level.FAIL):
         log.warning(f"{describe_results(failed)}: orchestrate would not publish this")
 

@@ -229,11 +229,11 @@ def _run(request: "StageRequest", settings: OutputSettings) -> "StageResult":
 def _show(result: "StageResult", settings: OutputSettings) -> None:
     log_stage_summary(result)
     if settings.json:
-        print(json.dumps(result.to_json()))
+        print(json.dumps(result.document))
     elif not settings.quiet and not result.request.is_printed:
         print(result.path)
-    if result.preview:
-        show_preview(result.preview)
+    if preview := result.computed.preview:
+        show_preview(preview)
 
 
 extract = stage_command(STAGES["extract"])

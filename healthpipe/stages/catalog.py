@@ -73,7 +73,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Stage:
-    """A command that writes `views`, those that `choose` picks; `options` are those it takes.
+    """A command that writes `views`, those that `choose` picks.
 
     Where there is one file, `secondary_format` is another format that it is also written in.
     `facts` are queries of one number each, for the summary, by what the number counts.
@@ -83,7 +83,6 @@ class Stage:
     summary: str
     example: str
     next_command: str
-    options: tuple[str, ...]
     views: tuple[View, ...]
     preview: Preview
     choose: Callable[["StageOptions"], tuple[View, ...]] | None = None
@@ -116,7 +115,6 @@ EXTRACT_STAGE = Stage(
     summary="Show the key figures of each facility.",
     example="healthpipe extract data/raw -o facilities.csv",
     next_command="healthpipe filter-expiring",
-    options=("first_accreditation", "only_accredited", "accredited", "top"),
     views=(EXTRACT,),
     choose=_extract_views,
     preview=Preview("The first facilities"),
@@ -150,7 +148,6 @@ FILTER_EXPIRING_STAGE = Stage(
     summary="Keep the records with an accreditation that expires soon, as they came.",
     example="healthpipe filter-expiring --days 90 -o - | jq .facility_name",
     next_command="healthpipe state-counts",
-    options=("months", "days", "include_expired", "grain", "annotate", "strict_states"),
     views=(RECORDS, ANNOTATED, ACCREDITATIONS),
     choose=_expiring_views,
     preview=Preview("The soonest to expire", query="expiring_soonest"),
@@ -167,7 +164,6 @@ STATE_COUNTS_STAGE = Stage(
     summary="Count the accredited facilities of each state.",
     example="healthpipe state-counts --as-of 2026-01-01 --format json -o - | jq .rows",
     next_command="healthpipe orchestrate",
-    options=("accredited", "include_zero", "strict_states"),
     views=(COUNTS,),
     preview=Preview("Facilities by state", limit=None),
     secondary_format=Format.JSON,
@@ -193,7 +189,6 @@ NORMALIZE_STAGE = Stage(
     summary="Write the records as five flat tables to join, in one folder.",
     example="healthpipe normalize --format csv -o tables",
     next_command="healthpipe describe facilities",
-    options=("strict_states",),
     views=TABLES,
     preview=Preview("The first facilities"),
     is_folder=True,
@@ -207,7 +202,6 @@ EXPIRY_CALENDAR_STAGE = Stage(
     summary="Count the accreditations that expire in each month, by accrediting body.",
     example="healthpipe expiry-calendar --months 24 -o calendar.csv",
     next_command="healthpipe filter-expiring --grain accreditation",
-    options=("months", "days", "include_expired"),
     views=(View("expiry-calendar", Format.CSV, EXPIRING_ONLY, (LAPSING,)),),
     preview=Preview("Accreditations by month", limit=None),
 )
