@@ -11,14 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.asl.errors import InvalidDefinition
-from healthpipe.asl.validation import (
-    STATES,
-    Fields,
-    check_name,
-    check_seconds,
-    check_text,
-    require,
-)
+from healthpipe.asl.validation import STATES, Fields, check_name, check_seconds, check_text, require
 
 State = dict[str, Any]
 Machine = Mapping[str, Any]

@@ -48,7 +48,7 @@ def show_current(
     """Print the live files' paths, one of them, its data, or the pointer as JSON."""
     from healthpipe.publishing.pointer import published_files, read_live
     from healthpipe.storage import open_storage
-    from healthpipe.storage.copies import copy_file
+    from healthpipe.storage.scratch import copy_file
 
     target = OutputTarget(output)
     if stage is None and output is not None:

@@ -12,7 +12,7 @@ from healthpipe.cli.options import MessageOptions, RootOptions
 from healthpipe.cli.render import print_document
 from healthpipe.cli.signature import expand_options
 from healthpipe.errors import OutputRefused, UsageError
-from healthpipe.storage.uris import is_s3
+from healthpipe.storage import is_s3
 
 if TYPE_CHECKING:
     from healthpipe.generate.files import Generated

@@ -204,7 +204,7 @@ def run_or_plan(
     dry_run: bool,
 ) -> None:
     """Run the workflow, or print what it would do."""
-    from healthpipe.cli.dry_run import show_workflow_plan
+    from healthpipe.cli.render import show_workflow_plan
 
     if dry_run:
         show_workflow_plan(request, execution, settings)

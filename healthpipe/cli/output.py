@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from healthpipe.choices import Format
 from healthpipe.errors import OutputRefused, UsageError
-from healthpipe.storage.uris import is_s3, s3_folder, split_s3
+from healthpipe.storage import is_s3, s3_folder, split_s3
 
 if TYPE_CHECKING:
     from healthpipe.aws.session import AwsAccess

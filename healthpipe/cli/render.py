@@ -1,4 +1,4 @@
-"""Print data, documents, tables and summaries, for a person or a script."""
+"""Print data, documents, tables and summaries, and the plan of a dry run as an SQL script."""
 
 import json
 import logging
@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from healthpipe.choices import Format
-from healthpipe.cli.console import log
+from healthpipe.cli.console import OutputSettings, log
 from healthpipe.contract import Severity
+from healthpipe.runs.record import Execution
+from healthpipe.runs.request import RunRequest
 from healthpipe.text import escape_control_chars
+from healthpipe.workflow.dry_run import Plan, plan_stage, plan_workflow
+from healthpipe.workflow.stage_run import StageRequest
 
 if TYPE_CHECKING:
     from healthpipe.stages.results import PreviewTable
@@ -163,3 +167,46 @@ def size_text(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} GB"
+
+
+def show_statements(request: StageRequest, settings: OutputSettings) -> None:
+    """Print the statements of a stage."""
+    settings.start_logging()
+    plan = plan_stage(request)
+    if settings.json:
+        print_document(f"sql {request.stage.name}", {"statements": plan.statements})
+    else:
+        _print_script(plan.statements)
+
+
+def show_stage_plan(request: StageRequest, settings: OutputSettings) -> None:
+    """Print what a stage would read, query and write."""
+    settings.start_logging()
+    _show(request.stage.name, plan_stage(request), settings)
+
+
+def show_workflow_plan(request: RunRequest, execution: Execution, settings: OutputSettings) -> None:
+    """Print what a run of the workflow would read, query and write."""
+    settings.start_logging()
+    _show("orchestrate", plan_workflow(request, execution.start.date()), settings)
+
+
+def _show(command: str, plan: Plan, settings: OutputSettings) -> None:
+    if settings.json:
+        print_document(command, plan.to_json(), "planned")
+        return
+    for line in _comments(plan):
+        print(f"-- {line}")
+    _print_script(plan.statements)
+
+
+def _comments(plan: Plan) -> Iterator[str]:
+    yield from (f"reads {escape_control_chars(file.uri)}" for file in plan.inputs.files)
+    yield from (f"skips {escape_control_chars(name)}" for name in plan.inputs.skipped)
+    yield from (f"makes table {table}" for table in plan.tables)
+    yield from (f"writes {escape_control_chars(uri)}" for uri in plan.destinations)
+
+
+def _print_script(statements: list[str]) -> None:
+    for statement in statements:
+        print(f"{statement.strip()};\n")

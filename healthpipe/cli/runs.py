@@ -291,7 +291,7 @@ def _summary(record: "RunRecord") -> dict[str, Any]:
 
 def _row(record: "RunRecord") -> tuple[str, ...]:
     from healthpipe.runs.record import RunStatus
-    from healthpipe.workflow.notifications import failed_step
+    from healthpipe.workflow.steps.notify import failed_step
 
     records = record.records or {}
     counts = (str(records.get(name, "")) for name in ("lines", "rejected"))

@@ -98,7 +98,7 @@ def stage_command(stage: Stage) -> Callable[..., None]:
         athena: AthenaOptions,
         messages: MessageOptions,
     ) -> None:
-        from healthpipe.cli.dry_run import show_stage_plan
+        from healthpipe.cli.render import show_stage_plan
 
         raw = raw_options(context, records, *own, result)
         athena_settings = athena.settings(aws)
@@ -129,7 +129,7 @@ def sql_command(stage: Stage) -> Callable[..., None]:
         athena: AthenaOptions,
         messages: MessageOptions,
     ) -> None:
-        from healthpipe.cli.dry_run import show_statements
+        from healthpipe.cli.render import show_statements
 
         raw = raw_options(context, records, *own, result)
         athena_settings = athena.settings(aws)

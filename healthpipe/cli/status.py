@@ -60,7 +60,7 @@ def show_status(root: "Root", max_age: str | None, settings: OutputSettings) -> 
 
 def _rows(status: "RootStatus") -> Iterator[tuple[str, str]]:
     from healthpipe.runs.record import RunStatus
-    from healthpipe.workflow.notifications import failed_step
+    from healthpipe.workflow.steps.notify import failed_step
 
     live, last = status.live, status.last
     if live:

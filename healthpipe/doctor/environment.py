@@ -151,7 +151,7 @@ def athena_checks(settings: AthenaSettings) -> list[Check]:
 
 
 def _check_workgroup(settings: AthenaSettings) -> CheckResult | str:
-    from healthpipe.engines.athena.workgroup import (
+    from healthpipe.engines.athena.api import (
         has_managed_results,
         is_enforced,
         output_location,

@@ -17,10 +17,9 @@ from healthpipe.cancellation import Clock, cancel_on_stop, shielded
 from healthpipe.doctor import facts_sql, facts_tables
 from healthpipe.doctor.harness import Fact, Harness, ProbeQueryLog
 from healthpipe.engines import drop_run_tables, stop_queries
-from healthpipe.engines.athena.api import AthenaApi
+from healthpipe.engines.athena.api import AthenaApi, result_configuration
 from healthpipe.engines.athena.errors import BrokenQuery, FilesUnreadable
 from healthpipe.engines.athena.queries import estimated_usd
-from healthpipe.engines.athena.workgroup import result_configuration
 from healthpipe.engines.base import EngineContext
 from healthpipe.errors import HealthpipeError
 from healthpipe.progress import Progress

@@ -8,7 +8,7 @@ from healthpipe.aws.session import AthenaSettings, AwsAccess
 from healthpipe.cancellation import cancel_on_stop
 from healthpipe.choices import EngineName
 from healthpipe.errors import UsageError
-from healthpipe.storage.uris import is_s3
+from healthpipe.storage import is_s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,6 +107,6 @@ def _create_engine(
 
         return AthenaEngine.open(context, settings)
     from healthpipe.engines.duckdb import DuckDBEngine
-    from healthpipe.storage.copies import local_copies
+    from healthpipe.storage.scratch import local_copies
 
     return DuckDBEngine(context.scratch, partial(local_copies, access=settings.access))

@@ -25,7 +25,7 @@ from healthpipe.engines.duckdb_lines import (
 )
 from healthpipe.engines.sql import DUCKDB, SOURCE, adapter_text, statement
 from healthpipe.errors import InputChanged, ObjectMissing, ServiceFailed
-from healthpipe.storage.copies import Fetch
+from healthpipe.storage.scratch import Fetch
 
 MEMORY_LIMIT = "1GB"
 

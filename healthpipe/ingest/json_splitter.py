@@ -17,7 +17,7 @@ import ijson
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.contract import MAX_LINE_BYTES
 from healthpipe.ingest.content import Reader
-from healthpipe.storage.private import make_private_file
+from healthpipe.storage.scratch import make_private_file
 
 _SAMPLE_STEP = 500
 _MANY_DIGITS = re.compile(rb"[0-9]{1000,}")

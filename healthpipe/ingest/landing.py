@@ -26,7 +26,7 @@ from healthpipe.ingest.content import (
 from healthpipe.ingest.formats import Shape, may_be_container, records_in
 from healthpipe.ingest.json_splitter import InvalidJson, JsonSplitter, TruncatedJson
 from healthpipe.storage.base import Storage, StoredFile
-from healthpipe.storage.private import make_private_file
+from healthpipe.storage.scratch import make_private_file
 
 SET_ASIDE = b"\x01"
 

@@ -13,10 +13,10 @@ from typing import Any
 from healthpipe.aws.session import AwsAccess
 from healthpipe.engines.base import LineFile
 from healthpipe.ingest.formats import Shape
+from healthpipe.storage import is_s3
 from healthpipe.storage.base import StoredFile
-from healthpipe.storage.copies import stats
 from healthpipe.storage.layout import OWN_FOLDERS
-from healthpipe.storage.uris import is_s3
+from healthpipe.storage.scratch import stats
 
 STANDARD_INPUT = "-"
 SUFFIXES = tuple(

@@ -17,10 +17,9 @@ from healthpipe.choices import EngineName
 from healthpipe.errors import StreamBroken
 from healthpipe.ingest.content import BYTE_ORDER_MARK, CHUNK_BYTES, Content, Reader
 from healthpipe.ingest.manifest import STANDARD_INPUT, is_visible
-from healthpipe.storage import open_storage
+from healthpipe.storage import is_s3, open_storage
 from healthpipe.storage.base import Progress
-from healthpipe.storage.copies import local_copies
-from healthpipe.storage.uris import is_s3
+from healthpipe.storage.scratch import local_copies
 
 # Trino's reader unpacks by these suffixes, whatever is in the file:
 # https://github.com/trinodb/trino/blob/476/lib/trino-hive-formats (CompressionKind)

@@ -23,10 +23,9 @@ from healthpipe.ingest.manifest import (
     is_read,
     is_visible,
 )
-from healthpipe.storage import open_storage
+from healthpipe.storage import is_s3, open_storage, split_s3
 from healthpipe.storage.base import Storage, StoredFile
 from healthpipe.storage.layout import Root
-from healthpipe.storage.uris import is_s3, split_s3
 
 
 def find_files(sources: Sequence[str], root: Root) -> FoundFiles:

@@ -23,8 +23,7 @@ from healthpipe.ingest.landing import LandingFolder
 from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import find_files
-from healthpipe.quarantine.line_numbers import lines_of
-from healthpipe.quarantine.rejects import Quarantine
+from healthpipe.quarantine.rejects import Quarantine, lines_of
 from healthpipe.runs.record import utc_now
 from healthpipe.stages.curate import judge_lines, keep_records
 from healthpipe.stages.options import StageOptions

@@ -11,19 +11,12 @@ from healthpipe.cancellation import shielded
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
 from healthpipe.ingest.landing import LandingFolder
 from healthpipe.runs.locks import RunLock
-from healthpipe.runs.record import (
-    Document,
-    RunRecord,
-    RunStatus,
-    as_json,
-    describe_error,
-    utc_now,
-)
+from healthpipe.runs.record import Document, RunRecord, RunStatus, as_json, describe_error, utc_now
 from healthpipe.stages.curate import BALANCE, ISSUES, REJECTS, RunCounts
 from healthpipe.stages.results import Provenance, WrittenFile
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import RECORD, RUN_ID, Root, second_of_run
-from healthpipe.storage.private import make_scratch_folder, scratch_folder
+from healthpipe.storage.scratch import make_scratch_folder, scratch_folder
 
 RECORD_WRITES = 50  # tries to change a record that parallel steps change as well
 

@@ -16,7 +16,7 @@ from healthpipe.engines.base import Engine, LineFile, Query, Value
 from healthpipe.errors import Imbalance
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.resolutions import count_resolved
-from healthpipe.storage.private import make_private_file
+from healthpipe.storage.scratch import make_private_file
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ class PreviewTable:
 
 def preview_of(engine: Engine, stage: Stage, view: View, options: StageOptions) -> PreviewTable:
     """The first rows of the stage's preview query, or else of the view."""
-    from healthpipe.engines.sql import column_names  # loads sqlglot
+    from healthpipe.engines.sql import column_names
 
     named = stage.preview.query
     query = Query(named, options.values()) if named else view.query(options)

@@ -10,10 +10,10 @@ from typing import Any
 from healthpipe.contract import CONSTANTS
 from healthpipe.engines.sql import sql_folder
 from healthpipe.ingest.manifest import InputFile
+from healthpipe.storage import is_s3
 from healthpipe.storage.base import TEMPORARY
-from healthpipe.storage.copies import stats
 from healthpipe.storage.layout import Root
-from healthpipe.storage.uris import is_s3
+from healthpipe.storage.scratch import stats
 
 SCHEMA_VERSION = 2
 DATA, DESCRIPTION = "judged.parquet", "segment.json"

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from healthpipe.aws.session import AwsAccess
-from healthpipe.storage import open_storage
+from healthpipe.storage import is_s3, open_storage, s3_folder
 from healthpipe.storage.base import Storage
-from healthpipe.storage.uris import is_s3, s3_folder
 
 RECORD = "run.json"
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")

@@ -33,9 +33,8 @@ from healthpipe.runs.record import (
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
 from healthpipe.workflow.lambda_handler import ERRORS, handler
-from healthpipe.workflow.notifications import failure_of, open_notifier, record_delivery
-from healthpipe.workflow.step_runner import LocalContext
-from healthpipe.workflow.steps.catalog import STEPS
+from healthpipe.workflow.step_runner import STEPS, LocalContext
+from healthpipe.workflow.steps.notify import failure_of, open_notifier, record_delivery
 
 LAMBDA = "arn:aws:states:::lambda:invoke"
 SNS = "arn:aws:states:::sns:publish"

@@ -14,7 +14,7 @@ from healthpipe.runs.record import GOOD, ORCHESTRATE, Document, RunRecord, RunSt
 from healthpipe.runs.run import records_of
 from healthpipe.storage.layout import Root
 from healthpipe.text import span_text
-from healthpipe.workflow.notifications import failed_step
+from healthpipe.workflow.steps.notify import failed_step
 
 log = logging.getLogger("healthpipe")
 

@@ -1,15 +1,17 @@
 """The step runner: one call of a step, locally or on AWS Lambda, within its time limit.
 
-A call acquires the lock, begins an attempt or resumes one, and records how it ended.
+A call acquires the lock, begins an attempt or resumes one, and records how it ended. `STEPS` has
+the function of each Task of the workflow file.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from healthpipe.cancellation import Deadline, deadline_applied, raise_if_cancelled
+from healthpipe.choices import PublishedStage
 from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, StillRunning, UsageError
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.pointer import read_live
@@ -28,8 +30,40 @@ from healthpipe.runs.record import (
 )
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
-from healthpipe.workflow.steps.catalog import STEPS, Step
+from healthpipe.workflow.steps.compute import curate, ingest, stage_step
 from healthpipe.workflow.steps.context import StepContext
+from healthpipe.workflow.steps.notify import alert_expiring, notify_failure, notify_success
+from healthpipe.workflow.steps.release import audit, cleanup, finish, publish
+
+
+@dataclass(frozen=True)
+class Step:
+    """How a step is performed.
+
+    One that is `done_once` is not repeated in a retry of its run; one that is `after_failure`
+    belongs to the failure branch and needs neither lock nor run.
+    """
+
+    perform: Callable[[StepContext], dict[str, Any]]
+    done_once: bool = True
+    after_failure: bool = False
+
+
+STEPS = {
+    "Ingest": Step(ingest),
+    "Curate": Step(curate),
+    "Extract": Step(stage_step(PublishedStage.EXTRACT)),
+    "FilterExpiring": Step(stage_step(PublishedStage.FILTER_EXPIRING)),
+    "StateCounts": Step(stage_step(PublishedStage.STATE_COUNTS)),
+    "Audit": Step(audit, done_once=False),
+    "Publish": Step(publish),
+    "AlertExpiring": Step(alert_expiring),
+    "NotifySuccess": Step(notify_success),
+    "Finish": Step(finish, done_once=False),
+    "Cleanup": Step(cleanup, done_once=False, after_failure=True),
+    "NotifyFailure": Step(notify_failure, done_once=False, after_failure=True),
+}
+
 
 # A step stops this long before its time limit, to record how far it has come.
 MARGIN_S = 10.0

@@ -9,7 +9,7 @@ import pytest
 
 from healthpipe.alerts.channels import ConsoleChannel
 from healthpipe.errors import AlertNotSent, ServiceFailed
-from healthpipe.workflow.steps import catalog
+from healthpipe.workflow import step_runner
 
 TODAY = date(2026, 2, 15)
 
@@ -130,15 +130,15 @@ def test_an_alert_carries_its_seven_facts_and_nothing_else_of_a_record(on, sent)
 @pytest.fixture
 def broken(monkeypatch):
     """Make a step fail with an error; with none, work again."""
-    steps = dict(catalog.STEPS)
+    steps = dict(step_runner.STEPS)
 
     def make(step, error=None):
         def fail(_):
             raise error
 
-        monkeypatch.setitem(catalog.STEPS, step, steps[step])
+        monkeypatch.setitem(step_runner.STEPS, step, steps[step])
         if error:
-            monkeypatch.setitem(catalog.STEPS, step, replace(steps[step], perform=fail))
+            monkeypatch.setitem(step_runner.STEPS, step, replace(steps[step], perform=fail))
 
     return make
 

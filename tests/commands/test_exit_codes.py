@@ -14,8 +14,8 @@ import pytest
 from healthpipe.cancellation import interrupted_by_signals, signals_deferred
 from healthpipe.errors import Interrupted
 from healthpipe.stages import curate
+from healthpipe.workflow.step_runner import STEPS, Step
 from healthpipe.workflow.steps import release
-from healthpipe.workflow.steps.catalog import STEPS, Step
 from tests.conftest import AS_OF, EXAMPLES
 
 

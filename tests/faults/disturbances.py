@@ -18,7 +18,7 @@ from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
 from healthpipe.workflow import orchestrate
 from healthpipe.workflow.orchestrate import pipeline_path
-from healthpipe.workflow.steps.catalog import STEPS
+from healthpipe.workflow.step_runner import STEPS
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")

@@ -3,7 +3,7 @@
 import pytest
 
 from healthpipe.engines.athena import queries
-from healthpipe.workflow.steps import catalog
+from healthpipe.workflow import step_runner
 from tests.conftest import AS_OF
 from tests.support.aws_root import require_failed
 
@@ -144,4 +144,4 @@ def test_branches_that_wait_for_queries_are_stopped_when_one_fails(place):
     found = {step["name"]: step for step in record["steps"]}
     assert found.keys() >= stopped | {"FilterExpiring"}
     assert all(found[name]["status"] in ("failed", "abandoned") for name in stopped)
-    assert set(catalog.STEPS) >= found.keys()
+    assert set(step_runner.STEPS) >= found.keys()

@@ -17,7 +17,7 @@ from healthpipe.errors import GateFailed, ServiceFailed, UsageError, exit_code_o
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
 from healthpipe.workflow.orchestrate import RunEnvironment, orchestrate, pipeline_path
-from healthpipe.workflow.steps.catalog import STEPS
+from healthpipe.workflow.step_runner import STEPS
 from tests.faults.kills import RUN
 from tests.faults.launching import CHECKOUT
 from tests.faults.site import SECOND_DAY, require_recovered, require_whole

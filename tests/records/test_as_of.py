@@ -14,13 +14,7 @@ from hypothesis import strategies as st
 
 from healthpipe.errors import UsageError
 from healthpipe.stages import options
-from healthpipe.stages.options import (
-    RawOptions,
-    SnapshotChoice,
-    StageOptions,
-    Window,
-    parse_day,
-)
+from healthpipe.stages.options import RawOptions, SnapshotChoice, StageOptions, Window, parse_day
 from tests.conftest import AS_OF
 from tests.support.days import day
 from tests.support.records import csv_rows, facility, write_records

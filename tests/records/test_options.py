@@ -6,12 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthpipe.choices import Accredited, FirstAccreditation
-from healthpipe.stages.options import (
-    RawOptions,
-    SnapshotChoice,
-    StageOptions,
-    Window,
-)
+from healthpipe.stages.options import RawOptions, SnapshotChoice, StageOptions, Window
 from tests.support.days import LAST, day
 
 

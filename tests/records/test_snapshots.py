@@ -5,9 +5,7 @@ import datetime
 import pytest
 
 from healthpipe.errors import UsageError
-from healthpipe.stages.options import (
-    SnapshotChoice,
-)
+from healthpipe.stages.options import SnapshotChoice
 from tests.support.days import LAST, day
 from tests.support.records import facility, write_records
 from tests.support.source_files import find_sources, write_files

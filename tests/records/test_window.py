@@ -5,10 +5,7 @@ import datetime
 import pytest
 
 from healthpipe.errors import UsageError
-from healthpipe.stages.options import (
-    RawOptions,
-    Window,
-)
+from healthpipe.stages.options import RawOptions, Window
 from tests.support.days import FIRST, day
 from tests.support.records import facility, write_records
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from healthpipe.errors import OutOfTime
-from healthpipe.workflow.steps import catalog
+from healthpipe.workflow import step_runner
 
 
 def spy_on_steps(monkeypatch) -> SimpleNamespace:
@@ -30,6 +30,6 @@ def spy_on_steps(monkeypatch) -> SimpleNamespace:
 
         return replace(step, perform=perform)
 
-    for name, step in list(catalog.STEPS.items()):
-        monkeypatch.setitem(catalog.STEPS, name, watch(name, step))
+    for name, step in list(step_runner.STEPS.items()):
+        monkeypatch.setitem(step_runner.STEPS, name, watch(name, step))
     return watched

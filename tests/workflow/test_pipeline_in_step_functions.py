@@ -12,10 +12,10 @@ from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.run import runs_of
 from healthpipe.storage.layout import Root
+from healthpipe.workflow import step_runner
 from healthpipe.workflow.lambda_handler import ERRORS, handler
 from healthpipe.workflow.orchestrate import pipeline_path
 from healthpipe.workflow.policy import policy_violations
-from healthpipe.workflow.steps import catalog
 from tests.conftest import AS_OF
 
 MACHINE = json.loads(pipeline_path().read_text())
@@ -175,7 +175,7 @@ def test_the_steps_that_the_file_calls_are_those_that_there_are():
         state["Parameters"]["Payload"]["step"]
         for state in _tasks(MACHINE)
         if "lambda" in state["Resource"]
-    } == set(catalog.STEPS)
+    } == set(step_runner.STEPS)
 
 
 def _tasks(machine):

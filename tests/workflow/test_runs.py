@@ -21,7 +21,7 @@ from healthpipe.runs.record import AlertRecord, Execution, RunRecord, RunStatus,
 from healthpipe.runs.run import Run, records_of, runs_of
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
-from healthpipe.workflow.notifications import failed_step
+from healthpipe.workflow.steps.notify import failed_step
 from tests.support.published_runs import finished, publish_run
 
 # Holds a root's lock and a run, tells so, and waits to be killed.

@@ -15,9 +15,9 @@ from healthpipe.runs.record import Execution
 from healthpipe.runs.run import Run, runs_of
 from healthpipe.stages import compute
 from healthpipe.storage.layout import Root
+from healthpipe.workflow import step_runner
 from healthpipe.workflow.lambda_handler import ERRORS, handler
-from healthpipe.workflow.steps import catalog
-from healthpipe.workflow.steps.catalog import STEPS
+from healthpipe.workflow.step_runner import STEPS
 from tests.conftest import AS_OF
 
 EXECUTION = {"id": "arn:aws:states:x:execution:nightly", "start": "2026-02-15T05:00:07.123Z"}
@@ -79,7 +79,7 @@ def test_an_event_and_an_answer_carry_references_and_no_data(call, root):
 def test_a_step_that_is_done_is_not_done_again(call, monkeypatch):
     call("Ingest")
     again = replace(STEPS["Ingest"], perform=lambda _: pytest.fail("done again"))
-    monkeypatch.setitem(catalog.STEPS, "Ingest", again)
+    monkeypatch.setitem(step_runner.STEPS, "Ingest", again)
     assert call("Ingest") == "DONE"
 
 
@@ -118,7 +118,7 @@ def test_an_error_is_let_out_under_its_name_with_its_description(
     def fail(_):
         raise error
 
-    monkeypatch.setitem(catalog.STEPS, "Ingest", replace(STEPS["Ingest"], perform=fail))
+    monkeypatch.setitem(step_runner.STEPS, "Ingest", replace(STEPS["Ingest"], perform=fail))
     with pytest.raises(ERRORS[name]) as raised:
         call("Ingest")
     assert type(raised.value).__name__ == name

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from healthpipe.aws.session import AthenaSettings, AwsAccess
 from healthpipe.cancellation import Clock
 from healthpipe.choices import Format
-from healthpipe.engines.athena.api import AthenaApi
+from healthpipe.engines.athena.api import AthenaApi, result_configuration
 from healthpipe.engines.athena.errors import FilesUnreadable, QueryExecution
 from healthpipe.engines.athena.glue import Catalog
 from healthpipe.engines.athena.queries import AthenaQueryRunner, QueryRunner
@@ -20,7 +20,6 @@ from healthpipe.engines.athena.results import (
     unload_statement,
 )
 from healthpipe.engines.athena.schema import SchemaEngine, Types, cast_to, empty_query, fetch_footer
-from healthpipe.engines.athena.workgroup import result_configuration
 from healthpipe.engines.base import Engine, EngineContext, LineFile, LinesRefused, Relation, Row
 from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS
 from healthpipe.engines.ordering import defer_order, without_order

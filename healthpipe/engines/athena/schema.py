@@ -16,7 +16,7 @@ from healthpipe.aws.session import AwsAccess, client
 from healthpipe.engines.base import LineFile, Relation
 from healthpipe.engines.duckdb import DuckDBEngine
 from healthpipe.engines.sql import ATHENA
-from healthpipe.storage.uris import split_s3
+from healthpipe.storage import split_s3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

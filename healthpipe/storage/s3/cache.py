@@ -19,8 +19,8 @@ from pathlib import Path
 
 from healthpipe.errors import ServiceFailed, UsageError
 from healthpipe.storage.base import TEMPORARY
-from healthpipe.storage.private import OWNER_ONLY, OWNER_ONLY_FOLDER
 from healthpipe.storage.s3.objects import Version
+from healthpipe.storage.scratch import OWNER_ONLY, OWNER_ONLY_FOLDER
 
 # The environment variables of the cache's folder and of its limit in bytes.
 FOLDER, LIMIT = "HEALTHPIPE_CACHE", "HEALTHPIPE_CACHE_BYTES"

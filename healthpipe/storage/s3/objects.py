@@ -14,6 +14,7 @@ from healthpipe.aws.errors import translate_error, translated_errors
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.errors import ServiceFailed
 from healthpipe.retry import retry
+from healthpipe.storage import MIN_FILES_TO_LIST
 from healthpipe.storage.s3.requests import (
     ATTEMPTS,
     Requests,
@@ -22,7 +23,6 @@ from healthpipe.storage.s3.requests import (
     plain_etag,
     request_attempts,
 )
-from healthpipe.storage.uris import MIN_FILES_TO_LIST
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -20,8 +20,8 @@ from healthpipe.aws.session import AwsAccess, Timeouts, client
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.errors import UsageError
 from healthpipe.retry import Backoff, attempts, retry
+from healthpipe.storage import S3
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.storage.uris import S3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

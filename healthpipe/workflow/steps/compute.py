@@ -33,8 +33,8 @@ from healthpipe.stages.segments import (
     usable_segments,
 )
 from healthpipe.workflow.input_reader import MANIFEST
-from healthpipe.workflow.notifications import failure_of, open_notifier, record_delivery
 from healthpipe.workflow.steps.context import StepContext
+from healthpipe.workflow.steps.notify import failure_of, open_notifier, record_delivery
 from healthpipe.workflow.steps.release import sync_tables
 
 # The details that a run which found nothing to do takes over from the live run.

@@ -14,12 +14,7 @@ from healthpipe.choices import EngineName, Format
 from healthpipe.errors import GateFailed, HealthpipeError
 from healthpipe.publishing.audit import Level, count_rejected_files, coverage_of, live_coverage
 from healthpipe.publishing.audit import audit as audit_run
-from healthpipe.publishing.pointer import (
-    LivePointer,
-    PublishedRun,
-    newest_generation,
-    read_live,
-)
+from healthpipe.publishing.pointer import LivePointer, PublishedRun, newest_generation, read_live
 from healthpipe.publishing.prune import prune_published
 from healthpipe.publishing.publish import OutputFile, Publication
 from healthpipe.publishing.publish import publish as publish_outputs
@@ -29,8 +24,8 @@ from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import Document, RunStatus
 from healthpipe.stages.curate import BALANCE, Balance
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.notifications import reason_of
 from healthpipe.workflow.steps.context import StepContext
+from healthpipe.workflow.steps.notify import reason_of
 
 log = logging.getLogger("healthpipe")
 # The steps whose files are published.
@@ -112,11 +107,7 @@ def sync_tables(settings: AthenaSettings, root: Root, live: PublishedRun | None)
 
     A failure is only logged: the next run tries again.
     """
-    from healthpipe.engines.athena.published_tables import (
-        LiveRun,
-        lagging_tables,
-        update_tables,
-    )
+    from healthpipe.engines.athena.published_tables import LiveRun, lagging_tables, update_tables
 
     try:
         shown = LiveRun.from_json(live.document) if live else None
