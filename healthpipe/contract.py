@@ -139,10 +139,10 @@ STATES = {
 STATE_ALIASES = {"U.S. Virgin Islands": "VI", "United States Virgin Islands": "VI"}
 
 
-def state_spellings() -> list[tuple[str, str]]:
-    """List the accepted spellings of states in upper case, each with its code."""
-    names = [(name, code) for code, name in STATES.items()] + list(STATE_ALIASES.items())
-    return [(code, code) for code in STATES] + [(name.upper(), code) for name, code in names]
+# The accepted spellings of states in upper case, each with its code.
+STATE_SPELLINGS = {code: code for code in STATES}
+STATE_SPELLINGS |= {name.upper(): code for code, name in STATES.items()}
+STATE_SPELLINGS |= {alias.upper(): code for alias, code in STATE_ALIASES.items()}
 
 
 Constant = str | int | list[str]
@@ -157,8 +157,8 @@ CONSTANTS: dict[str, Constant] = {
     "lower_case": "abcdefghijklmnopqrstuvwxyz",
     "upper_case": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "unknown_state": UNKNOWN_STATE,
-    "state_spellings": [spelling for spelling, _ in state_spellings()],
-    "state_codes": [code for _, code in state_spellings()],
+    "state_spellings": list(STATE_SPELLINGS),
+    "state_codes": list(STATE_SPELLINGS.values()),
     "states": list(STATES),
     "formula": rf"^[{FORMULA_STARTS}]",
     "number_as_written": r"^-?[0-9]+\z",

@@ -8,7 +8,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from healthpipe.asl.concurrency import ParallelBranches, TaskCall
+from healthpipe.asl.concurrency import (
+    Clock,
+    ParallelBranches,
+    Scope,
+    SystemClock,
+    TaskCall,
+    format_timestamp,
+)
 from healthpipe.asl.definition import Machine, State, is_end
 from healthpipe.asl.errors import Retries, StateFailed
 from healthpipe.asl.expressions import EvaluationContext
@@ -22,7 +29,6 @@ from healthpipe.asl.states import (
     task_timeout,
     wait_seconds,
 )
-from healthpipe.asl.timing import Clock, Scope, SystemClock, format_timestamp
 from healthpipe.cancellation import Deadline
 
 

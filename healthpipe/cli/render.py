@@ -63,20 +63,12 @@ def log_stage_summary(result: "StageResult") -> None:
 
 def _warn_of_gates(result: "StageResult") -> None:
     """Warn where the workflow would not publish what a stage by hand has read."""
-    from healthpipe.publishing.audit import (
-        Audit,
-        Level,
-        count_rejected_files,
-        describe_results,
-        judge_input,
-    )
-    from healthpipe.publishing.gates import Gates
+    from healthpipe.publishing.audit import describe_input_failures
 
-    gates, files = Gates.choose(), len(result.computed.manifest.files)
-    rejected_files = count_rejected_files(result.computed.counts.issues)
-    results = judge_input(gates, result.computed.counts.balance, rejected_files, files)
-    if failed := Audit(results).of_level(Level.FAIL):
-        log.warning(f"{describe_results(failed)}: orchestrate would not publish this")
+    computed = result.computed
+    failures = describe_input_failures(computed.counts, len(computed.manifest.files))
+    if failures:
+        log.warning(f"{failures}: orchestrate would not publish this")
 
 
 def _rows_text(result: "StageResult") -> Iterator[str]:

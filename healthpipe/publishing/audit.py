@@ -15,7 +15,7 @@ from healthpipe.contract import WHOLE_FILE
 from healthpipe.errors import GateFailed, ServiceFailed
 from healthpipe.publishing.gates import Gates, Threshold
 from healthpipe.publishing.pointer import PublishedRun
-from healthpipe.stages.curate import Balance
+from healthpipe.stages.curate import Balance, RunCounts
 from healthpipe.storage.base import Storage
 from healthpipe.storage.layout import Root
 
@@ -184,6 +184,13 @@ def judge_input(
             f"{LABELS[Gate.ACCEPTED_RECORDS]} {balance.accepted:,}, {none_left} 1",
         ),
     ]
+
+
+def describe_input_failures(counts: RunCounts, files: int) -> str:
+    """Describe, in one line, the gates about the input that fail by default; empty if none does."""
+    rejected_files = count_rejected_files(counts.issues)
+    results = judge_input(Gates.choose(), counts.balance, rejected_files, files)
+    return describe_results(Audit(results).of_level(Level.FAIL))
 
 
 def describe_results(findings: Iterable[GateResult]) -> str:

@@ -200,6 +200,8 @@ def compute(
     called again relies on: see `StepContext.engine`.
     """
     progress = progress or NoProgress()
+    if isinstance(request.records, RawLines):
+        progress.step(f"reading {len(request.records.manifest.files)} files", engine.progress)
     records = request.records.open(engine, request.options, request.projections)
     accounted = None
     if request.accounting:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.alerts.channels import Channel, Message
+from healthpipe.asl.concurrency import Clock
 from healthpipe.asl.definition import load
 from healthpipe.asl.errors import StateFailed
 from healthpipe.asl.interpreter import Interpreter
-from healthpipe.asl.timing import Clock
 from healthpipe.cancellation import Deadline, shielded
 from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
 from healthpipe.progress import NoProgress, Progress

@@ -4,9 +4,8 @@ from healthpipe.errors import RetryRefused, RunNotFound
 from healthpipe.ingest.manifest import STANDARD_INPUT, Manifest
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import Attempt
-from healthpipe.runs.fingerprint import code_fingerprint
 from healthpipe.runs.record import GOOD, ORCHESTRATE, RunRecord
-from healthpipe.runs.request import RequestChanges, RunRequest
+from healthpipe.runs.request import RequestChanges, RunRequest, code_fingerprint
 from healthpipe.runs.run import Run, records_of
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.input_reader import MANIFEST

@@ -69,22 +69,18 @@ class StageRequest:
 class StageResult:
     """The result of a stage run by hand.
 
-    `path` is the main file or the folder of `files`, which have their URIs here; `queries` are
-    those that ran elsewhere.
+    `path` is the main file or the folder of `files`, which have their URIs here; `record_folder`
+    has the run's record, manifest, rejects and issues; `queries` are those that ran elsewhere.
     """
 
     request: StageRequest
     run_id: str
+    record_folder: str
     computed: ComputeResult
     path: str
     files: Sequence[WrittenFile]
     queries: list[QueryUsage]
     elapsed_s: float
-
-    @property
-    def record_folder(self) -> str:
-        """The folder with the run's record, manifest, rejects and issues."""
-        return self.request.root.run(self.run_id)
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -167,12 +163,12 @@ def _compute(request: StageRequest, run: Run, found: FoundFiles) -> StageResult:
     log = RunQueryLog(run)
     context = EngineContext(run.scratch, run.attempts, run.root.storage, run.run_id, log)
     with open_engine(request.engine, context, request.athena) as engine:
-        request.progress.step(f"reading {len(manifest.files)} files", engine.progress)
         computed = compute(engine, wanted, request.progress)
     files = _deliver(request, run, computed)
     return StageResult(
         request=request,
         run_id=run.run_id,
+        record_folder=run.uri,
         computed=computed,
         path=_path(request, run, files),
         files=files,

@@ -17,7 +17,6 @@ from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.attempts import Attempt, sync_record
 from healthpipe.runs.cleanup import stop_attempt_queries
-from healthpipe.runs.fingerprint import code_fingerprint
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import (
     ORCHESTRATE,
@@ -28,7 +27,7 @@ from healthpipe.runs.record import (
     RunRecord,
     RunStatus,
 )
-from healthpipe.runs.request import RunRequest
+from healthpipe.runs.request import RunRequest, code_fingerprint
 from healthpipe.runs.run import Run
 from healthpipe.workflow.steps.compute import curate, ingest, stage_step
 from healthpipe.workflow.steps.context import StepContext

@@ -10,9 +10,9 @@ from datetime import timedelta
 
 import pytest
 
+from healthpipe.asl.concurrency import SystemClock
 from healthpipe.asl.errors import StateFailed
 from healthpipe.asl.interpreter import Interpreter
-from healthpipe.asl.timing import SystemClock
 from healthpipe.cancellation import Deadline
 from healthpipe.errors import Interrupted, OutOfTime
 from tests.asl.cases.building import DONE, branch, machine, parallel, pass_, retry, task
@@ -319,8 +319,10 @@ def test_a_signal_ends_a_run_that_waits(place):
     sender.join()
     assert raised.value is error
     assert stopped == ([] if place == "a wait" else [True])
-    entered = {"a task": ["First"], "a branch": ["First", "Long", "Other"]}
-    assert sorted(path) == entered.get(place, ["First", "Long"])
+    # Whether the other branch was entered before the signal came is not settled.
+    entered = {"a task": ["First"], "a branch": ["First", "Long"], "a wait": ["First", "Long"]}
+    assert sorted(set(path) - {"Other"}) == entered[place]
+    assert path[-1] in (("Long", "Other") if place == "a branch" else (entered[place][-1],))
     wait_for(lambda: not branch_threads())
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from healthpipe.errors import ServiceFailed
-from healthpipe.runs import fingerprint
+from healthpipe.runs import request
 from tests.support.published_runs import live
 
 STAGES = {"Extract", "FilterExpiring", "StateCounts"}
@@ -82,7 +82,7 @@ def test_files_that_arrived_since_belong_to_the_next_run(cli, failed_run, exampl
 
 @pytest.mark.parametrize("what", ["sql", "version"])
 def test_a_retry_is_refused_when_the_code_changed(cli, failed_run, monkeypatch, what):
-    changed = {**fingerprint.code_fingerprint(), what: "another"}
+    changed = {**request.code_fingerprint(), what: "another"}
     monkeypatch.setattr("healthpipe.workflow.resume.code_fingerprint", lambda: changed)
     assert f"the {what} changed since run" in refused(cli("runs", "retry"))
 

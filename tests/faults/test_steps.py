@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from healthpipe.alerts.channels import ConsoleChannel
+from healthpipe.asl.concurrency import SystemClock
 from healthpipe.asl.definition import load
-from healthpipe.asl.timing import SystemClock
 from healthpipe.cancellation import cancel_on_stop, raise_if_cancelled
 from healthpipe.errors import GateFailed, ServiceFailed, UsageError, exit_code_of
 from healthpipe.runs.record import Execution

@@ -3,7 +3,7 @@
 import pytest
 
 from healthpipe.errors import ServiceFailed
-from healthpipe.runs import fingerprint
+from healthpipe.runs import request
 from healthpipe.storage.layout import Root
 from tests.conftest import AS_OF
 from tests.support.published_runs import live
@@ -49,8 +49,8 @@ def test_anything_else_is_a_new_run(cli, orchestrate, examples, monkeypatch, tmp
         case "force":
             arguments = ["--force"]
         case "sql":
-            changed = {**fingerprint.code_fingerprint(), "sql": "another"}
-            monkeypatch.setattr(fingerprint, "code_fingerprint", lambda: changed)
+            changed = {**request.code_fingerprint(), "sql": "another"}
+            monkeypatch.setattr(request, "code_fingerprint", lambda: changed)
         case "a rollback":
             assert cli("runs", "rollback").code == 0
     generation = live(tmp_path)["generation"]

@@ -12,8 +12,8 @@ from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.publishing.pointer import read_live
 from healthpipe.runs.cleanup import DIED, sweep
-from healthpipe.runs.fingerprint import fingerprint, found_inputs, manifest_inputs
 from healthpipe.runs.record import CallStatus, RunRecord
+from healthpipe.runs.request import fingerprint, found_inputs, manifest_inputs
 from healthpipe.runs.run import Run
 from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.compute import (

@@ -5,9 +5,9 @@ from typing import Any
 from unittest.mock import patch
 
 from healthpipe.asl import definition
+from healthpipe.asl.concurrency import Scope
 from healthpipe.asl.errors import StateFailed
 from healthpipe.asl.interpreter import Interpreter
-from healthpipe.asl.timing import Scope
 from tests.asl.cases.building import CONTEXT, KNOWN, Echoes, Fails, Hangs
 from tests.asl.cases.virtual_time import FakeClock
 
