@@ -132,7 +132,7 @@ def export(
 ) -> None:
     """Write the rejected lines to a file, to be repaired in an editor and replayed.
 
-    For example: healthpipe quarantine export -o mend.ndjson
+    For example: healthpipe quarantine export -o repaired.ndjson
     """
     query = lines.query(aws, run_id)
     export_lines(query, OutputTarget(output), messages.apply(), with_resolved=with_resolved)
@@ -143,7 +143,7 @@ def export(
 def replay(
     context: typer.Context,
     *,
-    mended: RepairedArgument,
+    repaired: RepairedArgument,
     run: RunOption = None,
     lines: LineOptions,
     aws: AwsOptions,
@@ -151,9 +151,9 @@ def replay(
 ) -> None:
     """Add repaired lines to the raw files, and note which rejected lines they resolve.
 
-    For example: healthpipe quarantine replay mend.ndjson
+    For example: healthpipe quarantine replay repaired.ndjson
     """
-    replay_file(lines.query(aws, run), mended, messages.apply())
+    replay_file(lines.query(aws, run), repaired, messages.apply())
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def _check_bucket(root: Root) -> CheckResult | str:
     answer = call_or_none("s3:ListBucket", f"s3://{bucket}", lambda: s3.head_bucket(**request))
     if answer is None:
         finding = f"there is no bucket {bucket}"
-        return CheckResult("bucket", Verdict.FAILED, finding, "create it, or mend --root")
+        return CheckResult("bucket", Verdict.FAILED, finding, "create it, or correct --root")
     region = answer.get("BucketRegion", s3.meta.region_name)
     if region != s3.meta.region_name:
         return CheckResult(
@@ -237,7 +237,7 @@ def _check_root(root: Root, engine: EngineName) -> CheckResult | str:
     except OSError as error:
         finding = f"{existing} cannot be written: {error.strerror}"
         return CheckResult(
-            "root", Verdict.FAILED, finding, "mend permissions, or choose another --root"
+            "root", Verdict.FAILED, finding, "correct permissions, or choose another --root"
         )
     return (
         f"{root.absolute_uri} can be written"
@@ -281,7 +281,7 @@ def _check_topic(topic: str, access: AwsAccess) -> CheckResult | str:
     )
     if answer is None:
         finding = f"there is no topic {topic}"
-        return CheckResult("topic", Verdict.FAILED, finding, "create it, or mend --sns-topic")
+        return CheckResult("topic", Verdict.FAILED, finding, "create it, or correct --sns-topic")
     subscribers = int(answer["Attributes"].get("SubscriptionsConfirmed", 0))
     if not subscribers:
         fix = "subscribe somebody, and have the subscription confirmed"
