@@ -25,13 +25,13 @@ STAYING = """
 import sys, time
 from dataclasses import replace
 from healthpipe.cli.app import run
-from healthpipe.workflow.steps import catalog
+from healthpipe.workflow import step_runner
 name = sys.argv.pop(1)
-step = catalog.STEPS[name]
+step = step_runner.STEPS[name]
 def stay(work):
     print("there", file=sys.stderr, flush=True)
     time.sleep(60)
-catalog.STEPS[name] = replace(step, perform=stay)
+step_runner.STEPS[name] = replace(step, perform=stay)
 run()
 """
 
