@@ -56,14 +56,14 @@ def test_the_first_run_makes_the_database(examined):
 
 # A fault or an option; the check that fails, and what its text names.
 BROKEN = {
-    "no bucket": (None, ("--root", "s3://nobody-has-this/root"), "bucket", "mend --root"),
+    "no bucket": (None, ("--root", "s3://nobody-has-this/root"), "bucket", "correct --root"),
     "no workgroup": (None, ("--workgroup", "none"), "workgroup", "give another --workgroup"),
     "wrong owner": (("s3", "HeadBucket"), ("--bucket-owner", "9" * 12), "bucket", "--bucket-owner"),
     "no listing": (("s3", "ListObjectsV2"), (), "reading", "allow s3:ListBucket"),
     "no writing": (("s3", "PutObject"), (), "writing", "allow s3:PutObject"),
     "no Glue": (("glue", "GetDatabase"), (), "database", "allow glue:GetDatabase"),
     "no Athena": (("athena", "GetWorkGroup"), (), "workgroup", "allow athena:GetWorkGroup"),
-    "no topic": (None, ("--sns-topic", ALARMS), "topic", "mend --sns-topic"),
+    "no topic": (None, ("--sns-topic", ALARMS), "topic", "correct --sns-topic"),
     "no profile": (None, ("--profile", "nobody"), "region", "check --profile"),
 }
 
