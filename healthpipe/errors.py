@@ -98,6 +98,15 @@ class ServiceFailed(HealthpipeError, OSError):
     workflow_name = "Transient"
 
 
+class PublishedDamaged(ServiceFailed):
+    """Raised when a published file is gone or has other bytes than were published.
+
+    The user rolls back to an earlier run, or publishes anew.
+    """
+
+    code = "published_damaged"
+
+
 class InputChanged(ServiceFailed):
     """Raised when input files kept changing while they were read; the user runs again later."""
 

@@ -122,19 +122,12 @@ def read_live(root: Root) -> LivePointer:
     return LivePointer(document, found[1])
 
 
-def published_files(root: Root, stage: str | None = None) -> list[str]:
-    """The URIs of the live published files, or of those of a stage, its main one first.
-
-    Raises `NothingPublished`.
-    """
+def require_published(root: Root) -> PublishedRun:
+    """What is live. Raises `NothingPublished`, and what `read_live` raises."""
     published = read_live(root).published
     if published is None:
         raise nothing_published(root)
-    return [
-        f"{root.uri}/{file.path}"
-        for file in published.files
-        if stage is None or file.stage == stage
-    ]
+    return published
 
 
 def nothing_published(root: Root) -> NothingPublished:
