@@ -143,6 +143,13 @@ class DoctorFailed(UsageError):
         self.details = {"checks": list(checks)}
 
 
+class DoctorFoundDamage(DoctorFailed):
+    """Raised when all is there that a run needs, but what is live is not what was published."""
+
+    code = "published_damaged"
+    exit_code = 4
+
+
 class ProbeFailed(UsageError):
     """Raised when Athena differs from the facts that its engine depends on.
 

@@ -132,3 +132,13 @@ def test_on_s3_without_a_checksum_the_size_decides_until_the_file_is_printed(buc
     outcome = bucket.run("current", "state-counts", "-o", "-")
     assert (outcome.code, outcome.out) == (4, "")
     assert "another SHA-256" in outcome.err
+
+
+def test_on_s3_status_and_doctor_find_it_too(bucket):
+    assert bucket.run("status").code == bucket.run("doctor").code == 0
+    bucket.delete(bucket.live["files"][0]["path"])
+
+    for command in ("status", "doctor", "current"):
+        outcome = bucket.run(command)
+        assert outcome.code == 4, command
+        assert f"`healthpipe runs rollback --root {ROOT}`" in outcome.err
