@@ -48,6 +48,20 @@ class UsageError(HealthpipeError, ValueError):
     workflow_name = "Misconfigured"
 
 
+class NewerDocument(UsageError):
+    """Raised for a document that a newer healthpipe wrote; the user upgrades this one."""
+
+    code = "newer_document"
+
+    def __init__(self, name: str, version: int, known: int) -> None:
+        """Name the document, its `schema_version`, and the newest `known` one."""
+        super().__init__(
+            f"{name} was written by a newer healthpipe"
+            f" (schema_version {version}, and {known} is the newest known here)",
+            "upgrade healthpipe on this machine",
+        )
+
+
 class SourceNotFound(UsageError, FileNotFoundError):
     """Raised when a SOURCE does not exist or has no readable file; the user names another."""
 
