@@ -57,6 +57,14 @@ def test_each_kind_of_damage_is_named(root, extract):
     assert problems(root) == ["is gone"]
 
 
+def test_a_file_that_this_user_may_not_read_is_told_as_such(root, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(LocalStorage, "sha256", refuse)
+    assert problems(root) == ["cannot be read: Permission denied"] * 2
+
+
 def test_the_error_names_the_first_file_their_number_and_a_command_that_can_be_pasted(root):
     for file in files(root):
         Path(root.uri, file.path).unlink()
