@@ -48,6 +48,20 @@ class UsageError(HealthpipeError, ValueError):
     workflow_name = "Misconfigured"
 
 
+class NewerDocument(UsageError):
+    """Raised for a document that a newer healthpipe wrote; the user upgrades this one."""
+
+    code = "newer_document"
+
+    def __init__(self, name: str, version: int, known: int) -> None:
+        """Name the document, its `schema_version`, and the newest `known` one."""
+        super().__init__(
+            f"{name} was written by a newer healthpipe"
+            f" (schema_version {version}, and {known} is the newest known here)",
+            "upgrade healthpipe on this machine",
+        )
+
+
 class SourceNotFound(UsageError, FileNotFoundError):
     """Raised when a SOURCE does not exist or has no readable file; the user names another."""
 
@@ -98,6 +112,15 @@ class ServiceFailed(HealthpipeError, OSError):
     workflow_name = "Transient"
 
 
+class PublishedDamaged(ServiceFailed):
+    """Raised when a published file is gone or has other bytes than were published.
+
+    The user rolls back to an earlier run, or publishes anew.
+    """
+
+    code = "published_damaged"
+
+
 class InputChanged(ServiceFailed):
     """Raised when input files kept changing while they were read; the user runs again later."""
 
@@ -132,6 +155,13 @@ class DoctorFailed(UsageError):
         more = f" (and {failed - 1} more)" if failed > 1 else ""
         super().__init__(f"{check}: {finding}{more}", fix)
         self.details = {"checks": list(checks)}
+
+
+class DoctorFoundDamage(DoctorFailed):
+    """Raised when all is there that a run needs, but what is live is not what was published."""
+
+    code = "published_damaged"
+    exit_code = 4
 
 
 class ProbeFailed(UsageError):

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from healthpipe.alerts.channels import Message
 from healthpipe.contract import Tier
-from healthpipe.errors import HealthpipeError, ServiceFailed
+from healthpipe.errors import HealthpipeError, NewerDocument, ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
+from healthpipe.storage.documents import require_known_version
 from healthpipe.storage.layout import Root
 
 SCHEMA_VERSION = 1
@@ -84,9 +85,16 @@ class AlertState:
 
     @classmethod
     def parse(cls, content: bytes) -> "AlertState":
-        """Parse what `to_bytes` returned. Raises `ValueError` for anything else."""
+        """Parse what `to_bytes` returned.
+
+        Raises `NewerDocument` for that of a newer version, `ValueError` for anything else.
+        """
         try:
             document = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ValueError("not the state of the alerts") from error
+        require_known_version(document, SCHEMA_VERSION, "state/alerts.json")
+        try:
             version, announced = document["schema_version"], _parse_announced(document["announced"])
             failures = [FailureRecord(**one) for one in document["failures"].values()]
             pending = [PendingMessage(**one) for one in document["pending"]]
@@ -236,6 +244,8 @@ class StateStore:
         self._content = content
         try:
             self.state = AlertState() if content is None else AlertState.parse(content)
+        except NewerDocument:
+            raise
         except ValueError:
             self.state = AlertState()
             self._replace_damaged(content or b"")
@@ -256,9 +266,14 @@ class StateStore:
 
 
 def read_state(root: Root) -> AlertState:
-    """Read the state without changing it; an empty one where it is missing or damaged."""
+    """Read the state without changing it; an empty one where it is missing or damaged.
+
+    Raises `NewerDocument`.
+    """
     stored = root.storage.read(root.alerts)
     try:
         return AlertState.parse(stored[0]) if stored else AlertState()
+    except NewerDocument:
+        raise
     except ValueError:
         return AlertState()

@@ -18,6 +18,7 @@ from healthpipe.cli.signature import expand_options
 from healthpipe.errors import UsageError
 
 if TYPE_CHECKING:
+    from healthpipe.publishing.pointer import PublishedFile
     from healthpipe.storage.layout import Root
 
 StageArgument = Annotated[
@@ -45,9 +46,12 @@ def current(
 def show_current(
     stage: PublishedStage | None, root: "Root", output: str | None, settings: OutputSettings
 ) -> None:
-    """Print the live files' paths, one of them, its data, or the pointer as JSON."""
-    from healthpipe.publishing.pointer import published_files, read_live
-    from healthpipe.storage import open_storage
+    """Print the live files' paths, one of them, its data, or the pointer as JSON.
+
+    Raises `PublishedDamaged` before it prints anything of a file that is not what was published.
+    """
+    from healthpipe.publishing.pointer import require_published
+    from healthpipe.publishing.verify import require_intact
     from healthpipe.storage.scratch import copy_file
 
     target = OutputTarget(output)
@@ -56,31 +60,41 @@ def show_current(
     if settings.json and output is not None:
         raise UsageError("-o and --json exclude each other", "drop one of them")
     with settings.session():
-        files = published_files(root, stage)
-        fmt = Format(PurePath(files[0]).suffix[1:])
-        parts = [file for file in files if file.endswith(f".{fmt.value}")]
+        published = require_published(root)
+        files = [file for file in published.files if stage is None or file.stage == stage]
+        fmt = Format(PurePath(files[0].path).suffix[1:])
+        parts = [file for file in files if file.path.endswith(f".{fmt.value}")]
         if settings.json:
-            print(json.dumps(read_live(root).document))
+            require_intact(root, published.files)
+            print(json.dumps(published.document))
         elif target.is_standard_output:
             with _joined(parts, fmt, root) as whole:
-                print_data(open_storage(whole, root.access).local_copy(whole), fmt)
+                print_data(whole, fmt)
         elif target.path:
             target.require_writable([], root.access)
             with _joined(parts, fmt, root) as whole:
-                copy_file(whole, target.path, root.access)
+                copy_file(str(whole), target.path, root.access)
         else:
-            print("\n".join(parts if stage else files))
+            shown = parts if stage else files
+            require_intact(root, shown)
+            print("\n".join(f"{root.uri}/{file.path}" for file in shown))
 
 
 @contextmanager
-def _joined(parts: Sequence[str], fmt: Format, root: "Root") -> Iterator[str]:
-    """Join the parts of a published result to one file while the block runs; yields its URI."""
-    if len(parts) == 1:
-        yield parts[0]
+def _joined(parts: Sequence["PublishedFile"], fmt: Format, root: "Root") -> Iterator[Path]:
+    """Verify the parts of a published result, and join them to one file while the block runs.
+
+    Yields its path. Raises `PublishedDamaged`.
+    """
+    from healthpipe.publishing.verify import fetch_intact
+
+    copies = fetch_intact(root, parts)
+    if len(copies) == 1:
+        yield copies[0]
         return
     from healthpipe.engines.result_files import join_parts
 
     with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
         whole = Path(folder, f"whole.{fmt.value}")
-        join_parts(root.storage.local_copies(parts), fmt, whole)
-        yield str(whole)
+        join_parts(copies, fmt, whole)
+        yield whole

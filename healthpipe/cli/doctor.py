@@ -19,7 +19,13 @@ from healthpipe.cli.options import (
 )
 from healthpipe.cli.render import print_document, print_table, size_text
 from healthpipe.cli.signature import expand_options, one_call_option
-from healthpipe.errors import DoctorFailed, ProbeFailed, UsageError
+from healthpipe.errors import (
+    DoctorFailed,
+    DoctorFoundDamage,
+    ProbeFailed,
+    PublishedDamaged,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from healthpipe.aws.session import AthenaSettings
@@ -96,6 +102,9 @@ class DoctorTarget:
             from healthpipe.doctor.environment import topic_checks
 
             yield from topic_checks(self.topic, self.root.access)
+        from healthpipe.doctor.environment import published_checks
+
+        yield from published_checks(self.root)
 
 
 def examine(target: DoctorTarget, settings: OutputSettings, *, is_probed: bool) -> None:
@@ -114,7 +123,10 @@ def examine(target: DoctorTarget, settings: OutputSettings, *, is_probed: bool) 
 
 
 def _run_checks(target: DoctorTarget, settings: OutputSettings) -> list[dict[str, Any]]:
-    """Run the checks and print their results. Raises `DoctorFailed`."""
+    """Run the checks and print their results.
+
+    Raises `DoctorFailed`; `DoctorFoundDamage` where nothing has failed but what is live.
+    """
     from healthpipe.doctor.checks import Verdict, run_checks
 
     with settings.session() as progress:
@@ -125,7 +137,9 @@ def _run_checks(target: DoctorTarget, settings: OutputSettings) -> list[dict[str
         print_table(("check", "verdict", "what was found"), [_row(each) for each in results])
     for first in results:
         if first.verdict is Verdict.FAILED:
-            raise DoctorFailed(first.check, first.finding, first.fix, checks)
+            is_damage = isinstance(first.cause, PublishedDamaged)
+            kind = DoctorFoundDamage if is_damage else DoctorFailed
+            raise kind(first.check, first.finding, first.fix, checks)
     return checks
 
 

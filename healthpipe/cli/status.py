@@ -44,7 +44,11 @@ def status(
 
 
 def show_status(root: "Root", max_age: str | None, settings: OutputSettings) -> None:
-    """Print the status of a root. Raises `Stale` if the last good run is older than `max_age`."""
+    """Print the status of a root.
+
+    Raises `PublishedDamaged` if a live file is not what was published, and `Stale` if the last good
+    run is older than `max_age`.
+    """
     from healthpipe.workflow.status import root_status
 
     settings.start_logging()
@@ -52,6 +56,7 @@ def show_status(root: "Root", max_age: str | None, settings: OutputSettings) -> 
     status = root_status(root)
     if not (settings.json or settings.quiet):
         print_table(("what", "how it stands"), list(_rows(status)))
+    status.require_intact()
     if limit is not None:
         status.require_fresh(limit)
     if settings.json:
@@ -69,6 +74,8 @@ def _rows(status: "RootStatus") -> Iterator[tuple[str, str]]:
         yield "live", f"{run}, published {at}, generation {live.generation}"
     else:
         yield "live", "nothing is published yet"
+    for damage in status.damaged:
+        yield "damaged", str(damage)
     if last:
         at = f" at {failed_step(last, last.error)}" if last.status == RunStatus.FAILED else ""
         why = f": {last.error['message']}" if last.error else ""

@@ -1,7 +1,7 @@
 """Checks of the environment, and running them in order."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -19,12 +19,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of a check, by the check's name: what was found, and how to fix it."""
+    """The result of a check, by the check's name: what was found, and how to fix it.
+
+    `cause` is the error that made it fail, if one did.
+    """
 
     check: str
     verdict: Verdict
     finding: str
     fix: str = ""
+    cause: Exception | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as documents have it."""
@@ -71,5 +75,6 @@ def _run_check(check: Check) -> CheckResult:
     except (HealthpipeError, OSError) as error:
         expected = translate_os_error(error)
         message = getattr(expected, "message", str(expected))
-        return CheckResult(check.name, Verdict.FAILED, message, getattr(expected, "hint", ""))
+        hint = getattr(expected, "hint", "")
+        return CheckResult(check.name, Verdict.FAILED, message, hint, error)
     return CheckResult(check.name, Verdict.OK, result) if isinstance(result, str) else result

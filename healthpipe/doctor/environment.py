@@ -5,6 +5,7 @@
 - a root on S3: a bucket of the expected owner, conditional writes
 - the Athena engine: a workgroup, a database, the grants of Lake Formation
 - alerts by SNS: a topic with subscribers
+- what is live: files as they were published
 """
 
 import contextlib
@@ -22,6 +23,8 @@ from healthpipe.choices import EngineName
 from healthpipe.doctor.checks import Check, CheckResult, Verdict
 from healthpipe.engines import require_reachable_root
 from healthpipe.errors import ServiceFailed
+from healthpipe.publishing.pointer import read_live
+from healthpipe.publishing.verify import require_intact
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
 
@@ -213,6 +216,19 @@ def _principals(settings: AthenaSettings) -> set[str]:
     on_new_tables = defaults.get("CreateTableDefaultPermissions", [])
     permissions = (*granted["PrincipalResourcePermissions"], *on_new_tables)
     return {each["Principal"]["DataLakePrincipalIdentifier"] for each in permissions}
+
+
+def published_checks(root: Root) -> list[Check]:
+    """Return the check that the live files are what was published."""
+    return [Check("published", lambda: _check_published(root), needs=("bucket",))]
+
+
+def _check_published(root: Root) -> str:
+    live = read_live(root).published
+    if live is None:
+        return "nothing is published yet"
+    require_intact(root, live.files)
+    return f"the {len(live.files)} files of {live.run_id} are what was published"
 
 
 LOW_SPACE_BYTES = 1_000_000_000

@@ -15,6 +15,7 @@ from healthpipe.engines.base import LineFile
 from healthpipe.ingest.formats import Shape
 from healthpipe.storage import is_s3
 from healthpipe.storage.base import StoredFile
+from healthpipe.storage.documents import require_known_version
 from healthpipe.storage.layout import OWN_FOLDERS
 from healthpipe.storage.scratch import stats
 
@@ -145,7 +146,8 @@ class Manifest:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Manifest":
-        """Parse the document that `to_json` made."""
+        """Parse the document that `to_json` made. Raises `NewerDocument`."""
+        require_known_version(document, SCHEMA_VERSION, "inputs.json of the run")
         files = tuple(InputFile.from_json(file) for file in document["files"])
         return cls(files, tuple(document["skipped"]))
 

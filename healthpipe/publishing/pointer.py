@@ -19,6 +19,7 @@ import msgspec
 
 from healthpipe.errors import NothingPublished, PublishConflict, ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
+from healthpipe.storage.documents import require_known_version
 from healthpipe.storage.layout import Root
 
 SCHEMA_VERSION = 1
@@ -109,11 +110,14 @@ class LivePointer:
 
 
 def read_live(root: Root) -> LivePointer:
-    """The pointer to the live run, or an empty one. Raises `ServiceFailed` if it is damaged."""
+    """The pointer to the live run, or an empty one.
+
+    Raises `ServiceFailed` if it is damaged, `NewerDocument` if a newer version wrote it.
+    """
     found = root.storage.read(root.pointer)
     if found is None:
         return LivePointer({}, None)
-    document = decode(found[0])
+    document = decode(found[0], root.pointer)
     if document is None:
         raise ServiceFailed(
             f"{root.pointer} is damaged",
@@ -122,19 +126,12 @@ def read_live(root: Root) -> LivePointer:
     return LivePointer(document, found[1])
 
 
-def published_files(root: Root, stage: str | None = None) -> list[str]:
-    """The URIs of the live published files, or of those of a stage, its main one first.
-
-    Raises `NothingPublished`.
-    """
+def require_published(root: Root) -> PublishedRun:
+    """What is live. Raises `NothingPublished`, and what `read_live` raises."""
     published = read_live(root).published
     if published is None:
         raise nothing_published(root)
-    return [
-        f"{root.uri}/{file.path}"
-        for file in published.files
-        if stage is None or file.stage == stage
-    ]
+    return published
 
 
 def nothing_published(root: Root) -> NothingPublished:
@@ -147,16 +144,20 @@ def encode(document: Document) -> bytes:
     return (json.dumps(document, indent=1) + "\n").encode()
 
 
-def decode(content: bytes) -> Document | None:
-    """Parse a pointer's document; None if it is damaged."""
+def decode(content: bytes, uri: str) -> Document | None:
+    """Parse a pointer's document; None if it is damaged. Raises `NewerDocument`."""
     try:
         document = json.loads(content)
+    except ValueError:
+        return None
+    require_known_version(document, SCHEMA_VERSION, uri)
+    try:
         is_sound = (
             isinstance(document["generation"], int)
             and all(isinstance(document[name], str) for name in ("run_id", "nonce"))
             and all(isinstance(file["path"], str) for file in document["files"])
         )
-    except (ValueError, TypeError, KeyError):
+    except (TypeError, KeyError):
         return None
     return document if is_sound else None
 
@@ -177,8 +178,9 @@ def recorded_generations(root: Root) -> Iterator[tuple[int, PublishedRun | None]
         if generation == live.generation:
             yield generation, live.published
             continue
-        found = root.storage.read(_copy(root, generation))
-        document = decode(found[0]) if found else None
+        uri = _copy(root, generation)
+        found = root.storage.read(uri)
+        document = decode(found[0], uri) if found else None
         matches = document is not None and document["generation"] == generation
         yield generation, PublishedRun(document) if document and matches else None
 
@@ -187,6 +189,8 @@ def record_generation(root: Root, published: PublishedRun) -> None:
     """Keep a copy of the live pointer's document, unless there is one already."""
     uri, content = _copy(root, published.generation), encode(published.document)
     found = root.storage.read(uri)
+    if found:
+        decode(found[0], uri)  # a damaged copy is replaced, one of a newer version refused
     if found is None or found[0] != content:
         root.storage.write(uri, content)
 

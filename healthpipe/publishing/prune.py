@@ -16,7 +16,8 @@ from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.publishing.pointer import read_live, recorded_generations
 from healthpipe.stages.segments import is_finished, segment_folders, why_unusable
 from healthpipe.storage.base import TEMPORARY
-from healthpipe.storage.layout import Root, day_of_run
+from healthpipe.storage.documents import require_known_version
+from healthpipe.storage.layout import RECORD_VERSION, Root, day_of_run
 
 
 class RemovalKind(StrEnum):
@@ -178,11 +179,14 @@ def _is_older(run_id: str, oldest: datetime.date) -> bool:
 
 
 def _is_running(root: Root, run_id: str) -> bool:
-    found = root.storage.read(root.record(run_id))
+    uri = root.record(run_id)
+    found = root.storage.read(uri)
     try:
-        return found is not None and json.loads(found[0])["status"] == "running"
-    except (ValueError, TypeError, KeyError):
+        record = json.loads(found[0]) if found else None
+    except ValueError:
         return False
+    require_known_version(record, RECORD_VERSION, uri)
+    return isinstance(record, dict) and record.get("status") == "running"
 
 
 def _removal(root: Root, kind: RemovalKind, folder: str, why: str) -> Removal:

@@ -24,6 +24,7 @@ from healthpipe.publishing.pointer import (
     publish_conflict,
     read_live,
 )
+from healthpipe.publishing.verify import is_intact
 from healthpipe.storage.base import COMPOSITE
 from healthpipe.storage.layout import Root
 
@@ -115,15 +116,6 @@ def _publish_file(root: Root, folder: str, output: OutputFile) -> PublishedFile:
             f"{output.uri} is not what the run wrote", "run again; check the disk if it stays so"
         )
     return published
-
-
-def is_intact(root: Root, file: PublishedFile) -> bool:
-    """Whether a published file is there with its size and its SHA-256."""
-    uri = f"{root.uri}/{file.path}"
-    found = root.storage.stat(uri)
-    return (
-        found is not None and found.size == file.bytes and root.storage.sha256(uri) == file.sha256
-    )
 
 
 def rollback(root: Root, run_id: str | None, nonce: str) -> PublishedRun:

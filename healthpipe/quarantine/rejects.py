@@ -22,7 +22,8 @@ from healthpipe.ingest.readers import LocalReader
 from healthpipe.runs.run import runs_of
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.resolutions import RejectedLine, define_quarantine, resolutions_in
-from healthpipe.storage.layout import RUN_ID, Root, second_of_run
+from healthpipe.storage.documents import require_known_version
+from healthpipe.storage.layout import RECORD, RECORD_VERSION, RUN_ID, Root, second_of_run
 from healthpipe.storage.scratch import make_private_file
 from healthpipe.workflow.input_reader import MANIFEST
 
@@ -112,11 +113,14 @@ class Quarantine:
         return self.root.run(self.run_id)
 
     def document(self, name: str) -> dict[str, Any]:
-        """Read a JSON document of the run. Raises `RunNotFound`."""
-        found = self.root.storage.read(f"{self.uri}/{name}")
+        """Read a JSON document of the run. Raises `RunNotFound`, `NewerDocument`."""
+        uri = f"{self.uri}/{name}"
+        found = self.root.storage.read(uri)
         if found is None:
             raise _not_found(self.root, self.run_id, name)
         document: dict[str, Any] = json.loads(found[0])
+        if name == RECORD:
+            require_known_version(document, RECORD_VERSION, uri)
         return document
 
     def inputs(self) -> dict[str, InputFile]:

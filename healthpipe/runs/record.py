@@ -19,8 +19,8 @@ from healthpipe.aws.session import AthenaSettings
 from healthpipe.engines.athena.queries import estimated_usd
 from healthpipe.errors import HealthpipeError, translate_os_error
 from healthpipe.publishing.pointer import PublishedRun
+from healthpipe.storage.layout import RECORD_VERSION
 
-SCHEMA_VERSION = 1
 ORCHESTRATE = "orchestrate"
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -286,7 +286,7 @@ class RunRecord:
         """The document as it is written."""
         named = {name: getattr(self, name) for name in _HEAD}
         head = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": RECORD_VERSION,
             **named,
             "as_of": self.as_of.isoformat(),
             "steps": self.step_entries,

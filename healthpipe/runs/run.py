@@ -15,7 +15,8 @@ from healthpipe.runs.record import Document, RunRecord, RunStatus, as_json, desc
 from healthpipe.stages.curate import BALANCE, ISSUES, REJECTS, RunCounts
 from healthpipe.stages.results import Provenance, WrittenFile
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.storage.layout import RECORD, RUN_ID, Root, second_of_run
+from healthpipe.storage.documents import require_known_version
+from healthpipe.storage.layout import RECORD, RECORD_VERSION, RUN_ID, Root, second_of_run
 from healthpipe.storage.scratch import make_scratch_folder, scratch_folder
 
 RECORD_WRITES = 50  # tries to change a record that parallel steps change as well
@@ -50,11 +51,14 @@ class Run:
 
     @property
     def record(self) -> RunRecord:
-        """Read run.json. Raises `RunNotFound`, and `ServiceFailed` if it is damaged."""
+        """Read run.json.
+
+        Raises `RunNotFound`, `ServiceFailed` if it is damaged, `NewerDocument`.
+        """
         return self._read_record()[0]
 
     def find_record(self) -> RunRecord | None:
-        """Read run.json; None where there is none or a damaged one."""
+        """Read run.json; None where there is none or a damaged one. Raises `NewerDocument`."""
         try:
             return self.record
         except (RunNotFound, ServiceFailed):
@@ -202,6 +206,7 @@ class Run:
 
     def _read_record(self) -> tuple[RunRecord, str]:
         document, etag = self._require_json(RECORD)
+        require_known_version(document, RECORD_VERSION, f"{self.uri}/{RECORD}")
         return RunRecord.from_json(document), etag
 
     def _require_json(self, name: str) -> tuple[Document, str]:

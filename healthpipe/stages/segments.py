@@ -12,6 +12,7 @@ from healthpipe.engines.sql import sql_folder
 from healthpipe.ingest.manifest import InputFile
 from healthpipe.storage import is_s3
 from healthpipe.storage.base import TEMPORARY
+from healthpipe.storage.documents import require_known_version
 from healthpipe.storage.layout import Root
 from healthpipe.storage.scratch import stats
 
@@ -89,12 +90,17 @@ def why_unusable(root: Root, folder: str) -> str | None:
 
 
 def _read_segment(root: Root, folder: str) -> Segment | None:
-    """Read the description of a finished segment that today's SQL and rules have made."""
-    content = root.storage.read(f"{folder}/{DESCRIPTION}")
+    """Read the description of a finished segment that today's SQL and rules have made.
+
+    Raises `NewerDocument`.
+    """
+    uri = f"{folder}/{DESCRIPTION}"
+    content = root.storage.read(uri)
     try:
         document: dict[str, Any] = json.loads(content[0]) if content else {}
     except ValueError:
         return None
+    require_known_version(document, SCHEMA_VERSION, uri)
     held = frozenset(document.get("files", ()))
     is_current = document.get("schema_version") == SCHEMA_VERSION
     if not is_current or document.get("fingerprint") != fingerprint() or not held:

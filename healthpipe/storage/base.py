@@ -26,6 +26,18 @@ class StoredFile:
     modified: float
 
 
+@dataclass(frozen=True)
+class StoredChecksum:
+    """What a storage knows of a file: `size` in bytes, `checksum` its SHA-256 in hexadecimal.
+
+    Of an object that S3 holds in parts, `composite:` and the checksum of the parts; None where S3
+    knows no SHA-256.
+    """
+
+    size: int
+    checksum: str | None
+
+
 # Called with the bytes transferred so far and the bytes in all, by one thread at a time.
 Progress = Callable[[int, int], None]
 
@@ -111,6 +123,10 @@ class Storage(ABC):
     @abstractmethod
     def sha256(self, uri: str) -> str:
         """Return the SHA-256 of a file's content in hexadecimal."""
+
+    @abstractmethod
+    def checksum(self, uri: str) -> StoredChecksum | None:
+        """Return size and checksum of a file, on S3 without reading it; None if there is none."""
 
     @abstractmethod
     def delete(self, uri: str) -> None:

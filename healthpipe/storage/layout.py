@@ -9,7 +9,7 @@ from healthpipe.aws.session import AwsAccess
 from healthpipe.storage import is_s3, open_storage, s3_folder
 from healthpipe.storage.base import Storage
 
-RECORD = "run.json"
+RECORD, RECORD_VERSION = "run.json", 1
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 # The folders of a root that healthpipe writes: never input.
 OWN_FOLDERS = ("runs", "production", "state", "curated")

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from healthpipe.errors import ServiceFailed
-from healthpipe.storage.base import TEMPORARY, PreconditionFailed, Progress, Storage, StoredFile
+from healthpipe.storage.base import (
+    TEMPORARY,
+    PreconditionFailed,
+    Progress,
+    Storage,
+    StoredChecksum,
+    StoredFile,
+)
 
 CHUNK_BYTES = 1 << 20
 
@@ -136,6 +143,10 @@ class LocalStorage(Storage):
     def sha256(self, uri: str) -> str:
         with Path(uri).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def checksum(self, uri: str) -> StoredChecksum | None:
+        file = self.stat(uri)
+        return StoredChecksum(file.size, self.sha256(uri)) if file else None
 
     def delete(self, uri: str) -> None:
         with _os_errors_translated(uri, "remove"), suppress(NotADirectoryError):

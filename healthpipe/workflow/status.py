@@ -8,6 +8,7 @@ from healthpipe.alerts.notifier import open_failure
 from healthpipe.choices import EngineName
 from healthpipe.errors import HealthpipeError, Stale
 from healthpipe.publishing.pointer import PublishedRun, read_live
+from healthpipe.publishing.verify import Damage, damage_json, find_damage, published_damaged
 from healthpipe.runs.cleanup import athena_settings
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import GOOD, ORCHESTRATE, Document, RunRecord, RunStatus
@@ -23,11 +24,14 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class RootStatus:
-    """What is live, the last run of the workflow and the last good one, who holds the lock, the
-    failure that no run has succeeded after, and the tables in Glue that do not show what is live.
+    """What is live and which of its files are damaged, the last run of the workflow and the last
+    good one, who holds the lock, the failure that no run has succeeded after, and the tables in
+    Glue that do not show what is live.
     """
 
+    root: Root
     live: PublishedRun | None
+    damaged: list[Damage]
     last: RunRecord | None
     last_good: RunRecord | None
     holder: Document | None
@@ -48,6 +52,13 @@ class RootStatus:
         ended = self.last_good.finished_at if self.last_good else None
         return self.now - datetime.datetime.fromisoformat(ended) if ended else None
 
+    def require_intact(self) -> None:
+        """Raise `PublishedDamaged`, with the whole status, if a live file is damaged."""
+        if self.damaged:
+            error = published_damaged(self.root, self.damaged)
+            error.details = {**self.to_json(), "status": "failed"}
+            raise error
+
     def require_fresh(self, max_age: datetime.timedelta) -> None:
         """Raise `Stale` unless a run succeeded within that time."""
         age = self.age
@@ -66,6 +77,7 @@ class RootStatus:
             "command": "status",
             "status": "succeeded",
             "live": self.live.document if self.live else None,
+            "damaged_files": damage_json(self.damaged),
             "last_run": _summary(self.last),
             "last_run_was_killed": self.last_was_killed,
             "last_good_run": _summary(self.last_good),
@@ -90,7 +102,9 @@ def root_status(root: Root) -> RootStatus:
     now = datetime.datetime.now(datetime.UTC)
     failure = open_failure(root)
     return RootStatus(
+        root=root,
         live=live,
+        damaged=find_damage(root, live.files) if live else [],
         last=last,
         last_good=last_good,
         holder=RootLock.of(root).holder(),

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from healthpipe.alerts.state import read_state
 from healthpipe.cancellation import Deadline, deadline_applied, raise_if_cancelled
 from healthpipe.choices import PublishedStage
 from healthpipe.errors import HealthpipeError, LockHeld, OutOfTime, StillRunning, UsageError
@@ -161,6 +162,7 @@ def _acquire(run: Run, call: StepCall) -> None:
     RootLock.of(run.root).acquire(run.run_id, is_shared=True)
     options = call.request.options(call.execution.start.date())
     if not run.exists:
+        read_state(run.root)  # refused, if newer, before anything is computed
         run.begin(
             RunRecord(
                 run.run_id,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from healthpipe.alerts.channels import Message
 from healthpipe.alerts.messages import failure_message, subject
 from healthpipe.alerts.notifier import Failure, Notifier, RunSummary, open_failure
-from healthpipe.errors import ServiceFailed
+from healthpipe.errors import NewerDocument, ServiceFailed
 from healthpipe.storage.layout import Root
 from healthpipe.storage.local import LocalStorage
 from tests.conftest import tree
@@ -297,7 +297,7 @@ def test_a_test_message_leaves_nothing_behind(root, tmp_path):
 DAMAGED = {
     "no JSON": b'{"schema_version": 1, "ann',
     "no text": b"\xff\xfe",
-    "another schema": b'{"schema_version": 2, "announced": [], "failures": {}, "pending": []}',
+    "an unknown schema": b'{"schema_version": 0, "announced": [], "failures": {}, "pending": []}',
     "a list": b"[]",
     "empty": b"",
     "deeply nested": b"[" * 100_000,
@@ -343,6 +343,20 @@ def test_a_damaged_state_is_said_and_set_aside_and_the_run_goes_on(root, tmp_pat
     assert beside.read_bytes() == content
     again = fail(root, channel, 1)
     assert (again.suppressed, again.problem) == (1, None)
+
+
+def test_the_state_of_a_newer_healthpipe_stays_as_it_is_and_the_alert_is_sent(root, tmp_path):
+    content = b'{"schema_version": 2, "announced": {}}'
+    LocalStorage().write(root.alerts, content)
+    with pytest.raises(NewerDocument):
+        open_failure(root)
+
+    for _ in range(2):
+        delivery = fail(root, RecordingChannel())
+        assert delivery.sent == 1
+        assert "was written by a newer healthpipe" in delivery.problem
+    assert tree(tmp_path / "root" / "state") == {"alerts.json"}
+    assert Path(root.alerts).read_bytes() == content
 
 
 def test_a_state_that_is_damaged_is_set_aside_once(root, tmp_path):

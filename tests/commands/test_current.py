@@ -1,7 +1,9 @@
-"""`current`: paths, data and the pointer of what is live."""
+"""`current`: paths, data and the pointer of what is live, once it is known to be sound."""
 
 import json
 from pathlib import Path
+
+import pytest
 
 
 def test_current_shows_paths_data_and_the_pointer(orchestrate, cli, pointer, tmp_path):
@@ -14,3 +16,53 @@ def test_current_shows_paths_data_and_the_pointer(orchestrate, cli, pointer, tmp
     assert cli("current", "--json").document == json.loads(pointer.read_text())
     cli("current", "state-counts", "-o", "copy.csv")
     assert (tmp_path / "copy.csv").read_text() == Path(published.splitlines()[2]).read_text()
+
+
+def overwritten(path: Path) -> None:
+    path.chmod(0o600)
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
+DAMAGE = {"overwritten": overwritten, "deleted": Path.unlink}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize(
+    "words", [(), ("state-counts",), ("state-counts", "-o", "-"), ("state-counts", "-o", "x.csv")]
+)
+def test_a_file_that_is_not_what_was_published_is_neither_named_nor_printed(
+    orchestrate, cli, tmp_path, how, words
+):
+    DAMAGE[how](Path(orchestrate().out.splitlines()[2]))
+
+    outcome = cli("current", *words)
+    assert (outcome.code, outcome.out) == (4, "")
+    (line,) = outcome.err.splitlines()
+    assert "state-counts.csv is " in line
+    assert "`healthpipe runs rollback --root data`" in line
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_as_json_the_damage_is_an_error_in_place_of_the_pointer(orchestrate, cli):
+    overwritten(Path(orchestrate().out.splitlines()[2]))
+
+    outcome = cli("current", "--json")
+    assert outcome.code == 4
+    assert outcome.document["status"] == "failed"
+    assert outcome.document["error"]["code"] == "published_damaged"
+
+
+def test_only_the_files_that_are_asked_for_are_looked_at(orchestrate, cli):
+    published = orchestrate().out.splitlines()
+    overwritten(Path(published[2]))
+
+    assert cli("current", "extract").out == published[0] + "\n"
+
+
+def test_what_the_hint_names_makes_a_sound_run_live_again(orchestrate, cli):
+    orchestrate()
+    overwritten(Path(orchestrate("--force").out.splitlines()[2]))
+
+    assert cli("current").code == 4
+    assert cli("runs", "rollback", "--root", "data").code == 0
+    assert cli("current").code == 0

@@ -1,5 +1,7 @@
 """`doctor` looks at what a run needs before the first one."""
 
+from pathlib import Path
+
 import pytest
 
 from healthpipe.doctor import environment
@@ -11,7 +13,7 @@ def test_a_root_on_this_machine_is_looked_at(cli, tmp_path):
     outcome = cli("doctor", "--root", "data")
     assert outcome.code == 0
     checks = {line.split("\t")[0]: line.split("\t")[1] for line in outcome.out.splitlines()}
-    assert checks == {"root": "ok", "room": "ok", "engine": "ok"}
+    assert checks == {"root": "ok", "room": "ok", "engine": "ok", "published": "ok"}
     assert list(tmp_path.iterdir()) == [], "looking makes nothing"
 
 
@@ -32,6 +34,35 @@ def test_little_room_is_a_warning(cli, monkeypatch):
     outcome = cli("doctor")
     assert outcome.code == 0
     assert "room\twarning" in outcome.out
+
+
+def test_live_files_that_are_sound_are_said_to_be(orchestrate, cli):
+    run = orchestrate("--json").document["run_id"]
+    outcome = cli("doctor")
+    assert outcome.code == 0
+    assert f"published\tok\tthe 4 files of {run} are what was published" in outcome.out
+
+
+def test_a_live_file_that_is_gone_fails_with_4_and_the_way_back(orchestrate, cli):
+    Path(orchestrate().out.splitlines()[0]).unlink()
+
+    outcome = cli("doctor", "--json")
+    assert outcome.code == 4
+    assert outcome.document["error"]["code"] == "published_damaged"
+    assert outcome.document["checks"][-1]["verdict"] == "failed"
+    (line,) = outcome.err.splitlines()
+    assert "published: production/" in line
+    assert "`healthpipe runs rollback --root data`" in line
+
+
+def test_what_a_run_needs_comes_before_what_is_live(orchestrate, cli, monkeypatch):
+    Path(orchestrate().out.splitlines()[0]).unlink()
+    full = CheckResult("engine", Verdict.FAILED, "broken", "repair it")
+    monkeypatch.setattr(environment, "_check_engine", lambda: full)
+
+    outcome = cli("doctor", "--json")
+    assert outcome.code == 2
+    assert outcome.document["error"]["message"] == "engine: broken (and 1 more)"
 
 
 def failing():

@@ -10,6 +10,7 @@ import pytest
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import Execution
 from healthpipe.storage.layout import Root
+from healthpipe.storage.local import LocalStorage
 from healthpipe.workflow import status
 from tests.conftest import AS_OF
 
@@ -54,6 +55,50 @@ def test_status_names_who_is_at_work(cli, orchestrate):
     assert "at work\t20260215T050000Z-abcdef, since " in cli("status").out
     RootLock.of(Root("data")).release("20260215T050000Z-abcdef")
     assert "at work" not in cli("status").out
+
+
+DAMAGE = {
+    "overwritten": lambda path: path.write_bytes(b"x" * path.stat().st_size),
+    "deleted": Path.unlink,
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_status_fails_with_4_when_a_live_file_is_not_what_was_published(cli, orchestrate, how):
+    path = Path(orchestrate().out.splitlines()[2])
+    path.chmod(0o600)
+    DAMAGE[how](path)
+
+    outcome = cli("status", "--max-age", "26h")
+    assert outcome.code == 4
+    told = dict(line.split("\t") for line in outcome.out.splitlines())
+    assert told["live"]
+    assert told["damaged"].startswith(f"{path.relative_to('data')} is ")
+    (line,) = outcome.err.splitlines()
+    assert told["damaged"] in line
+    assert "`healthpipe runs rollback --root data`" in line
+    quiet = cli("status", "--quiet")
+    assert (quiet.code, quiet.out, quiet.err.splitlines()) == (4, "", [line])
+
+    document = cli("status", "--json").document
+    assert (document["status"], document["error"]["code"]) == ("failed", "published_damaged")
+    assert [each["path"] for each in document["damaged_files"]] == [str(path.relative_to("data"))]
+    assert document["live"]["run_id"] == document["last_run"]["run_id"]
+
+
+def test_status_reads_no_file_that_is_not_live(cli, orchestrate, monkeypatch):
+    Path(orchestrate().out.splitlines()[0]).unlink()
+    published = orchestrate("--force").out.splitlines()
+    read, real = [], LocalStorage.sha256
+
+    def sha256(self, uri):
+        read.append(uri)
+        return real(self, uri)
+
+    monkeypatch.setattr(LocalStorage, "sha256", sha256)
+    document = cli("status", "--json").document
+    assert document["damaged_files"] == []
+    assert sorted(read) == sorted(published)
 
 
 @pytest.mark.pitfall(55)

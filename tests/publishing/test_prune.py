@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healthpipe.errors import ServiceFailed
+from healthpipe.errors import NewerDocument, ServiceFailed
 from healthpipe.publishing.pointer import history
 from healthpipe.publishing.prune import plan_prune, prune_published, remove_planned
 from healthpipe.publishing.publish import rollback
@@ -103,6 +103,14 @@ def test_an_old_run_without_a_sound_record_goes(root, record):
         write(f"{root.run(run_id(FIRST_GONE))}/run.json", record)
 
     assert prune(root) == {("run", run_id(FIRST_GONE))}
+
+
+def test_an_old_run_of_a_newer_healthpipe_stays(root):
+    record = write(f"{root.run(run_id(FIRST_GONE))}/run.json", '{"schema_version": 9}')
+
+    with pytest.raises(NewerDocument):
+        prune(root)
+    assert record.exists()
 
 
 def test_what_is_not_ours_stays(root):

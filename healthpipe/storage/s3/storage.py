@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from healthpipe.aws.errors import translated_errors
 from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import ObjectMissing
-from healthpipe.storage.base import Progress, Storage, StoredFile
+from healthpipe.storage.base import Progress, Storage, StoredChecksum, StoredFile
 from healthpipe.storage.s3 import deletion, transfer
 from healthpipe.storage.s3.cache import Cache, cache_folder, cache_limit
 from healthpipe.storage.s3.objects import ObjectReader, versions
@@ -142,18 +142,20 @@ class S3Storage(Storage):
         return checksum or self.sha256(target)
 
     def sha256(self, uri: str) -> str:
-        source = S3Uri.parse(uri)
-        with translated_errors("s3:GetObject", uri):
-            head = self._requests.s3.head_object(
-                Bucket=source.bucket, Key=source.key, ChecksumMode="ENABLED", **self._requests.owner
-            )
-        if stored := transfer.stored_sha256(head):
+        if stored := transfer.stored_sha256(self._head_with_checksum(S3Uri.parse(uri))):
             return stored
         digest = hashlib.sha256()
         with self.open(uri) as reader:
             while chunk := reader.read(READ_BYTES):
                 digest.update(chunk)
         return digest.hexdigest()
+
+    def checksum(self, uri: str) -> StoredChecksum | None:
+        try:
+            head = self._head_with_checksum(S3Uri.parse(uri))
+        except ObjectMissing:
+            return None
+        return StoredChecksum(head["ContentLength"], transfer.stored_checksum(head))
 
     def delete(self, uri: str) -> None:
         target = S3Uri.parse(uri)
@@ -176,6 +178,12 @@ class S3Storage(Storage):
         with translated_errors("s3:GetObject", source.uri):
             return self._requests.s3.head_object(
                 Bucket=source.bucket, Key=source.key, **self._requests.owner
+            )
+
+    def _head_with_checksum(self, source: S3Uri) -> "HeadObjectOutputTypeDef":
+        with translated_errors("s3:GetObject", source.uri):
+            return self._requests.s3.head_object(
+                Bucket=source.bucket, Key=source.key, ChecksumMode="ENABLED", **self._requests.owner
             )
 
 

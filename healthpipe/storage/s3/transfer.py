@@ -47,6 +47,14 @@ def stored_sha256(response: Any) -> str | None:
     return base64.b64decode(checksum).hex()
 
 
+def stored_checksum(response: Any) -> str | None:
+    """The SHA-256 that a response of S3 has of an object, or `composite:` and that of its parts."""
+    if whole := stored_sha256(response):
+        return whole
+    checksum = response.get("ChecksumSHA256")
+    return f"{COMPOSITE}{checksum}" if checksum else None
+
+
 def copy(
     requests: Requests, source: S3Uri, target: S3Uri, head: "HeadObjectOutputTypeDef"
 ) -> str | None:
