@@ -255,6 +255,8 @@ def test_mended_lines_may_come_from_s3_and_exported_ones_go_there(on, place, s3_
     assert on("quarantine", "export", "-o", mend).out.strip() == mend
     assert s3_bucket.get("elsewhere/mend.ndjson") == BROKEN + b"\n"
     s3_bucket.put("elsewhere/mend.ndjson", b'{"facility_id": "F2"}\n')
+    again = on("quarantine", "export", "-o", mend)
+    assert (again.code, "is there already" in again.err) == (2, True)
     assert on("quarantine", "replay", mend, "--json").document["answered"] == 1
 
 
