@@ -2,7 +2,6 @@
 the configuration file; and variables that look like a setting but set nothing.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -51,12 +50,14 @@ def warn_of_unknown_variables(context: Any) -> None:
     given = {name for name in given if not name.startswith(TEST_PREFIX)}
     if given <= set(_variables(context.command)):
         return
+    from difflib import get_close_matches
+
     command_line = context.find_root().command
     command_line.load_all()
     known = {*_variables(command_line), *OTHER_VARIABLES}
     for name in sorted(given - known):
         words = [each.removeprefix(PREFIX) for each in known]
-        nearest = difflib.get_close_matches(name.removeprefix(PREFIX), words, n=1)
+        nearest = get_close_matches(name.removeprefix(PREFIX), words, n=1)
         example = "settings are named as options: --as-of as HEALTHPIPE_AS_OF"
         hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else example
         log.warning(f"healthpipe: {name} in the environment sets nothing; {hint}")
