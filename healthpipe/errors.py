@@ -68,6 +68,12 @@ class SourceNotFound(UsageError, FileNotFoundError):
     code = "source_not_found"
 
 
+class RootNotFound(UsageError, FileNotFoundError):
+    """Raised when runs are asked for below a root that does not exist; the user names another."""
+
+    code = "root_not_found"
+
+
 class OutputRefused(UsageError, OSError):
     """Raised when the output cannot or must not be written where asked; the user names another."""
 

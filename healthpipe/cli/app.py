@@ -6,6 +6,7 @@ Commands are imported when they are called, and Typer only when it is needed.
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import healthpipe
@@ -85,6 +86,15 @@ def run() -> None:
     """Run the command line of this process and end it with the contract's exit code."""
     occupy_standard_streams()  # before any file is opened
     try:
+        code = _run_and_report()
+    finally:
+        drop_unwritten()
+    sys.exit(code)
+
+
+def _run_and_report() -> int:
+    """Run the command, report its error if it has one, and return the exit code."""
+    try:
         # Typer would end a command that Ctrl-C meets early without a word.
         with interrupted_by_signals():
             start_logging(LogFormat.TEXT, quiet=False)
@@ -92,16 +102,15 @@ def run() -> None:
             code = _run_command()
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads our output has seen enough
-        code = 0
+        return 0
     except SystemExit as stop:
         # What Typer makes of a broken pipe, also if it is to leave errors alone.
         if not isinstance(stop.__context__, BrokenPipeError):
             raise
-        code = 0
+        return 0
     except Exception as error:
-        code = _handle_error(error)
-    drop_unwritten()
-    sys.exit(code)
+        return _handle_error(error)
+    return code
 
 
 def _run_command() -> int:
@@ -169,16 +178,29 @@ def _handle_error(error: Exception) -> int:
         message = _plain_message(error)
         if not message:  # no command: the help was shown
             sys.exit(2)
-        return _report(UsageError(message, _help_hint()))
+        from healthpipe.cli.places import with_places
+
+        return _report(UsageError(with_places(message), _help_hint()))
     if isinstance(error, typer.Abort) and isinstance(error.__cause__, EOFError):
         return _report(error.__cause__)  # Typer takes the end of any file for that of its input
+    if isinstance(error, UsageError):
+        from healthpipe.cli.places import with_places
+
+        error.message = with_places(error.message)
     return _report(error)
 
 
 def _report(error: Exception) -> int:
+    drop_unwritten()  # what was printed stands before the error
+    with suppress(OSError):  # nobody reads it: the exit code alone tells
+        _print_error(error)
+    return exit_code_of(error)
+
+
+def _print_error(error: Exception) -> None:
+    """Print an error as the command's options want it: as a line, JSON or with its traceback."""
     from healthpipe.runs.record import describe_error
 
-    drop_unwritten()  # what was printed stands before the error
     settings = current_output_settings()
     if settings.debug:
         import traceback
@@ -190,7 +212,6 @@ def _report(error: Exception) -> int:
         document = {"schema_version": 1, "command": _command_name(), "status": "failed"}
         details = dict(getattr(error, "details", {}))
         print(json.dumps(document | details | {"error": description}))
-    return exit_code_of(error)
 
 
 def _plain_message(error: Exception) -> str:
@@ -229,8 +250,9 @@ def occupy_standard_streams() -> None:
 
 
 def drop_unwritten() -> None:
-    """Flush standard output; drop what cannot be written, or Python would complain at exit."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Flush the standard streams; drop what cannot be written, or Python would exit with 120."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

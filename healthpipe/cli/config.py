@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from healthpipe.cli.places import remember_call
 from healthpipe.errors import UsageError
 
 DEFAULT_CONFIG = Path("healthpipe.toml")
@@ -22,6 +23,7 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
 
     Raises `UsageError` for a file that cannot be read, or has keys that no command knows.
     """
+    remember_call(context, None, {})
     if path is None and not DEFAULT_CONFIG.is_file():
         return None
     path = path or DEFAULT_CONFIG
@@ -42,10 +44,14 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
             "what is meant for one call, such as --force, is given on the command line",
         )
     own: dict[str, Any] = {}
+    keys: dict[str, str] = {}
+    table = ""
     for name in ("", *_command_path(context)):
         values = values.get(name, {}) if name else values
+        table += f"{name}." if name else ""
         options = {key: value for key, value in values.items() if not isinstance(value, dict)}
         own |= {key.replace("-", "_"): value for key, value in options.items()}
+        keys |= {key.replace("-", "_"): f"{table}{key}" for key in options}
     # In a command's own table a flag means what it means to that command.
     parameters = {
         flag.removeprefix("--"): parameter.name
@@ -53,6 +59,8 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
         for flag in parameter.opts
     }
     own |= {parameters[key]: value for key, value in options.items() if key in parameters}
+    keys |= {parameters[key]: f"{table}{key}" for key in options if key in parameters}
+    remember_call(context, path, keys)
     context.default_map = own
     return path
 

@@ -5,6 +5,7 @@ The output settings of the command that runs are kept here, for its errors are s
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from healthpipe.progress import Progress
 
 log = logging.getLogger("healthpipe")
+# What Typer takes for a flag that is given in the environment.
+YES = ("1", "true", "t", "yes", "y", "on")
 
 
 class _JsonLines(logging.Formatter):
@@ -130,8 +133,12 @@ def use_output_settings(settings: OutputSettings | None) -> None:
 def current_output_settings() -> OutputSettings:
     """Return the output settings of the current command.
 
-    Before its options are parsed they are guessed from sys.argv.
+    Before its options are parsed they are guessed from sys.argv and the environment.
     """
-    if _in_use:
-        return _in_use[0]
-    return OutputSettings(json="--json" in sys.argv, debug="--debug" in sys.argv)
+    return _in_use[0] if _in_use else OutputSettings(_is_asked("json"), debug=_is_asked("debug"))
+
+
+def _is_asked(option: str) -> bool:
+    """Whether a flag is given on the command line, or in the environment as a word for yes."""
+    variable = os.environ.get(f"HEALTHPIPE_{option.upper()}", "")
+    return f"--{option}" in sys.argv or variable.strip().lower() in YES

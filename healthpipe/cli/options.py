@@ -22,7 +22,9 @@ from healthpipe.choices import (
 )
 from healthpipe.cli.config import load_configuration
 from healthpipe.cli.console import OutputSettings, use_output_settings
+from healthpipe.cli.places import warn_of_unknown_variables
 from healthpipe.cli.signature import (
+    AppliedFirst,
     check_owner,
     check_s3_uri,
     check_topic,
@@ -34,7 +36,6 @@ from healthpipe.cli.signature import (
 if TYPE_CHECKING:
     from healthpipe.storage.layout import Root
 
-# The panels of --help.
 COUNTS = "What counts"
 RESULT = "The result"
 PUBLISHED = "What is published"
@@ -353,8 +354,7 @@ class AthenaOptions:
             "--athena-output",
             metavar="S3URI",
             callback=check_s3_uri,
-            help="Where Athena keeps results."
-            "  (default: as the workgroup says, else below the run)",
+            help="Where Athena keeps results.  (default: as the workgroup says, or below the run)",
         ),
     ] = None
     max_bytes_scanned: MaxBytesScannedOption = None
@@ -367,7 +367,7 @@ class AthenaOptions:
 
 
 @dataclass(frozen=True)
-class MessageOptions:
+class MessageOptions(AppliedFirst):
     """What a command prints, and the configuration file."""
 
     json: Annotated[bool, message_option("--json", help="Print one JSON document instead.")] = False
@@ -387,6 +387,11 @@ class MessageOptions:
             help="TOML file with options.  (default: healthpipe.toml, if there)",
         ),
     ] = None
+
+    def apply_first(self, context: typer.Context) -> None:
+        """Show messages as these options say from now on, first those about the environment."""
+        self.apply().start_logging()
+        warn_of_unknown_variables(context)
 
     def apply(self) -> OutputSettings:
         """Make these the output settings of the command that runs, its errors included."""

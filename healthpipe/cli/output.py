@@ -69,6 +69,25 @@ class OutputTarget:
         if self.path is not None:
             require_writable(self.path, sources, access, is_folder=self.is_folder)
 
+    def require_new(self, access: "AwsAccess") -> None:
+        """Refuse a file that is there already, which somebody may be editing.
+
+        Devices and pipes hold nothing that could be lost. Raises `OutputRefused`.
+        """
+        if self.path is None:
+            return
+        if is_s3(self.path):
+            from healthpipe.storage import open_storage
+
+            exists = open_storage(self.path, access).stat(self.path) is not None
+        else:
+            exists = Path(self.path).is_file()
+        if exists:
+            raise OutputRefused(
+                f"-o {self.path} is there already",
+                "name another file, or overwrite this one with --force",
+            )
+
 
 def require_writable(
     output: str, sources: Sequence[str], access: "AwsAccess", *, is_folder: bool

@@ -52,6 +52,9 @@ ByOption = Annotated[QuarantineGroup, option("--by", help="What the lines are co
 WithResolvedOption = Annotated[
     bool, one_call_option("--all", help="Lines that are resolved already, too.")
 ]
+ForceOption = Annotated[
+    bool, one_call_option("--force", help="Overwrite a file that is there already.")
+]
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def export(
     lines: LineOptions,
     with_resolved: WithResolvedOption = False,
     output: OutputOption = None,
+    force: ForceOption = False,
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:
@@ -134,8 +138,10 @@ def export(
 
     For example: healthpipe quarantine export -o repaired.ndjson
     """
-    query = lines.query(aws, run_id)
-    export_lines(query, OutputTarget(output), messages.apply(), with_resolved=with_resolved)
+    query, target, settings = lines.query(aws, run_id), OutputTarget(output), messages.apply()
+    if not force:
+        target.require_new(query.root.access)
+    export_lines(query, target, settings, with_resolved=with_resolved)
 
 
 @quarantine.command("replay")

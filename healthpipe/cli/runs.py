@@ -86,7 +86,7 @@ def list_(
 
     For example: healthpipe runs list --limit 5
     """
-    list_runs(root.open(aws), limit, messages.apply(), with_stages=all_)
+    list_runs(root.open(aws).existing(), limit, messages.apply(), with_stages=all_)
 
 
 @runs.command("show")
@@ -103,7 +103,7 @@ def show(
 
     For example: healthpipe runs show --json | jq .steps
     """
-    show_run(root.open(aws), any_run, messages.apply())
+    show_run(root.open(aws).existing(), any_run, messages.apply())
 
 
 @runs.command("retry")
@@ -126,7 +126,9 @@ def retry(
     from healthpipe.runs.request import RequestChanges
 
     changes = RequestChanges(accept_drop, max_bytes_scanned)
-    retry_run(root.open(aws), RetryRequest(any_run, changes, lock.lock_wait), messages.apply())
+    retry_run(
+        root.open(aws).existing(), RetryRequest(any_run, changes, lock.lock_wait), messages.apply()
+    )
 
 
 @runs.command("rollback")
@@ -144,7 +146,7 @@ def rollback(
 
     For example: healthpipe runs rollback
     """
-    roll_back(root.open(aws), published_run, lock.lock_wait, messages.apply())
+    roll_back(root.open(aws).existing(), published_run, lock.lock_wait, messages.apply())
 
 
 @runs.command("prune")
@@ -165,7 +167,7 @@ def prune(
     For example: healthpipe runs prune --dry-run
     """
     request = PruneRequest(keep, prune_days, dry_run, lock.lock_wait)
-    prune_root(root.open(aws), request, messages.apply())
+    prune_root(root.open(aws).existing(), request, messages.apply())
 
 
 def list_runs(root: "Root", limit: int, settings: OutputSettings, *, with_stages: bool) -> None:

@@ -25,6 +25,15 @@ MIN_FOR_PANELS = 15
 
 OptionGroup = type[Any]
 
+
+class AppliedFirst:
+    """A group of options that takes effect before the command is called."""
+
+    def apply_first(self, context: typer.Context) -> None:
+        """Take effect."""
+        raise NotImplementedError
+
+
 SIZE_UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 AGE_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _SIZE = re.compile(r"(\d{1,15})\s*(kB|MB|GB|TB)?", re.IGNORECASE)
@@ -109,7 +118,11 @@ def expand_options(
             builders[name] = itemgetter(name)
 
     def expanded(**values: Any) -> None:
-        command(**{name: build(values) for name, build in builders.items()})
+        given = {name: build(values) for name, build in builders.items()}
+        for group in given.values():
+            if isinstance(group, AppliedFirst):
+                group.apply_first(values["context"])
+        command(**given)
 
     # Set directly: functools.wraps together with __signature__ loses arguments in Typer.
     expanded.__doc__ = command.__doc__

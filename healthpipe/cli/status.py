@@ -40,7 +40,7 @@ def status(
 
     For example: healthpipe status --max-age 26h
     """
-    show_status(root.open(aws), max_age, messages.apply())
+    show_status(root.open(aws).existing(), max_age, messages.apply())
 
 
 def show_status(root: "Root", max_age: str | None, settings: OutputSettings) -> None:

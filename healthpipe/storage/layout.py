@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from healthpipe.aws.session import AwsAccess
-from healthpipe.storage import is_s3, open_storage, s3_folder
+from healthpipe.errors import RootNotFound
+from healthpipe.storage import is_s3, open_storage, s3_folder, split_s3
 from healthpipe.storage.base import Storage
 
 RECORD, RECORD_VERSION = "run.json", 1
@@ -39,6 +40,22 @@ class Root:
     def is_remote(self) -> bool:
         """Whether the root is on S3, not in a file system of this machine."""
         return is_s3(self.uri)
+
+    def existing(self) -> "Root":
+        """Return the root, or refuse one that is not there. Raises `RootNotFound`.
+
+        On S3 a prefix exists where an object lies below it; a bucket also when it is empty.
+        """
+        if self.is_remote:
+            files = self.storage.list(self.uri)  # raises, if there is no such bucket
+            exists = next(files, None) is not None or not split_s3(self.uri)[1]
+        else:
+            exists = Path(self.uri).exists()
+        if not exists:
+            raise RootNotFound(
+                f"the root {self.uri} is not there", "give --root as the runs were given it"
+            )
+        return self
 
     @property
     def raw(self) -> str:

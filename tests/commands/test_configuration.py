@@ -73,6 +73,82 @@ def test_a_file_with_a_wrong_value_is_refused(cli, examples, tmp_path, text):
     assert len(outcome.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "command"),
+    [
+        ("MONTHS", "abc", "filter-expiring examples"),
+        ("ENGINE", "spark", "extract examples"),
+        ("AS_OF", "tomorrow", "orchestrate examples"),
+        ("MAX_DROP", "x", "orchestrate examples"),
+        ("BUCKET_OWNER", "1", "runs list"),
+        ("PRUNE_DAYS", "-1", "runs prune"),
+    ],
+)
+def test_a_wrong_value_of_the_environment_names_its_variable(
+    cli, examples, monkeypatch, name, value, command
+):
+    monkeypatch.setenv(f"HEALTHPIPE_{name}", value)
+
+    outcome = cli(*command.split())
+
+    assert outcome.code == 2
+    (line,) = outcome.err.splitlines()
+    assert line.startswith(f"healthpipe: HEALTHPIPE_{name} in the environment: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "command"),
+    [
+        ("months = 'three'", "months", "filter-expiring examples"),
+        ("as-of = 'soon'", "as-of", "extract examples"),
+        ("[orchestrate]\nmax-drop = 'x'", "orchestrate.max-drop", "orchestrate examples"),
+        ("[runs]\nlimit = 0", "runs.limit", "runs list"),
+        ("[runs.prune]\ndays = -1", "runs.prune.days", "runs prune"),
+        ("days = 3\n[filter-expiring]\nmonths = 3", "months", "filter-expiring examples"),
+    ],
+)
+def test_a_wrong_value_of_the_file_names_the_file_and_its_key(
+    cli, examples, tmp_path, text, key, command
+):
+    (tmp_path / "site.toml").write_text(text)
+
+    outcome = cli(*command.split(), "--config", "site.toml")
+
+    assert outcome.code == 2
+    (line,) = outcome.err.splitlines()
+    assert f"{key} in site.toml" in line.split(": ")[1]
+
+
+def test_a_wrong_value_of_a_flag_is_not_blamed_on_the_environment(cli, examples, monkeypatch):
+    monkeypatch.setenv("HEALTHPIPE_MONTHS", "abc")
+    assert "HEALTHPIPE" not in cli("filter-expiring", "examples", "--months", "six").err
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("HEALTHPIPE_MOTHS", "did you mean HEALTHPIPE_MONTHS?"),
+        ("HEALTHPIPE_MAX_DROPS", "did you mean HEALTHPIPE_MAX_DROP?"),
+        ("HEALTHPIPE_XYZZY", "settings are named as options: --as-of as HEALTHPIPE_AS_OF"),
+    ],
+)
+def test_a_variable_that_sets_nothing_is_warned_of(cli, tmp_path, monkeypatch, name, hint):
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv(name, "3")
+
+    outcome = cli("runs", "list", "--quiet")
+
+    assert outcome.code == 0
+    assert outcome.err == f"healthpipe: {name} in the environment sets nothing; {hint}\n"
+
+
+def test_variables_that_set_something_are_not_warned_of(cli, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    for name in ("CACHE_BYTES", "MAX_DROP", "PRUNE_DAYS"):
+        monkeypatch.setenv(f"HEALTHPIPE_{name}", "5")
+    assert cli("runs", "list", "--quiet").err == ""
+
+
 def test_keys_may_have_dashes_or_underscores(call, by_months, tmp_path):
     (tmp_path / "healthpipe.toml").write_text("include-expired = true\n")
     with_dash = call()

@@ -263,7 +263,53 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path, command):
     assert not {"Traceback", "Exception"} & set(pipeline.stderr.replace(":", " ").split())
 
 
-@pytest.mark.parametrize(("manner", "code"), [(">/dev/full", 4), (">&-", 0), ("<&- 2>&-", 0)])
+def run_unread(folder: Path, *arguments: str, out: bool, err: bool) -> int:
+    """Run the command line with streams whose reader is gone, and return its exit code.
+
+    Python keeps what it could not write until it exits, unless it is told not to buffer.
+    """
+    reader, unread = os.pipe()
+    os.close(reader)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "healthpipe", *arguments],
+            cwd=folder,
+            stdout=unread if out else subprocess.DEVNULL,
+            stderr=unread if err else subprocess.DEVNULL,
+            env=environment,
+            check=False,
+        ).returncode
+    finally:
+        os.close(unread)
+
+
+@pytest.mark.parametrize(("out", "err"), [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--version",
+        "--help",
+        "describe",
+        f"extract {EXAMPLES} --format csv -o -",
+        f"orchestrate {EXAMPLES} --as-of {AS_OF}",
+        f"orchestrate {EXAMPLES} --as-of {AS_OF} --json",
+    ],
+)
+def test_streams_that_nobody_reads_are_no_error(tmp_path, command, out, err):
+    assert run_unread(tmp_path, *command.split(), out=out, err=err) == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--debug"]])
+def test_an_error_that_nobody_reads_keeps_its_exit_code(tmp_path, more):
+    command = ("extract", str(EXAMPLES), "--as-of", "soon", *more)
+    assert run_unread(tmp_path, *command, out=False, err=True) == 2
+    assert run_unread(tmp_path, *command, out=True, err=True) == 2
+
+
+@pytest.mark.parametrize(
+    ("manner", "code"), [(">/dev/full", 4), ("2>/dev/full", 0), (">&-", 0), ("<&- 2>&-", 0)]
+)
 def test_streams_that_are_full_or_closed_are_no_surprise(tmp_path, manner, code):
     ended = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m healthpipe describe extract {manner}"],

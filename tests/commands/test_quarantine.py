@@ -244,7 +244,7 @@ def mode(path: Path) -> int:
 def test_what_holds_rejected_bytes_is_readable_by_its_owner_only(rejecting, cli, tmp_path):
     rejecting(b"x\n" + b"9" * (2 * MAX_LINE_BYTES + 1) + b"\n")
     Path("mend.ndjson").touch(0o644)
-    cli("quarantine", "export", "-o", "mend.ndjson")
+    assert cli("quarantine", "export", "-o", "mend.ndjson", "--force").code == 0
     cli("orchestrate")
 
     kept = [
@@ -288,7 +288,7 @@ def test_values_of_rejected_lines_are_in_no_message_record_or_answer(rejecting, 
     for content in (b"SECRET", record("SECRET-2"), record("SECRET-1") * 2, record("SECRET-1")):
         outcome = cli("quarantine", "replay", mend(content), "--json", "--log-format", "json")
         said += outcome.out + outcome.err
-    said += cli("quarantine", "export", "-o", "mend.ndjson", "--json").out
+    said += cli("quarantine", "export", "-o", "mend.ndjson", "--force", "--json").out
     said += cli("quarantine", "list", "--json").out
     for command in (["extract"], ["orchestrate"], ["orchestrate", "--max-rejects", "3"]):
         outcome = cli(*command, "--json")

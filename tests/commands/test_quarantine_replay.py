@@ -254,6 +254,31 @@ def test_mended_records_may_come_as_a_pretty_printed_list(rejecting, cli, quaran
     assert cli("extract", "--json").document["records"]["accepted"] == 2
 
 
+def test_an_export_overwrites_what_somebody_edits_only_with_force(rejecting, cli, tmp_path):
+    rejecting(BROKEN + b"\n")
+    command = ("quarantine", "export", "-o", "mend.ndjson")
+    edited = tmp_path / "mend.ndjson"
+    assert cli(*command).code == 0
+    edited.write_text("an hour of work\n")
+
+    outcome = cli(*command)
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        "healthpipe: -o mend.ndjson is there already;"
+        " name another file, or overwrite this one with --force\n"
+    )
+    assert edited.read_text() == "an hour of work\n"
+    assert cli(*command, "--force").code == 0
+    assert edited.read_bytes() == BROKEN + b"\n"
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/null"])
+def test_what_is_no_file_needs_no_force(rejecting, cli, output):
+    rejecting(BROKEN + b"\n")
+    assert cli("quarantine", "export", "-o", output).code == 0
+
+
 def test_an_export_that_nobody_mended_adds_nothing(rejecting, cli, tmp_path):
     rejecting(LIST + b"\n" + b'{"facility_id": "F2", "services": [' + b"\n")
     export(cli, "--reason", "not_json")

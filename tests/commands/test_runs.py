@@ -23,9 +23,20 @@ def test_the_list_has_a_line_for_each_run_of_the_workflow(cli, orchestrate, fail
 
 
 def test_a_root_without_runs_has_an_empty_list(cli, tmp_path):
+    (tmp_path / "data").mkdir()
     outcome = cli("runs", "list")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
     assert cli("runs", "list", "--json").document["runs"] == []
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["list", "show", "retry", "rollback", "prune"])
+def test_a_root_that_is_not_there_is_refused(cli, tmp_path, command):
+    outcome = cli("runs", command, "--root", "dta")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        "healthpipe: the root dta is not there; give --root as the runs were given it\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -50,7 +61,8 @@ def test_a_failed_run_is_shown_with_its_error_and_what_to_do(cli, failed):
 
 
 @pytest.mark.parametrize("run", ["20260101T000000Z-abcdef", "nonsense", "../raw"])
-def test_a_run_that_is_not_there_is_said_in_one_line(cli, run):
+def test_a_run_that_is_not_there_is_said_in_one_line(cli, tmp_path, run):
+    (tmp_path / "data").mkdir()
     outcome = cli("runs", "show", run)
     assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
     assert "healthpipe runs list" in outcome.err

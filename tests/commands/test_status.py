@@ -30,8 +30,21 @@ def test_status_tells_what_is_live_and_what_is_wrong(cli, failed):
 
 
 def test_status_of_a_root_that_is_new_is_no_failure(cli, tmp_path):
+    (tmp_path / "data").mkdir()
     outcome = cli("status")
     assert (outcome.code, outcome.out) == (0, "live\tnothing is published yet\n")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [(), ("--max-age", "26h")])
+def test_status_refuses_a_root_that_is_not_there(cli, tmp_path, more):
+    outcome = cli("status", "--root", "dta", *more)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        "healthpipe: the root dta is not there; give --root as the runs were given it\n"
+    )
+    document = cli("status", "--root", "dta", "--json").document
+    assert document["error"]["code"] == "root_not_found"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -126,7 +139,8 @@ def test_status_fails_with_3_when_the_last_good_run_is_too_old(
         assert cli("status", "--max-age", age, "--quiet").out == ""
 
 
-def test_status_fails_with_3_when_no_run_ever_succeeded(cli):
+def test_status_fails_with_3_when_no_run_ever_succeeded(cli, tmp_path):
+    (tmp_path / "data").mkdir()
     assert cli("status", "--max-age", "26h").code == 3
 
 

@@ -105,8 +105,30 @@ def test_the_hint_names_the_command(cli, folder):
     assert "`healthpipe extract --help`" in cli("extract", "in", "--fast").err
 
 
-def test_the_error_is_a_document_if_the_environment_says_json(cli, folder, monkeypatch):
+EARLY = {
+    "an unknown command": "nonsense",
+    "an unknown command of a group": "runs nonsense",
+    "an unknown option": "extract --fast",
+    "a value that is no number": "orchestrate --months abc",
+    "a value out of its range": "runs list --limit 0",
+    "a value that a callback refuses": "alert --sns-topic x",
+    "an argument that is none": "current extrakt",
+    "a value that is checked later": "orchestrate in --max-drop x",
+    "an age that is none": "status --max-age x",
+    "a root that is none": "doctor --root s3://",
+    "a root that is not there": "runs list --root nowhere",
+    "nothing asked for": "alert",
+    "quarantine of no root": "quarantine list --root s3://",
+    "an export to nowhere": "quarantine export",
+}
+
+
+@pytest.mark.parametrize("command", EARLY.values(), ids=EARLY)
+def test_the_error_is_a_document_if_the_environment_says_json(cli, folder, monkeypatch, command):
+    with_flag = cli(*command.split(), "--json")
     monkeypatch.setenv("HEALTHPIPE_JSON", "1")
-    assert cli("extract", "nowhere.jsonl").document["error"]["code"] == "source_not_found"
-    monkeypatch.delenv("HEALTHPIPE_JSON")
-    assert cli("extract", "nowhere.jsonl").out == ""
+    outcome = cli(*command.split())
+    assert (outcome.code, outcome.document) == (2, with_flag.document)
+    assert outcome.document["status"] == "failed"
+    monkeypatch.setenv("HEALTHPIPE_JSON", "0")
+    assert cli(*command.split()).out == ""

@@ -255,6 +255,8 @@ def test_mended_lines_may_come_from_s3_and_exported_ones_go_there(on, place, s3_
     assert on("quarantine", "export", "-o", mend).out.strip() == mend
     assert s3_bucket.get("elsewhere/mend.ndjson") == BROKEN + b"\n"
     s3_bucket.put("elsewhere/mend.ndjson", b'{"facility_id": "F2"}\n')
+    again = on("quarantine", "export", "-o", mend)
+    assert (again.code, "is there already" in again.err) == (2, True)
     assert on("quarantine", "replay", mend, "--json").document["answered"] == 1
 
 
@@ -294,7 +296,9 @@ def test_a_result_goes_to_s3(cli, s3_bucket, examples, output):
         (("orchestrate", "SRC", "--bucket-owner", "12"), "no account id"),
         (("generate-data", "--root", "S3/data"), "this machine only"),
         (("status", "--root", "s3://no-such-bucket/x"), "bucket"),
-        (("runs", "rollback", "--root", "S3/empty"), "nothing at"),
+        (("runs", "rollback", "--root", "S3/empty"), "empty is not there; give --root"),
+        (("runs", "list", "--root", "S3/empty"), "empty is not there; give --root"),
+        (("status", "--root", "S3/empty"), "empty is not there; give --root"),
     ],
 )
 def test_is_refused_in_one_line_before_anything_is_written(cli, s3_bucket, examples, words, why):
@@ -308,6 +312,13 @@ def test_is_refused_in_one_line_before_anything_is_written(cli, s3_bucket, examp
     (line,) = outcome.err.splitlines()
     assert why in line
     assert s3_bucket.keys() == before
+
+
+@pytest.mark.parametrize("words", [("status",), ("runs", "list")])
+def test_a_root_that_exists_may_hold_no_run(cli, s3_bucket, words):
+    assert cli(*words, "--root", s3_bucket.uri).code == 0, "an empty bucket is there"
+    s3_bucket.put("data/raw/a.jsonl", b'{"facility_id": "F1"}\n')
+    assert cli(*words, "--root", f"{s3_bucket.uri}/data").code == 0
 
 
 def test_a_run_that_another_holds_out_ends_with_5_and_names_it(orchestrated, place):

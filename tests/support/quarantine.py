@@ -21,7 +21,7 @@ def numbers(document):
 
 def export(cli, *arguments) -> list[bytes]:
     """Export the rejected lines to mend.ndjson; returns them."""
-    assert cli("quarantine", "export", "-o", "mend.ndjson", *arguments).code == 0
+    assert cli("quarantine", "export", "--force", "-o", "mend.ndjson", *arguments).code == 0
     return Path("mend.ndjson").read_bytes().split(b"\n")[:-1]
 
 
