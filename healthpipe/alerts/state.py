@@ -14,8 +14,7 @@ from healthpipe.alerts.channels import Message
 from healthpipe.contract import Tier
 from healthpipe.errors import HealthpipeError, NewerDocument, ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.storage.documents import require_known_version
-from healthpipe.storage.layout import Root
+from healthpipe.storage.layout import Root, require_known_version
 
 SCHEMA_VERSION = 1
 MAX_PENDING = 20

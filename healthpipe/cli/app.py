@@ -178,13 +178,13 @@ def _handle_error(error: Exception) -> int:
         message = _plain_message(error)
         if not message:  # no command: the help was shown
             sys.exit(2)
-        from healthpipe.cli.places import with_places
+        from healthpipe.cli.config import with_places
 
         return _report(UsageError(with_places(message), _help_hint()))
     if isinstance(error, typer.Abort) and isinstance(error.__cause__, EOFError):
         return _report(error.__cause__)  # Typer takes the end of any file for that of its input
     if isinstance(error, UsageError):
-        from healthpipe.cli.places import with_places
+        from healthpipe.cli.config import with_places
 
         error.message = with_places(error.message)
     return _report(error)

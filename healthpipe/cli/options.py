@@ -20,9 +20,8 @@ from healthpipe.choices import (
     Format,
     LogFormat,
 )
-from healthpipe.cli.config import load_configuration
+from healthpipe.cli.config import load_configuration, warn_of_unknown_variables
 from healthpipe.cli.console import OutputSettings, use_output_settings
-from healthpipe.cli.places import warn_of_unknown_variables
 from healthpipe.cli.signature import (
     AppliedFirst,
     check_owner,

@@ -15,8 +15,7 @@ from healthpipe.engines.base import LineFile
 from healthpipe.ingest.formats import Shape
 from healthpipe.storage import is_s3
 from healthpipe.storage.base import StoredFile
-from healthpipe.storage.documents import require_known_version
-from healthpipe.storage.layout import OWN_FOLDERS
+from healthpipe.storage.layout import OWN_FOLDERS, require_known_version
 from healthpipe.storage.scratch import stats
 
 STANDARD_INPUT = "-"

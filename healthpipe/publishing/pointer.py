@@ -19,8 +19,7 @@ import msgspec
 
 from healthpipe.errors import NothingPublished, PublishConflict, ServiceFailed
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.storage.documents import require_known_version
-from healthpipe.storage.layout import Root
+from healthpipe.storage.layout import Root, require_known_version
 
 SCHEMA_VERSION = 1
 Document = dict[str, Any]

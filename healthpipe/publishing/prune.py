@@ -16,8 +16,7 @@ from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.publishing.pointer import read_live, recorded_generations
 from healthpipe.stages.segments import is_finished, segment_folders, why_unusable
 from healthpipe.storage.base import TEMPORARY
-from healthpipe.storage.documents import require_known_version
-from healthpipe.storage.layout import RECORD_VERSION, Root, day_of_run
+from healthpipe.storage.layout import RECORD_VERSION, Root, day_of_run, require_known_version
 
 
 class RemovalKind(StrEnum):

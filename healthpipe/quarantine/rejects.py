@@ -22,8 +22,14 @@ from healthpipe.ingest.readers import LocalReader
 from healthpipe.runs.run import runs_of
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.resolutions import RejectedLine, define_quarantine, resolutions_in
-from healthpipe.storage.documents import require_known_version
-from healthpipe.storage.layout import RECORD, RECORD_VERSION, RUN_ID, Root, second_of_run
+from healthpipe.storage.layout import (
+    RECORD,
+    RECORD_VERSION,
+    RUN_ID,
+    Root,
+    require_known_version,
+    second_of_run,
+)
 from healthpipe.storage.scratch import make_private_file
 from healthpipe.workflow.input_reader import MANIFEST
 

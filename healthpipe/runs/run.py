@@ -15,8 +15,14 @@ from healthpipe.runs.record import Document, RunRecord, RunStatus, as_json, desc
 from healthpipe.stages.curate import BALANCE, ISSUES, REJECTS, RunCounts
 from healthpipe.stages.results import Provenance, WrittenFile
 from healthpipe.storage.base import PreconditionFailed
-from healthpipe.storage.documents import require_known_version
-from healthpipe.storage.layout import RECORD, RECORD_VERSION, RUN_ID, Root, second_of_run
+from healthpipe.storage.layout import (
+    RECORD,
+    RECORD_VERSION,
+    RUN_ID,
+    Root,
+    require_known_version,
+    second_of_run,
+)
 from healthpipe.storage.scratch import make_scratch_folder, scratch_folder
 
 RECORD_WRITES = 50  # tries to change a record that parallel steps change as well

@@ -12,8 +12,7 @@ from healthpipe.engines.sql import sql_folder
 from healthpipe.ingest.manifest import InputFile
 from healthpipe.storage import is_s3
 from healthpipe.storage.base import TEMPORARY
-from healthpipe.storage.documents import require_known_version
-from healthpipe.storage.layout import Root
+from healthpipe.storage.layout import Root, require_known_version
 from healthpipe.storage.scratch import stats
 
 SCHEMA_VERSION = 2

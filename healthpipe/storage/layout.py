@@ -1,12 +1,18 @@
-"""The layout of a root: the URIs of its parts, the same for a folder and an s3:// prefix."""
+"""The layout of a root: the URIs of its parts, the same for a folder and an s3:// prefix.
+
+The versions of the documents in a root: what a newer healthpipe wrote is refused, never misread.
+
+A refused document is never overwritten, for whoever would write it has to read it first.
+"""
 
 import datetime
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from healthpipe.aws.session import AwsAccess
-from healthpipe.errors import RootNotFound
+from healthpipe.errors import NewerDocument, RootNotFound
 from healthpipe.storage import is_s3, open_storage, s3_folder, split_s3
 from healthpipe.storage.base import Storage
 
@@ -152,3 +158,13 @@ def day_of_run(run_id: str) -> datetime.date | None:
         return datetime.date.fromisoformat(run_id[:8])
     except ValueError:
         return None
+
+
+def require_known_version(document: Any, known: int, name: str) -> None:
+    """Raise `NewerDocument` if the `schema_version` of a JSON document is above the `known` one.
+
+    `name` is what the message calls the document. One that is damaged passes: see who reads it.
+    """
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if isinstance(version, int) and version > known:
+        raise NewerDocument(name, version, known)
