@@ -74,6 +74,12 @@ class RootNotFound(UsageError, FileNotFoundError):
     code = "root_not_found"
 
 
+class SourceDenied(UsageError, PermissionError):
+    """Raised when the user may not list a folder of a SOURCE; its owner allows it."""
+
+    code = "source_denied"
+
+
 class OutputRefused(UsageError, OSError):
     """Raised when the output cannot or must not be written where asked; the user names another."""
 

@@ -1,6 +1,6 @@
 """The checks of a run's environment.
 
-- a local root: a folder that can be written, free space, DuckDB
+- a local root: a folder that can be written, free space, DuckDB, input that can be read
 - AWS: a region and credentials
 - a root on S3: a bucket of the expected owner, conditional writes
 - the Athena engine: a workgroup, a database, the grants of Lake Formation
@@ -9,6 +9,7 @@
 """
 
 import contextlib
+import os
 import shutil
 import tempfile
 import uuid
@@ -23,6 +24,7 @@ from healthpipe.choices import EngineName
 from healthpipe.doctor.checks import Check, CheckResult, Verdict
 from healthpipe.engines import require_reachable_root
 from healthpipe.errors import ServiceFailed
+from healthpipe.ingest.local_sources import LocalSources
 from healthpipe.publishing.pointer import read_live
 from healthpipe.publishing.verify import require_intact
 from healthpipe.storage.base import PreconditionFailed
@@ -240,6 +242,7 @@ def local_checks(root: Root, engine: EngineName) -> list[Check]:
         Check("root", lambda: _check_root(root, engine)),
         Check("room", lambda: _check_room(root), needs=("root",)),
         Check("engine", _check_engine),
+        Check("input", lambda: _check_input(root)),
     ]
 
 
@@ -276,6 +279,23 @@ def _existing_folder(folder: Path) -> Path:
     """Return a folder, or its nearest parent that exists."""
     absolute = folder.absolute()
     return next(path for path in (absolute, *absolute.parents) if path.exists())
+
+
+def _check_input(root: Root) -> CheckResult | str:
+    """Look whether all folders of the root's input can be listed, and its files opened.
+
+    Raises `SourceDenied` and `ServiceFailed`.
+    """
+    files = list(LocalSources(root, []).files(root.raw) or ())
+    if not files:
+        return f"nothing to read below {root.raw} yet"
+    unreadable = [file.uri for file in files if not os.access(file.uri, os.R_OK)]
+    if unreadable:
+        more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+        return CheckResult(
+            "input", Verdict.WARNING, f"{unreadable[0]}{more} cannot be read", "correct permissions"
+        )
+    return f"{root.raw} can be listed and read"
 
 
 def _check_engine() -> str:

@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Protocol
 
 from healthpipe.aws.errors import ErrorKind, error_kind
 from healthpipe.errors import SourceNotFound, UsageError
+from healthpipe.ingest.folders import fixed_folder
+from healthpipe.ingest.local_sources import LocalSources, as_utf8
 from healthpipe.ingest.manifest import (
     STANDARD_INPUT,
     SUFFIXES,
@@ -32,7 +33,8 @@ def find_files(sources: Sequence[str], root: Root) -> FoundFiles:
     """Find the input files of a run; without any SOURCE those of `<root>/raw`.
 
     They are sorted by name, and each is there once. Raises `SourceNotFound` when a SOURCE is not
-    there or all hold no file that is read.
+    there or all hold no file that is read, `SourceDenied` or `ServiceFailed` when a folder cannot
+    be listed.
     """
     skipped: list[str] = []
     files: dict[str, FoundFile] = {}
@@ -85,17 +87,7 @@ def _with_unique_names(files: Iterable[FoundFile]) -> Iterator[FoundFile]:
         if len(group) == 1:
             yield from group
         else:
-            yield from (replace(file, source=_as_utf8(_identity(file.uri))) for file in group)
-
-
-def _as_utf8(path: str) -> str:
-    """A path as results show it, which is UTF-8 whatever the file system has."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _fixed_folder(pattern: str) -> str:
-    """The folder before the first wildcard of a glob; names are relative to it."""
-    return pattern[: glob.escape(pattern).find("[")].rpartition("/")[0]
+            yield from (replace(file, source=as_utf8(_identity(file.uri))) for file in group)
 
 
 class SourceLister(Protocol):
@@ -106,62 +98,6 @@ class SourceLister(Protocol):
 
     def files(self, source: str) -> Iterator[FoundFile] | None:
         """The files of a SOURCE; None where there is nothing of that name. Raises `UsageError`."""
-
-
-@dataclass(frozen=True)
-class LocalSources:
-    """SOURCEs of this machine: a file, a folder, a glob."""
-
-    root: Root
-    skipped: list[str]
-
-    def files(self, source: str) -> Iterator[FoundFile] | None:
-        if Path(source).is_dir():
-            return self._below(source)
-        if Path(source).exists():
-            return iter([_local_file(source, Path(source).name)])
-        if glob.has_magic(source) and (matches := sorted(glob.glob(source, recursive=True))):  # noqa: PTH207 - a whole path
-            return self._matching(source, matches)
-        return None
-
-    def _below(self, folder: str) -> Iterator[FoundFile]:
-        """The files in a folder, at any depth."""
-        for parent, folders, names in os.walk(folder):
-            folders[:] = sorted(
-                name
-                for name in folders
-                if is_visible(name) and not self._is_own(Path(parent, name))
-            )
-            for name in sorted(filter(is_visible, names)):
-                path = Path(parent, name)
-                if is_read(name):
-                    yield _local_file(str(path), path.relative_to(folder).as_posix())
-                else:
-                    self.skipped.append(str(path))
-
-    def _matching(self, pattern: str, matches: Sequence[str]) -> Iterator[FoundFile]:
-        """The files that a glob matches, and those in the folders that it matches."""
-        folder = _fixed_folder(pattern) or "."
-        for match in matches:
-            if self._is_own(Path(match)):
-                continue
-            if Path(match).is_dir():
-                for file in self._below(match):
-                    yield replace(file, source=os.path.relpath(file.uri, folder))
-            else:
-                yield _local_file(match, os.path.relpath(match, folder))
-
-    def _is_own(self, path: Path) -> bool:
-        """Whether a path is one of the root's own folders or in one."""
-        if self.root.is_remote:
-            return False
-        parts = Path(os.path.relpath(path.resolve(), Path(self.root.uri).resolve())).parts
-        return bool(parts) and is_own_folder(parts[0])
-
-
-def _local_file(uri: str, name: str) -> FoundFile:
-    parents = (folder.name for folder in Path(uri).absolute().parents)
-    return FoundFile(uri, _as_utf8(name), folder_date(parents))
 
 
 @dataclass(frozen=True)
@@ -205,7 +141,7 @@ class S3Sources:
 
     def _matching(self, storage: Storage, pattern: str) -> Iterator[FoundFile] | None:
         """The files that a glob matches, and those below the prefixes that it matches."""
-        folder = _fixed_folder(pattern)
+        folder = fixed_folder(pattern)
         pattern_parts = pattern.removeprefix(f"{folder}/").split("/")
         found: list[FoundFile] = []
         has_matches = False

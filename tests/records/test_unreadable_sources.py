@@ -1,0 +1,90 @@
+"""Nothing is left out silently: folders that cannot be listed and files that cannot be read."""
+
+import errno
+import os
+
+import pytest
+
+from healthpipe.errors import ServiceFailed
+from tests.support.ordinary_user import ordinary_user
+from tests.support.records import LATER, facility
+from tests.support.source_files import find_sources, write_files
+
+DAY = "data/raw/2026-02-02"
+
+
+@pytest.fixture
+def user():
+    with ordinary_user() as someone:
+        someone.write("data/raw/2026-02-01/a.jsonl", facility("F1", LATER))
+        someone.write(f"{DAY}/b.jsonl", facility("F2", LATER))
+        yield someone
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o300, 0o600])
+@pytest.mark.parametrize("command", ["orchestrate", "extract"])
+def test_a_folder_that_may_not_be_listed_or_searched_ends_the_run(user, command, mode):
+    (user.home / DAY).chmod(mode)
+
+    outcome = user.run(command, "--as-of", "2026-02-15", "--json")
+
+    assert outcome.code == 2
+    assert outcome.document["error"]["code"] == "source_denied"
+    last = outcome.err.splitlines()[-1]
+    assert f"{DAY} cannot be listed: Permission denied" in last
+    assert not (user.home / "data/production/current.json").exists()
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["data/raw/*", "data/raw/*/*.jsonl", "data/*/**/b.jsonl", "data/raw/**", f"{DAY}/b.jsonl"],
+)
+def test_neither_is_it_left_out_of_a_glob_or_a_name(user, source):
+    (user.home / DAY).chmod(0o000)
+
+    outcome = user.run("extract", source, "--as-of", "2026-02-15")
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert DAY in outcome.err
+    assert "Permission denied" in outcome.err
+
+
+def test_a_hidden_or_own_folder_need_not_be_listed(user):
+    for name in ("data/raw/.git", "data/raw/_tmp", "data/state"):
+        (user.home / name).mkdir(exist_ok=True)
+        user.own()
+        (user.home / name).chmod(0o000 if "raw" in name else 0o755)
+
+    assert user.run("extract", "data", "--as-of", "2026-02-15", "-o", "x.csv").code == 0
+
+
+def test_doctor_names_the_folder_and_the_file(user):
+    (user.home / DAY / "b.jsonl").chmod(0o000)
+    warned = user.run("doctor", "--json")
+    (user.home / DAY).chmod(0o000)
+    failed = user.run("doctor", "--json")
+
+    check = next(each for each in warned.document["checks"] if each["what"] == "input")
+    assert (warned.code, check["verdict"]) == (0, "warning")
+    assert check["told"] == f"{DAY}/b.jsonl cannot be read"
+    assert failed.code == 2
+    assert f"{DAY} cannot be listed" in failed.document["error"]["message"]
+
+
+@pytest.mark.parametrize("source", ["in", "in/*", "in/**/a.json"])
+def test_an_error_of_the_disk_is_not_a_usage_error(source, tmp_path, monkeypatch):
+    write_files(tmp_path / "in", "a.json", "x/a.json")
+    scandir = os.scandir
+
+    def failing(path):
+        if str(path).endswith("/x"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+
+    with pytest.raises(ServiceFailed) as failure:
+        find_sources(tmp_path, tmp_path / source)
+
+    assert failure.value.exit_code == 4
+    assert f"{tmp_path}/in/x cannot be listed: Input/output error" in str(failure.value)
