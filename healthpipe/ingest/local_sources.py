@@ -46,7 +46,7 @@ class LocalSources:
             if entry.kind is Kind.FOLDER:
                 if not self._is_own(entry.path):
                     yield from self._below(entry.path, top)
-            elif entry.kind is not Kind.LINK_TO_FOLDER and is_read(entry.name):
+            elif entry.kind is Kind.FILE and is_read(entry.name):
                 yield _found(entry.path, Path(entry.path).relative_to(top).as_posix())
             else:
                 self.skipped.append(entry.path)
@@ -61,6 +61,8 @@ class LocalSources:
             if kind in FOLDERS:
                 for file in self._below(match, match):
                     yield replace(file, source=os.path.relpath(file.uri, folder))
+            elif kind is Kind.STREAM:  # only who names it outright wants to wait for it
+                self.skipped.append(match)
             else:
                 yield _found(match, os.path.relpath(match, folder))
 

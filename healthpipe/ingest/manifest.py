@@ -7,11 +7,11 @@ import datetime
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from healthpipe.aws.session import AwsAccess
 from healthpipe.engines.base import LineFile
+from healthpipe.ingest.folders import Kind, kind_of
 from healthpipe.ingest.formats import Shape
 from healthpipe.storage import is_s3
 from healthpipe.storage.base import StoredFile
@@ -39,10 +39,10 @@ class FoundFile:
 
     @property
     def is_stream(self) -> bool:
-        """Whether the file can be read once only: standard input, a pipe."""
-        if is_s3(self.uri):
-            return False
-        return self.uri == STANDARD_INPUT or not Path(self.uri).is_file()
+        """Whether the file can be read once only: standard input, a pipe, a device."""
+        if self.uri == STANDARD_INPUT:
+            return True
+        return not is_s3(self.uri) and kind_of(self.uri) is Kind.STREAM
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 
 import pytest
 
@@ -88,3 +89,45 @@ def test_an_error_of_the_disk_is_not_a_usage_error(source, tmp_path, monkeypatch
 
     assert failure.value.exit_code == 4
     assert f"{tmp_path}/in/x cannot be listed: Input/output error" in str(failure.value)
+
+
+@pytest.fixture
+def odd_files(tmp_path, monkeypatch):
+    """A folder with a file, a named pipe and a socket; the working folder, for a short path."""
+    monkeypatch.chdir(tmp_path)
+    write_files(tmp_path / "in", "a.json")
+    os.mkfifo("in/p.json")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("in/s.json")
+        yield
+
+
+@pytest.mark.usefixtures("odd_files")
+@pytest.mark.parametrize("source", ["in", "in/*", "in/*.json", "i*", "**"])
+def test_pipes_and_sockets_in_a_folder_or_a_glob_are_listed_as_skipped(source, tmp_path):
+    found = find_sources(tmp_path, source)
+
+    assert [file.uri for file in found.files] == ["in/a.json"]
+    assert sorted(found.skipped) == ["in/p.json", "in/s.json"]
+
+
+@pytest.mark.usefixtures("odd_files")
+def test_a_link_to_a_pipe_is_skipped_as_the_pipe_is(tmp_path):
+    os.symlink("p.json", "in/link.json")
+
+    assert "in/link.json" in find_sources(tmp_path, "in").skipped
+
+
+@pytest.mark.usefixtures("odd_files")
+def test_a_pipe_that_is_named_outright_is_a_stream(tmp_path):
+    (found,) = find_sources(tmp_path, "in/p.json").files
+
+    assert found.is_stream
+
+
+@pytest.mark.usefixtures("odd_files")
+def test_a_run_does_not_wait_for_a_pipe_in_its_folder(cli):
+    outcome = cli("extract", "in", "--as-of", "2026-02-15", "--json")
+
+    assert (outcome.code, outcome.document["input"]["files"]) == (0, 1)
+    assert outcome.document["input"]["skipped"] == 2
