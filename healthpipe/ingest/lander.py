@@ -23,7 +23,13 @@ from healthpipe.ingest.landing import (
     land_container,
     land_rejected,
 )
-from healthpipe.ingest.manifest import FoundFile, FoundFiles, InputFile, Manifest
+from healthpipe.ingest.manifest import (
+    FoundFile,
+    FoundFiles,
+    InputFile,
+    Manifest,
+    version_without_target,
+)
 from healthpipe.ingest.readers import FileReader, spool
 from healthpipe.storage.local import LocalStorage
 
@@ -63,9 +69,10 @@ class Lander:
         """Ingest files that were just found; returns their manifest.
 
         Standard input and pipes are kept in the run. Files that are `known` from an earlier call
-        are not ingested again unless they changed. Raises `IngestPaused` when the time is up.
+        are not ingested again unless they changed or could not be read. Raises `IngestPaused` when
+        the time is up.
         """
-        known_files = {(file.uri, file.version): file for file in known}
+        known_files = {(file.uri, file.version): file for file in known if not file.is_unreadable}
         for file in found.files:
             # Here and not in a thread: reading may wait for ever, and a signal has to end it.
             if file.is_stream and not self._folder.stat(_stream_name(file)):
@@ -127,7 +134,7 @@ class Lander:
             uri, size = (kept.uri, kept.size) if kept else (found.uri, 0)
             return self._inspect(InputFile(uri, found.source, size, "", "none", date))
         stored = found.listed or LocalStorage().stat(found.uri)
-        size, version = (stored.size, stored.version) if stored else (0, "gone")
+        size, version = (stored.size, stored.version) if stored else (0, _version_of_lost(found))
         if known_file := known.get((found.uri, version)):
             return known_file
         return self._inspect(InputFile(found.uri, found.source, size, version, "none", date))
@@ -167,12 +174,19 @@ class Lander:
         """Reject a whole file, which counts as one line."""
         target = self._target(file)
         land_rejected(target, reason)
-        return replace(file, landed=self._folder.deliver(target), landed_lines=1)
+        is_unreadable = reason is Reason.FILE_UNREADABLE
+        landed = self._folder.deliver(target)
+        return replace(file, landed=landed, landed_lines=1, is_unreadable=is_unreadable)
 
     def _target(self, file: InputFile) -> Path:
         """The local path of a landed file: the same for the same file, whatever else is found."""
         name = hashlib.sha256(f"{file.uri}\0{file.source}".encode(errors="surrogateescape"))
         return self._folder.folder / f"{name.hexdigest()[:NAME_DIGITS]}.ndjson"
+
+
+def _version_of_lost(found: FoundFile) -> str:
+    """The version of a file that is not there any more, or of a link that leads nowhere."""
+    return version_without_target(found.uri) or "gone"
 
 
 def _stream_name(stream: FoundFile) -> str:

@@ -6,13 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from healthpipe.ingest.folders import FOLDERS, Kind, expand, fixed_folder, kind_of, list_folder
+from healthpipe.ingest.folders import (
+    FOLDERS,
+    Entry,
+    Kind,
+    expand,
+    fixed_folder,
+    kind_of,
+    list_folder,
+)
 from healthpipe.ingest.manifest import (
     FoundFile,
     folder_date,
     is_own_folder,
     is_read,
     is_visible,
+    may_be_input,
 )
 from healthpipe.storage.layout import Root
 
@@ -46,7 +55,7 @@ class LocalSources:
             if entry.kind is Kind.FOLDER:
                 if not self._is_own(entry.path):
                     yield from self._below(entry.path, top)
-            elif entry.kind is Kind.FILE and is_read(entry.name):
+            elif _is_input(entry):
                 yield _found(entry.path, Path(entry.path).relative_to(top).as_posix())
             else:
                 self.skipped.append(entry.path)
@@ -72,6 +81,13 @@ class LocalSources:
             return False
         parts = Path(os.path.relpath(Path(path).resolve(), Path(self.root.uri).resolve())).parts
         return bool(parts) and is_own_folder(parts[0])
+
+
+def _is_input(entry: Entry) -> bool:
+    """Whether an entry that is no folder is read; a broken link is rejected as unreadable."""
+    if entry.kind is Kind.BROKEN_LINK:
+        return may_be_input(entry.name)
+    return entry.kind is Kind.FILE and is_read(entry.name)
 
 
 def as_utf8(path: str) -> str:

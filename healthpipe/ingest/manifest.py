@@ -7,6 +7,7 @@ import datetime
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 from typing import Any
 
 from healthpipe.aws.session import AwsAccess
@@ -63,6 +64,11 @@ def is_read(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def may_be_input(name: str) -> bool:
+    """Whether a broken link in a folder may have led to input, by its name: a file or a folder."""
+    return is_read(name) or not PurePath(name).suffix
+
+
 def is_own_folder(name: str) -> bool:
     """Whether a name directly below the root is that of one of its own folders: never input."""
     return name in OWN_FOLDERS
@@ -82,6 +88,8 @@ def folder_date(folders: Iterable[str]) -> datetime.date | None:
 
 
 SCHEMA_VERSION = 1
+# The version of a link that leads nowhere, as long as it does.
+BROKEN_LINK = "broken link"
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,8 @@ class InputFile:
     """An input file of a run, of `size` bytes.
 
     `shape` and `compression` ("gzip" or "none") are told by its content. `landed` is the URI of its
-    landed file, with `landed_lines` lines; None if it is read in place.
+    landed file, with `landed_lines` lines; None if it is read in place. One that `is_unreadable`
+    was rejected because nothing could be read of it; permissions are no part of its version.
     """
 
     uri: str
@@ -101,6 +110,7 @@ class InputFile:
     landed: str | None = None
     shape: Shape = Shape.LINES
     landed_lines: int | None = None
+    is_unreadable: bool = False
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "InputFile":
@@ -155,5 +165,13 @@ class Manifest:
         listed = {file.uri: file.version for file in self.files if file.version}
         now = stats(listed, access)
         return [
-            uri for uri, version in listed.items() if uri not in now or now[uri].version != version
+            uri
+            for uri, version in listed.items()
+            if version != (now[uri].version if uri in now else version_without_target(uri))
         ]
+
+
+def version_without_target(uri: str) -> str | None:
+    """The version of a file that storage does not find: a broken link has one, others none."""
+    is_broken = not is_s3(uri) and kind_of(uri) is Kind.BROKEN_LINK
+    return BROKEN_LINK if is_broken else None

@@ -6,10 +6,11 @@ import socket
 
 import pytest
 
-from healthpipe.errors import ServiceFailed
+from healthpipe.aws.session import AwsAccess
+from healthpipe.errors import ServiceFailed, SourceNotFound
 from tests.support.ordinary_user import ordinary_user
 from tests.support.records import LATER, facility
-from tests.support.source_files import find_sources, write_files
+from tests.support.source_files import find_sources, ingest, ingest_sources, write_files
 
 DAY = "data/raw/2026-02-02"
 
@@ -113,7 +114,7 @@ def test_pipes_and_sockets_in_a_folder_or_a_glob_are_listed_as_skipped(source, t
 
 @pytest.mark.usefixtures("odd_files")
 def test_a_link_to_a_pipe_is_skipped_as_the_pipe_is(tmp_path):
-    os.symlink("p.json", "in/link.json")
+    (tmp_path / "in/link.json").symlink_to("p.json")
 
     assert "in/link.json" in find_sources(tmp_path, "in").skipped
 
@@ -131,3 +132,59 @@ def test_a_run_does_not_wait_for_a_pipe_in_its_folder(cli):
 
     assert (outcome.code, outcome.document["input"]["files"]) == (0, 1)
     assert outcome.document["input"]["skipped"] == 2
+
+
+@pytest.mark.parametrize("name", ["gone.jsonl", "2026-02-03", "GONE.JSON.GZ"])
+@pytest.mark.parametrize("source", ["data/raw", "data/raw/*"])
+def test_a_broken_link_is_one_rejected_file_and_stops_a_run(user, name, source):
+    (user.home / "data/raw" / name).symlink_to("nowhere")
+
+    stopped = user.orchestrate(source)
+    allowed = user.orchestrate(source, "--max-rejected-files", "1", "--max-rejects", "1")
+
+    assert stopped.code == 3
+    assert "files rejected whole 1 of 3" in stopped.err
+    assert stopped.document["error"]["code"] == "gate_failed"
+    assert allowed.code == 0
+    assert allowed.document["records"] | {"superseded": 0} == {
+        "lines": 3, "accepted": 2, "rejected": 1, "superseded": 0, "resolved": 0,
+    }  # fmt: skip
+
+
+def test_a_link_that_leads_to_itself_is_broken(tmp_path):
+    write_files(tmp_path / "in", "a.json")
+    (tmp_path / "in/loop.json").symlink_to("loop.json")
+
+    manifest = ingest_sources(tmp_path, tmp_path / "in")
+
+    assert [file.is_unreadable for file in manifest.files] == [False, True]
+
+
+def test_a_broken_link_to_what_is_no_input_is_skipped_and_one_named_outright_is_not_there(tmp_path):
+    write_files(tmp_path / "in", "a.json")
+    for name in ("notes.csv", ".a.json"):
+        (tmp_path / "in" / name).symlink_to("nowhere")
+
+    assert find_sources(tmp_path, tmp_path / "in").skipped == (f"{tmp_path}/in/notes.csv",)
+    with pytest.raises(SourceNotFound):
+        find_sources(tmp_path, tmp_path / "in/notes.csv")
+
+
+def test_a_file_that_vanishes_after_it_was_found_has_changed(tmp_path):
+    write_files(tmp_path / "in", "a.json")
+    found = find_sources(tmp_path, tmp_path / "in")
+    (tmp_path / "in/a.json").unlink()
+
+    manifest = ingest(tmp_path, found)
+
+    assert manifest.changed_files(AwsAccess()) == [f"{tmp_path}/in/a.json"]
+
+
+def test_a_link_that_is_mended_meanwhile_has_changed(tmp_path):
+    write_files(tmp_path / "in", "a.json")
+    (tmp_path / "in/link.json").symlink_to("b.json")
+    manifest = ingest_sources(tmp_path, tmp_path / "in")
+    before = manifest.changed_files(AwsAccess())
+    write_files(tmp_path / "in", "b.json")
+
+    assert (before, manifest.changed_files(AwsAccess())) == ([], [f"{tmp_path}/in/link.json"])

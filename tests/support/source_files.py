@@ -42,9 +42,12 @@ def find_sources(folder, *sources):
 
 def ingest_sources(folder, *sources):
     """Find and land the files of SOURCEs; returns the manifest."""
-    return Lander(LandingFolder.local(folder / "landed"), LocalReader(AwsAccess())).ingest(
-        find_sources(folder, *sources)
-    )
+    return ingest(folder, find_sources(folder, *sources))
+
+
+def ingest(folder, found):
+    """Land files that were found; returns the manifest."""
+    return Lander(LandingFolder.local(folder / "landed"), LocalReader(AwsAccess())).ingest(found)
 
 
 def source_names(found):
