@@ -24,7 +24,7 @@ from healthpipe.choices import EngineName
 from healthpipe.doctor.checks import Check, CheckResult, Verdict
 from healthpipe.engines import require_reachable_root
 from healthpipe.errors import ServiceFailed
-from healthpipe.ingest.local_sources import LocalSources
+from healthpipe.ingest.sources import LocalSources
 from healthpipe.publishing.pointer import read_live
 from healthpipe.publishing.verify import require_intact
 from healthpipe.storage.base import PreconditionFailed
