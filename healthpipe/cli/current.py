@@ -51,7 +51,7 @@ def show_current(
     Raises `PublishedDamaged` before it prints anything of a file that is not what was published.
     """
     from healthpipe.publishing.pointer import require_published
-    from healthpipe.publishing.verify import require_intact
+    from healthpipe.publishing.publish import require_intact
     from healthpipe.storage.scratch import copy_file
 
     target = OutputTarget(output)
@@ -86,7 +86,7 @@ def _joined(parts: Sequence["PublishedFile"], fmt: Format, root: "Root") -> Iter
 
     Yields its path. Raises `PublishedDamaged`.
     """
-    from healthpipe.publishing.verify import fetch_intact
+    from healthpipe.publishing.publish import fetch_intact
 
     copies = fetch_intact(root, parts)
     if len(copies) == 1:

@@ -26,7 +26,7 @@ from healthpipe.engines import require_reachable_root
 from healthpipe.errors import ServiceFailed
 from healthpipe.ingest.sources import LocalSources
 from healthpipe.publishing.pointer import read_live
-from healthpipe.publishing.verify import require_intact
+from healthpipe.publishing.publish import require_intact
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
 

@@ -1,6 +1,4 @@
-"""Find the input files of this machine: a file, a folder to any depth, a glob.
-
-Find the input files that SOURCEs name: files, folders, globs, s3:// URIs, standard input.
+"""Find the input files that SOURCEs name: files, folders, globs, s3:// URIs, standard input.
 
 A prefix on S3 is read by the rules of a local folder.
 """

@@ -8,7 +8,7 @@ from healthpipe.alerts.notifier import open_failure
 from healthpipe.choices import EngineName
 from healthpipe.errors import HealthpipeError, Stale
 from healthpipe.publishing.pointer import PublishedRun, read_live
-from healthpipe.publishing.verify import Damage, damage_json, find_damage, published_damaged
+from healthpipe.publishing.publish import Damage, damage_json, find_damage, published_damaged
 from healthpipe.runs.cleanup import athena_settings
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import GOOD, ORCHESTRATE, Document, RunRecord, RunStatus

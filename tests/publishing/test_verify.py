@@ -7,7 +7,7 @@ import pytest
 
 from healthpipe.errors import PublishedDamaged, exit_code_of
 from healthpipe.publishing.pointer import require_published
-from healthpipe.publishing.verify import fetch_intact, find_damage, require_intact
+from healthpipe.publishing.publish import fetch_intact, find_damage, require_intact
 from healthpipe.storage.base import StoredChecksum
 from healthpipe.storage.layout import open_root
 from healthpipe.storage.local import LocalStorage
