@@ -20,17 +20,10 @@ from pathlib import Path
 BIN = Path(sys.executable).parent
 CLOSING_LINES = 4
 PATIENCE_S = 15  # for a pytest that is stopped to clear up
-# The slow suite computes most of the time. Those on a local AWS wait for answers: a Trino takes
-# twenty seconds to start, and is asked by one process.
+# What waits for a local AWS: a Trino takes twenty seconds to start, and is asked by one process.
 LANES = (
-    ("pytest -m slow",),
-    (
-        "ruff format --check .",
-        "ruff check .",
-        "mypy",
-        "pytest --engine trino",  # a sample; all of it, with -m '', takes a dozen minutes
-        "pytest --engine athena",
-    ),
+    ("pytest --engine trino",),  # a sample; all of it, with -m '', takes a dozen minutes
+    ("ruff format --check .", "ruff check .", "mypy", "pytest --engine athena"),
 )
 
 

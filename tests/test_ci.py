@@ -68,6 +68,12 @@ def test_what_a_command_leaves_running_is_ended():
     assert not is_running(pid)
 
 
-@pytest.mark.parametrize("suite", ["pytest -m slow", "pytest --engine athena", "mypy"])
+@pytest.mark.parametrize("suite", ["pytest --engine trino", "pytest --engine athena", "mypy"])
 def test_every_suite_has_a_place_in_a_lane(suite):
     assert f'"{suite}"' in SUITES.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suite", [".venv/bin/pytest", ".venv/bin/pytest -m slow"])
+def test_suites_that_compute_run_by_themselves(suite):
+    lines = SUITES.with_name("run").read_text(encoding="utf-8").splitlines()
+    assert any(line.endswith(suite) for line in lines)
