@@ -64,7 +64,7 @@ class DueAnnouncements:
         include_expired: bool,
         max_rows: int,
     ) -> "DueAnnouncements":
-        """Compute what is due of rows in any order, `max_rows` of them kept.
+        """Select the rows to announce from rows in any order; keep the `max_rows` most urgent.
 
         One that has expired is due if an earlier run saw it, or with `include_expired`.
         """
@@ -107,7 +107,7 @@ MIN_LINE_BYTES = 40
 
 @dataclass(frozen=True)
 class MessageHead:
-    """What the head of each message names: the root, the run and its as-of date."""
+    """The header fields of each message: the root, the run and its as-of date."""
 
     root: str
     run_id: str

@@ -141,7 +141,7 @@ class Notifier:
         return self._now.date().isoformat()
 
     def _open_session(self, except_failure: str | None = None) -> "DeliverySession":
-        """Open a session and send what is pending, but for the message of a failure."""
+        """Open a session and send pending messages, except the one about a given failure."""
         store = StateStore(self._root, self._now)
         session = DeliverySession(self._channel, store, self._now)
         session.send_pending(except_failure)
@@ -188,7 +188,7 @@ class DeliverySession:
         return self._channel_problem is None
 
     def send_pending(self, except_failure: str | None = None) -> None:
-        """Send the messages that earlier runs could not, but for that of a failure."""
+        """Send messages that earlier runs failed to send, except the one about a given failure."""
         for pending in self.store.state.pending:
             if pending.failure and pending.failure == except_failure:
                 continue

@@ -139,7 +139,7 @@ class AlertState:
         self.failures[failure.key] = replace(failure, first=first, last_sent=last_sent)
 
     def close_failures(self, failures: Iterable[FailureRecord]) -> None:
-        """Close failures because a run succeeded, but for those that occurred again meanwhile."""
+        """Mark failures as recovered, except those that occurred again since they were read."""
         for failure in failures:
             previous = self.failures.get(failure.key)
             if previous and previous.last == failure.last:

@@ -24,7 +24,7 @@ SLICE_SECONDS = 0.25
 
 
 class Clock(Protocol):
-    """Tells the time and waits."""
+    """Interface of the interpreter's clock: the current time, and waits with a timeout."""
 
     def now(self) -> datetime:
         """Return the current time, in UTC."""

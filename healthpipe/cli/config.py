@@ -78,8 +78,8 @@ def _variables(command: Any) -> Iterator[str]:
 
 
 DEFAULT_CONFIG = Path("healthpipe.toml")
-# What is meant for one call would do harm in every call: neither a file nor the environment sets
-# it.
+# Options of a single call, which would do harm as defaults: set on the command line only, neither
+# in the configuration file nor in the environment.
 ONE_CALL = {
     *("--accept-drop", "--all", "--config", "--dry-run", "--force", "--help", "--probe"),
     *("--reason", "--run", "--source", "--test"),
@@ -120,7 +120,8 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
         options = {key: value for key, value in values.items() if not isinstance(value, dict)}
         own |= {key.replace("-", "_"): value for key, value in options.items()}
         keys |= {key.replace("-", "_"): f"{table}{key}" for key in options}
-    # In a command's own table a flag means what it means to that command.
+    # In the table of a command a key is the name of one of its flags: `days` of `runs prune` sets
+    # the parameter prune_days.
     parameters = {
         flag.removeprefix("--"): parameter.name
         for parameter in context.command.params

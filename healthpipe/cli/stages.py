@@ -83,6 +83,31 @@ STAGE_OPTIONS: dict[str, tuple[OptionGroup, ...]] = {
 }
 
 
+@dataclass(frozen=True)
+class StageArguments:
+    """The option groups of a call of a stage's command, or of the one that prints its SQL."""
+
+    inputs: InputOptions
+    records: RecordOptions
+    own: tuple[object, ...]
+    result: ResultOptions
+    aws: AwsOptions
+    athena: AthenaOptions
+    messages: MessageOptions
+
+    def request(
+        self, stage: Stage, context: typer.Context
+    ) -> tuple["StageRequest", OutputTarget, OutputSettings]:
+        """Check the options, and build the request of the stage. Raises `UsageError`."""
+        raw = raw_options(context, self.records, *self.own, self.result)
+        athena_settings = self.athena.settings(self.aws)
+        settings = self.messages.apply()
+        root, options = self.inputs.open(self.aws), raw.checked(self.records.as_of)
+        target = OutputTarget(self.result.output, self.result.format, stage.is_folder)
+        request = stage_request(stage, root, self.inputs, options, target, athena_settings)
+        return request, target, settings
+
+
 def stage_command(stage: Stage) -> Callable[..., None]:
     """Make the command of a stage."""
 
@@ -100,12 +125,8 @@ def stage_command(stage: Stage) -> Callable[..., None]:
     ) -> None:
         from healthpipe.cli.render import show_stage_plan
 
-        raw = raw_options(context, records, *own, result)
-        athena_settings = athena.settings(aws)
-        settings = messages.apply()
-        root, options = inputs.open(aws), raw.checked(records.as_of)
-        target = OutputTarget(result.output, result.format, stage.is_folder)
-        request = stage_request(stage, root, inputs, options, target, athena_settings)
+        arguments = StageArguments(inputs, records, own, result, aws, athena, messages)
+        request, target, settings = arguments.request(stage, context)
         if dry_run:
             show_stage_plan(request, settings)
         else:
@@ -131,12 +152,8 @@ def sql_command(stage: Stage) -> Callable[..., None]:
     ) -> None:
         from healthpipe.cli.render import show_statements
 
-        raw = raw_options(context, records, *own, result)
-        athena_settings = athena.settings(aws)
-        settings = messages.apply()
-        root, options = inputs.open(aws), raw.checked(records.as_of)
-        target = OutputTarget(result.output, result.format, stage.is_folder)
-        request = stage_request(stage, root, inputs, options, target, athena_settings)
+        arguments = StageArguments(inputs, records, own, result, aws, athena, messages)
+        request, _, settings = arguments.request(stage, context)
         show_statements(request, settings)
 
     command.__doc__ = f"Print the statements of {stage.name}."
