@@ -169,6 +169,11 @@ class Attempt:
         """Write that nobody waits for the attempt any more."""
         self._write(StepStatus.ABANDONED)
 
+    def take_back(self) -> None:
+        """Write that the result counts no more: the next attempt does the step again."""
+        self.result = None
+        self.abandon()
+
     def _write(self, status: StepStatus, error: dict[str, str] | None = None) -> None:
         document = StepDocument(
             SCHEMA_VERSION,

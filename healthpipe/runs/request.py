@@ -166,9 +166,13 @@ def found_inputs(found: FoundFiles) -> Iterator[InputIdentity]:
 
 
 def manifest_inputs(manifest: Manifest) -> Iterator[InputIdentity]:
-    """Identify the files of a manifest as they were when it was made."""
+    """Identify the files of a manifest as they were when it was made.
+
+    One that could not be read is like no file that is found: the next run has to try it again.
+    """
     for file in manifest.files:
-        yield (file.uri, file.source, file.version, file.folder_date)
+        version = f"unreadable {file.version}" if file.is_unreadable else file.version
+        yield (file.uri, file.source, version, file.folder_date)
 
 
 def _digest(document: Any) -> str:

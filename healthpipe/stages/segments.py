@@ -43,8 +43,11 @@ def fingerprint(patterns: Sequence[str] = SEGMENT_SQL) -> str:
 
 
 def usable_segments(root: Root, files: Sequence[InputFile]) -> list[Segment]:
-    """Find earlier segments that hold only these files, as they are now, none of them twice."""
-    wanted = {_identity(file) for file in files}
+    """Find earlier segments that hold only these files, as they are now, none of them twice.
+
+    None holds a file that cannot be read now.
+    """
+    wanted = {_identity(file) for file in files if not file.is_unreadable}
     found: list[Segment] = []
     for folder in segment_folders(root):
         segment = _read_segment(root, folder)
@@ -108,13 +111,16 @@ def _read_segment(root: Root, folder: str) -> Segment | None:
 
 
 def files_not_in(segments: Iterable[Segment], files: Sequence[InputFile]) -> list[InputFile]:
-    """The files that are in no segment."""
+    """The files that are in no segment; those that could not be read never are."""
     held = frozenset().union(*(segment.files for segment in segments))
     return [file for file in files if _identity(file) not in held]
 
 
 def describe_segment(files: Sequence[InputFile], data: Sequence[str]) -> bytes:
-    """The document segment.json, which makes a segment usable; `data` are names in its folder."""
+    """The document segment.json, which makes a segment usable; `data` are names in its folder.
+
+    One of no files is used by no other run.
+    """
     document = {
         "schema_version": SCHEMA_VERSION,
         "fingerprint": fingerprint(),

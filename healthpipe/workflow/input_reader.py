@@ -11,10 +11,27 @@ from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
 from healthpipe.ingest.readers import open_reader
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
+from healthpipe.runs.attempts import Attempt, begun_steps
 from healthpipe.runs.run import Run
 
 MANIFEST = "inputs.json"
 MANIFESTS_PER_RUN = 3
+
+
+def forget_unreadable(run: Run) -> None:
+    """Have a run that is resumed read its input anew if some of it could not be read.
+
+    What is published stays as it is.
+    """
+    steps = [attempt for name in begun_steps(run) if (attempt := Attempt.last(run, name))]
+    done = {attempt.step for attempt in steps if attempt.is_done}
+    if "Ingest" not in done or "Publish" in done or not run.find_json(MANIFEST):
+        return
+    manifest = Manifest.from_json(run.read_json(MANIFEST))
+    if any(file.is_unreadable for file in manifest.files):
+        for attempt in steps:
+            if attempt.is_done:
+                attempt.take_back()
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def _require_same(run: Run, record: RunRecord) -> None:
             raise RetryRefused("standard input cannot be read again", RUN_ANEW)
     else:
         manifest = Manifest.from_json(run.read_json(MANIFEST))
-        changed = manifest.changed_files(run.root.access)
+        unreadable = {file.uri for file in manifest.files if file.is_unreadable}  # are read anew
+        changed = [uri for uri in manifest.changed_files(run.root.access) if uri not in unreadable]
         if changed:
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
             raise RetryRefused(

@@ -30,6 +30,7 @@ from healthpipe.runs.record import (
 )
 from healthpipe.runs.request import RunRequest, code_fingerprint
 from healthpipe.runs.run import Run
+from healthpipe.workflow.input_reader import forget_unreadable
 from healthpipe.workflow.steps.compute import curate, ingest, stage_step
 from healthpipe.workflow.steps.context import StepContext
 from healthpipe.workflow.steps.notify import alert_expiring, notify_failure, notify_success
@@ -181,6 +182,7 @@ def _acquire(run: Run, call: StepCall) -> None:
         return
     run.acquire()
     if run.record.status != RunStatus.RUNNING:
+        forget_unreadable(run)
         run.change(_reopen)
 
 

@@ -1,6 +1,7 @@
 """Nothing is left out silently: folders that cannot be listed and files that cannot be read."""
 
 import errno
+import json
 import os
 import socket
 
@@ -10,7 +11,13 @@ from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import ServiceFailed, SourceNotFound
 from tests.support.ordinary_user import ordinary_user
 from tests.support.records import LATER, facility
-from tests.support.source_files import find_sources, ingest, ingest_sources, write_files
+from tests.support.source_files import (
+    find_sources,
+    ingest,
+    ingest_sources,
+    source_names,
+    write_files,
+)
 
 DAY = "data/raw/2026-02-02"
 
@@ -23,7 +30,7 @@ def user():
         yield someone
 
 
-@pytest.mark.parametrize("mode", [0o000, 0o300, 0o600])
+@pytest.mark.parametrize("mode", [0o000, 0o600])
 @pytest.mark.parametrize("command", ["orchestrate", "extract"])
 def test_a_folder_that_may_not_be_listed_or_searched_ends_the_run(user, command, mode):
     (user.home / DAY).chmod(mode)
@@ -188,3 +195,82 @@ def test_a_link_that_is_mended_meanwhile_has_changed(tmp_path):
     write_files(tmp_path / "in", "b.json")
 
     assert (before, manifest.changed_files(AwsAccess())) == ([], [f"{tmp_path}/in/link.json"])
+
+
+def test_a_link_to_a_folder_is_listed_as_skipped_and_read_when_named_outright(tmp_path):
+    write_files(tmp_path, "in/a.json", "share/b.json")
+    (tmp_path / "in/day").symlink_to(tmp_path / "share")
+
+    found = find_sources(tmp_path, tmp_path / "in")
+
+    assert (source_names(found), found.skipped) == (["a.json"], (f"{tmp_path}/in/day",))
+    assert source_names(find_sources(tmp_path, tmp_path / "in/day")) == ["b.json"]
+
+
+@pytest.fixture
+def locked(user):
+    """A file that its owner may not read: one of two in the input."""
+    path = user.home / DAY / "b.jsonl"
+    path.chmod(0o000)
+    return path
+
+
+ACCEPTED = ("--max-rejected-files", "1", "--max-rejects", "1")
+
+
+@pytest.mark.parametrize("again", [["orchestrate", "--as-of", "2026-02-15"], ["runs", "retry"]])
+def test_a_file_that_was_made_readable_is_read_without_a_touch(user, locked, again):
+    stopped = user.orchestrate()
+    locked.chmod(0o644)
+
+    outcome = user.run(*again, "--json")
+
+    assert stopped.code == 3
+    assert outcome.code == 0, outcome.err
+    assert (outcome.document["records"]["accepted"], outcome.document["records"]["rejected"]) == (
+        2,
+        0,
+    )
+    assert outcome.document["production"]["files"][0]["rows"] == 2
+
+
+def test_a_file_that_was_made_readable_is_read_even_after_it_was_accepted_as_missing(user, locked):
+    assert user.orchestrate(*ACCEPTED).document["records"]["rejected"] == 1
+    locked.chmod(0o644)
+
+    assert user.orchestrate(*ACCEPTED).document["records"]["accepted"] == 2
+
+
+@pytest.mark.parametrize("broken_link", [False, True])
+def test_a_run_with_an_unreadable_file_is_never_nothing_to_do(user, locked, broken_link):
+    if broken_link:
+        locked.unlink()
+        locked.symlink_to("nowhere")
+
+    runs = [user.orchestrate(*ACCEPTED).document for _ in range(2)]
+
+    assert [run["status"] for run in runs] == ["succeeded", "succeeded"]
+    assert [run["records"]["rejected"] for run in runs] == [1, 1]
+
+
+def test_a_retry_that_still_cannot_read_the_file_fails_again(user, locked):
+    assert [user.orchestrate().code, user.run("runs", "retry").code] == [3, 3]
+
+
+def test_the_files_beside_an_unreadable_one_are_judged_once(user, locked):
+    user.orchestrate(*ACCEPTED)
+    (first,) = user.home.glob("data/curated/*/segment.json")
+    user.orchestrate(*ACCEPTED)
+
+    held = [json.loads(path.read_text()) for path in user.home.glob("data/curated/*/segment.json")]
+    assert sorted(len(segment["files"]) for segment in held) == [0, 1]
+    assert "b.jsonl" not in first.read_text()
+
+
+def test_a_file_that_became_unreadable_is_not_answered_from_what_was_read_before(user):
+    before = user.orchestrate()
+    (user.home / DAY / "b.jsonl").chmod(0o000)
+
+    after = user.run("orchestrate", "--as-of", "2026-02-16", "--quiet")
+
+    assert (before.code, after.code) == (0, 3)

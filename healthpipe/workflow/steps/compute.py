@@ -37,6 +37,7 @@ from healthpipe.workflow.steps.context import StepContext
 from healthpipe.workflow.steps.notify import failure_of, open_notifier, record_delivery
 from healthpipe.workflow.steps.release import sync_tables
 
+UNREADABLE_DATA = "unreadable.parquet"
 # The details that a run which found nothing to do takes over from the live run.
 UNCHANGED_DETAILS = ("input", "records", "issues")
 
@@ -128,20 +129,39 @@ def _segments_for(context: StepContext, manifest: Manifest, reading: int) -> lis
 
 
 def _write_own_segment(context: StepContext, files: Sequence[InputFile], reading: int) -> list[str]:
-    """Write the lines of files to the run's own segment; returns the URIs of its Parquet."""
+    """Write the lines of files to the run's own segment; returns the URIs of its Parquet.
+
+    The line of a file that could not be read lies beside the segment, for this run alone: its
+    description names neither, so that the next run reads the file anew.
+    """
     storage, folder = context.root.storage, _own_segment(context)
     # What describes the segment goes first: no description may be of other rows than these.
     storage.delete(f"{folder}/{DESCRIPTION}")
-    local = context.scratch / DATA
+    readable = [file for file in files if not file.is_unreadable]
+    unreadable = [file for file in files if file.is_unreadable]
+    uris = _write_lines(context, readable, reading, DATA) if readable else []
+    names = [uri.removeprefix(f"{folder}/") for uri in uris]
+    if unreadable:
+        uris = [*uris, *_write_lines(context, unreadable, reading, UNREADABLE_DATA)]
+    storage.write(f"{folder}/{DESCRIPTION}", describe_segment(readable, names))
+    return uris
+
+
+def _write_lines(
+    context: StepContext, files: Sequence[InputFile], reading: int, name: str
+) -> list[str]:
+    """Judge the lines of files; returns the URIs of Parquet in the run's own segment.
+
+    An engine on this machine writes one file of that name.
+    """
+    folder, local = _own_segment(context), context.scratch / name
     lines = [file.as_lines() for file in files]
     with context.engine() as engine:
         context.progress.step(f"reading {len(files)} files", engine.progress)
         uris = write_segment(engine, lines, f"{folder}/{_part_of(context, files, reading)}", local)
     if not uris:
-        uris = [f"{folder}/{DATA}"]
-        storage.deliver(local, uris[0])
-    names = [uri.removeprefix(f"{folder}/") for uri in uris]
-    storage.write(f"{folder}/{DESCRIPTION}", describe_segment(files, names))
+        uris = [f"{folder}/{name}"]
+        context.root.storage.deliver(local, uris[0])
     return uris
 
 
