@@ -81,7 +81,16 @@ DEFAULT_CONFIG = Path("healthpipe.toml")
 # Options of a single call, which would do harm as defaults: set on the command line only, neither
 # in the configuration file nor in the environment.
 ONE_CALL = {
-    *("--accept-drop", "--all", "--config", "--dry-run", "--force", "--help", "--probe"),
+    *(
+        "--accept-drop",
+        "--all",
+        "--config",
+        "--dry-run",
+        "--force",
+        "--help",
+        "--help-all",
+        "--probe",
+    ),
     *("--reason", "--run", "--source", "--test"),
 }
 

@@ -1,5 +1,7 @@
 """The options that commands share: each declared once, as a field of a group or as an alias.
 
+Those about the meaning of records lie in `healthpipe.cli.options_meaning`.
+
 A value comes from the flag, else the environment, else the configuration file, else the default.
 """
 
@@ -11,15 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from healthpipe.aws.session import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
-from healthpipe.choices import (
-    MAX_DAYS,
-    MAX_MONTHS,
-    Accredited,
-    EngineName,
-    FirstAccreditation,
-    Format,
-    LogFormat,
-)
+from healthpipe.choices import EngineName, Format, LogFormat
 from healthpipe.cli.config import load_configuration, warn_of_unknown_variables
 from healthpipe.cli.console import OutputSettings, use_output_settings
 from healthpipe.cli.signature import (
@@ -46,8 +40,9 @@ MESSAGES = "Messages"
 
 counts_option = partial(option, panel=COUNTS)
 result_option = partial(option, panel=RESULT)
-aws_option = partial(option, panel=AWS)
-athena_option = partial(option, panel=ATHENA)
+# Hidden is what --help-all shows and --help does not.
+aws_option = partial(option, panel=AWS, hidden=True)
+athena_option = partial(option, panel=ATHENA, hidden=True)
 message_option = partial(option, panel=MESSAGES)
 
 # Options that some commands take alone; groups below take some of them, too.
@@ -72,7 +67,7 @@ MaxBytesScannedOption = Annotated[
 AcceptDropOption = Annotated[
     bool,
     one_call_option(
-        "--accept-drop", help="Publish this once, however far facilities drop.", panel=PUBLISHED
+        "--accept-drop", help="Publish this once, however far they drop.", panel=PUBLISHED
     ),
 ]
 KeepOption = Annotated[
@@ -94,7 +89,7 @@ class RootOptions:
     """Where raw files, runs and results lie."""
 
     root: Annotated[
-        str, option("--root", help="Folder, or s3://bucket/prefix, of raw files, runs, results.")
+        str, option("--root", metavar="DIR|S3URI", help="Where raw files, runs and results lie.")
     ] = "./data"
 
     def open(self, aws: "AwsOptions") -> "Root":
@@ -123,124 +118,6 @@ class InputOptions(EngineOptions, RootOptions):
             "  (default: <root>/raw)",
         ),
     ] = None
-
-
-@dataclass(frozen=True)
-class RecordOptions:
-    """The day of a run, the snapshots that count, and the rules of the records."""
-
-    as_of: Annotated[
-        str | None,
-        counts_option(
-            "--as-of",
-            metavar="DATE",
-            help="The day that counts as today, YYYY-MM-DD.  (default: today in UTC)",
-        ),
-    ] = None
-    snapshot: Annotated[
-        str,
-        counts_option(
-            "--snapshot",
-            metavar="latest|newest|DATE",
-            help="Each facility's latest record; only the newest snapshot; the latest up to a day.",
-        ),
-    ] = "latest"
-    rule: Annotated[
-        list[str] | None,
-        counts_option(
-            "--rule",
-            metavar="REASON=reject|warn|off",
-            help="Move a rule; may be repeated. See `healthpipe describe rules`.",
-        ),
-    ] = None
-    strict: Annotated[bool, counts_option("--strict", help="Reject lines for every rule.")] = False
-    id_pattern: Annotated[
-        str | None,
-        counts_option(
-            "--id-pattern",
-            metavar="REGEX",
-            help="What a whole facility id looks like, for example '[A-Z]{2}-[0-9]{4}'.",
-        ),
-    ] = None
-
-
-@dataclass(frozen=True)
-class WindowOptions:
-    """The days in which an accreditation expires."""
-
-    months: Annotated[
-        int | None,
-        counts_option(
-            "--months",
-            min=0,
-            max=MAX_MONTHS,
-            help="Calendar months ahead that count as expiring.  (default: 6)",
-        ),
-    ] = None
-    days: Annotated[
-        int | None,
-        counts_option("--days", min=0, max=MAX_DAYS, help="Days ahead instead of months."),
-    ] = None
-    include_expired: Annotated[
-        bool, counts_option("--include-expired", help="Count every earlier date as expiring, too.")
-    ] = False
-
-
-@dataclass(frozen=True)
-class FirstAccreditationOptions:
-    """The first accreditation of a facility, and which facilities are left out."""
-
-    first_accreditation: Annotated[
-        FirstAccreditation,
-        counts_option(
-            "--first-accreditation",
-            help="Which accreditation is the first: the one listed first, or the earliest date.",
-        ),
-    ] = FirstAccreditation.LISTED
-    only_accredited: Annotated[
-        bool,
-        counts_option(
-            "--only-accredited",
-            help="Leave out facilities that are not accredited (see --accredited).",
-        ),
-    ] = False
-
-
-@dataclass(frozen=True)
-class AccreditedOptions:
-    """What makes a facility accredited."""
-
-    accredited: Annotated[
-        Accredited,
-        counts_option(
-            "--accredited",
-            help="Accredited by an accreditation valid on that day, or by any at all.",
-        ),
-    ] = Accredited.CURRENT
-
-
-@dataclass(frozen=True)
-class StateOptions:
-    """What counts as a state."""
-
-    strict_states: Annotated[
-        bool,
-        counts_option(
-            "--strict-states", help="What is not recognised as a state counts as UNKNOWN."
-        ),
-    ] = False
-
-
-@dataclass(frozen=True)
-class ZeroOptions:
-    """Whether states without facilities have a row."""
-
-    include_zero: Annotated[
-        bool,
-        result_option(
-            "--include-zero", help="A row for every state and territory, also without a facility."
-        ),
-    ] = False
 
 
 @dataclass(frozen=True)
@@ -373,10 +250,12 @@ class MessageOptions(AppliedFirst):
     quiet: Annotated[
         bool, message_option("--quiet", "-q", help="Only warnings, errors and alerts.")
     ] = False
-    debug: Annotated[bool, message_option("--debug", help="Show tracebacks of errors.")] = False
-    log_format: Annotated[LogFormat, message_option("--log-format", help="Look of messages.")] = (
-        LogFormat.TEXT
-    )
+    debug: Annotated[
+        bool, message_option("--debug", hidden=True, help="Show tracebacks of errors.")
+    ] = False
+    log_format: Annotated[
+        LogFormat, message_option("--log-format", hidden=True, help="Look of messages.")
+    ] = LogFormat.TEXT
     config: Annotated[
         Path | None,
         message_option(
@@ -384,6 +263,7 @@ class MessageOptions(AppliedFirst):
             callback=load_configuration,
             is_eager=True,
             help="TOML file with options.  (default: healthpipe.toml, if there)",
+            hidden=True,
         ),
     ] = None
 

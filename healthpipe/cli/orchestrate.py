@@ -13,24 +13,26 @@ from healthpipe.cli.options import (
     RUNS,
     TOLD,
     AcceptDropOption,
-    AccreditedOptions,
     AthenaOptions,
     AwsOptions,
     DryRunOption,
-    FirstAccreditationOptions,
     InputOptions,
     KeepOption,
     LockOptions,
     MessageOptions,
-    RecordOptions,
     SpreadsheetOptions,
-    StateOptions,
     TopicOptions,
+)
+from healthpipe.cli.options_meaning import (
+    AccreditedOptions,
+    FirstAccreditationOptions,
+    RecordOptions,
+    StateOptions,
     WindowOptions,
     ZeroOptions,
 )
 from healthpipe.cli.render import log_issues, rejected_text, sum_by_name
-from healthpipe.cli.signature import expand_options, one_call_option, option
+from healthpipe.cli.signature import RARE, expand_options, one_call_option, option
 from healthpipe.cli.stages import raw_options
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class GateOptions:
         option(
             "--max-rejects",
             metavar=AT_MOST,
-            help="The most rejected lines with which a run is published.",
+            help="At most so many rejected lines.",
             panel=PUBLISHED,
         ),
     ] = MAX_REJECTS
@@ -60,16 +62,17 @@ class GateOptions:
         option(
             "--max-rejected-files",
             metavar=AT_MOST,
-            help="The most files rejected whole with which a run is published.",
+            help="At most so many files rejected whole.",
             panel=PUBLISHED,
         ),
+        RARE,
     ] = MAX_REJECTED_FILES
     max_drop: Annotated[
         str,
         option(
             "--max-drop",
             metavar=AT_MOST,
-            help="The most facilities, and states, fewer than live with which a run is published.",
+            help="At most so many facilities, or states, fewer than live.",
             panel=PUBLISHED,
         ),
     ] = MAX_DROP
@@ -81,6 +84,7 @@ class GateOptions:
             help="Warn of more rejected lines.",
             panel=PUBLISHED,
         ),
+        RARE,
     ] = None
     warn_rejected_files: Annotated[
         str | None,
@@ -90,6 +94,7 @@ class GateOptions:
             help="Warn of more files rejected whole.",
             panel=PUBLISHED,
         ),
+        RARE,
     ] = None
     warn_drop: Annotated[
         str | None,
@@ -99,6 +104,7 @@ class GateOptions:
             help="Warn of a larger drop of facilities or states.",
             panel=PUBLISHED,
         ),
+        RARE,
     ] = None
 
     def raw(self) -> "RawGates":
@@ -113,7 +119,7 @@ class PublishOptions:
     """Whether a drop is accepted, and how many published runs stay."""
 
     accept_drop: AcceptDropOption = False
-    keep: KeepOption = KEPT_RUNS
+    keep: Annotated[KeepOption, RARE] = KEPT_RUNS
 
 
 @dataclass(frozen=True)
@@ -126,9 +132,7 @@ class AlertOptions(TopicOptions):
     ] = False
 
 
-ForceOption = Annotated[
-    bool, one_call_option("--force", help="Run even if nothing has changed.", panel=RUNS)
-]
+ForceOption = Annotated[bool, one_call_option("--force", help="Run even if nothing has changed.")]
 HeartbeatUrlOption = Annotated[
     str | None,
     option(
@@ -155,17 +159,17 @@ def orchestrate(
     inputs: InputOptions,
     records: RecordOptions,
     window: WindowOptions,
-    first: FirstAccreditationOptions,
-    accredited: AccreditedOptions,
-    states: StateOptions,
-    zero: ZeroOptions,
-    spreadsheet: SpreadsheetOptions,
+    first: Annotated[FirstAccreditationOptions, RARE],
+    accredited: Annotated[AccreditedOptions, RARE],
+    states: Annotated[StateOptions, RARE],
+    zero: Annotated[ZeroOptions, RARE],
+    spreadsheet: Annotated[SpreadsheetOptions, RARE],
     gates: GateOptions,
     publish: PublishOptions,
-    alerts: AlertOptions,
+    alerts: Annotated[AlertOptions, RARE],
     force: ForceOption = False,
-    lock: LockOptions,
-    heartbeat_url: HeartbeatUrlOption = None,
+    lock: Annotated[LockOptions, RARE],
+    heartbeat_url: Annotated[HeartbeatUrlOption, RARE] = None,
     dry_run: DryRunOption = False,
     aws: AwsOptions,
     athena: AthenaOptions,

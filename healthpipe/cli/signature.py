@@ -3,6 +3,8 @@
 Option groups are frozen dataclasses.
 A command takes a context and keywords. A keyword annotated with a dataclass becomes one option for
 each of its fields, and the command gets the instance back; other keywords stay as they are.
+Options that are hidden, and those of groups and keywords marked as `RARE`, are shown by --help-all
+alone.
 """
 
 import copy
@@ -22,6 +24,9 @@ from healthpipe.errors import UsageError
 
 # A command with fewer parameters shows its options as one list, which is then easier to read.
 MIN_FOR_PANELS = 15
+
+# Annotates a keyword or a field of which --help says nothing, but --help-all.
+RARE = "rare"
 
 OptionGroup = type[Any]
 
@@ -50,6 +55,32 @@ def one_call_option(*flags: str, panel: str | None = None, **settings: Any) -> A
     """Declare an option that is meant for one call: neither the environment nor a file sets it."""
     # The environment variables follow one pattern, so --help does not list them.
     return typer.Option(*flags, show_envvar=False, rich_help_panel=panel, **settings)
+
+
+def show_all_help(context: typer.Context, is_given: bool) -> None:
+    """Print the help of the command with all its options, and end it."""
+    if is_given and not context.resilient_parsing:
+        for parameter in context.command.params:
+            vars(parameter)["hidden"] = False
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+HELP_ALL = Parameter(
+    "help_all",
+    Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool,
+        one_call_option(
+            "--help-all",
+            metavar="",
+            is_eager=True,
+            callback=show_all_help,
+            help="Show this message with all options.",
+        ),
+    ],
+)
 
 
 def check_owner(account: str | None) -> str | None:
@@ -109,8 +140,8 @@ def expand_options(
         if name in groups:
             parameters += [each for group in groups[name] for each in _parameters(group)]
             builders[name] = partial(_instances, groups[name])
-        elif is_dataclass(group := hints[name]) and isinstance(group, type):
-            parameters += _parameters(group)
+        elif is_dataclass(group := _bare(hints[name])) and isinstance(group, type):
+            parameters += _parameters(group, *get_args(hints[name])[1:])
             builders[name] = partial(_instance, group)
         else:
             own = parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name])
@@ -128,18 +159,28 @@ def expand_options(
     expanded.__doc__ = command.__doc__
     with_panels = len(parameters) > MIN_FOR_PANELS  # the context is one of them
     shown = [_shown(each, with_panels=with_panels) for each in parameters]
+    if any(_is_hidden(each) for each in shown):
+        shown.append(HELP_ALL)
     expanded.__signature__ = Signature(shown)  # type: ignore[attr-defined]
     expanded.__annotations__ = {each.name: each.annotation for each in shown}
     return expanded
 
 
-def _parameters(group: OptionGroup) -> Iterator[Parameter]:
+def _parameters(group: OptionGroup, *marks: str) -> Iterator[Parameter]:
     hints = get_type_hints(group, include_extras=True)
     for field in fields(group):
         default = Parameter.empty if field.default is MISSING else field.default
-        yield Parameter(
-            field.name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name]
-        )
+        annotation = Annotated[(hints[field.name], *marks)] if marks else hints[field.name]
+        yield Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _bare(annotation: Any) -> Any:
+    """Return a type without what annotates it."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _is_hidden(parameter: Parameter) -> bool:
+    return any(getattr(each, "hidden", False) for each in get_args(parameter.annotation))
 
 
 def _instance(group: OptionGroup, values: dict[str, Any]) -> Any:
@@ -154,10 +195,13 @@ def _shown(parameter: Parameter, *, with_panels: bool) -> Parameter:
     """Set how a parameter looks in --help: without a default where it has none."""
     if get_origin(parameter.annotation) is not Annotated:
         return parameter
-    kind, info = get_args(parameter.annotation)
+    kind, info, *marks = get_args(parameter.annotation)
     shown = copy.copy(info)
+    shown.hidden = info.hidden or RARE in marks
     if parameter.default is None:
         shown.show_default = False
+    if kind is bool and not shown.metavar:
+        shown.metavar = ""  # a flag takes no value
     if isinstance(info, OptionInfo) and not with_panels:
         shown.rich_help_panel = None
     return parameter.replace(annotation=Annotated[kind, shown])

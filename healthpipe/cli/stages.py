@@ -12,19 +12,21 @@ import typer
 from healthpipe.choices import Format, Grain
 from healthpipe.cli.console import OutputSettings
 from healthpipe.cli.options import (
-    AccreditedOptions,
     AthenaOptions,
     AwsOptions,
     DryRunOption,
-    FirstAccreditationOptions,
     InputOptions,
     MessageOptions,
-    RecordOptions,
     ResultOptions,
+    result_option,
+)
+from healthpipe.cli.options_meaning import (
+    AccreditedOptions,
+    FirstAccreditationOptions,
+    RecordOptions,
     StateOptions,
     WindowOptions,
     ZeroOptions,
-    result_option,
 )
 from healthpipe.cli.output import OutputTarget, names_in
 from healthpipe.cli.render import log_stage_summary, print_data, show_preview
