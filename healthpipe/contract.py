@@ -52,6 +52,7 @@ class Reason(StrEnum):
     LABS_INVALID = "labs_invalid"
     ACCREDITATIONS_INVALID = "accreditations_invalid"
     ACCREDITATION_INVALID = "accreditation_invalid"
+    ACCREDITATION_DATE_MISSING = "accreditation_date_missing"
     ACCREDITATION_DATE_INVALID = "accreditation_date_invalid"
     STATE_MISSING = "state_missing"
     STATE_NOT_RECOGNISED = "state_not_recognised"
@@ -109,6 +110,8 @@ RULES = (
          "write a list, empty if there are none"),
     Rule(Reason.ACCREDITATION_INVALID, WARN, "accreditations", "the item is not an object",
          "write each accreditation as an object"),
+    Rule(Reason.ACCREDITATION_DATE_MISSING, WARN, "valid_until", "absent, null or blank",
+         "give the accreditation its last day: it counts for nothing until then"),
     Rule(Reason.ACCREDITATION_DATE_INVALID, WARN, "valid_until", "not a day as YYYY-MM-DD",
          "write a day as YYYY-MM-DD: the accreditation counts for nothing until then"),
     Rule(Reason.STATE_MISSING, WARN, "location.state", "absent, null, blank or no scalar",

@@ -9,23 +9,31 @@ broken_items as (
   select
     records.source,
     records.facility_id,
-    if(items.kind = 'object', 'accreditation_date_invalid', 'accreditation_invalid') as reason,
+    items.reason,
     items.item
   from records
-  cross join unnest(transform(records.accreditations, a -> a.kind)) with ordinality
-    as items (kind, item)
+  cross join unnest(
+    transform(
+      records.accreditations,
+      a -> case
+        when a.kind <> 'object' then 'accreditation_invalid'
+        when trimmed(a.valid_until) is null then 'accreditation_date_missing'
+        else 'accreditation_date_invalid'
+      end
+    )
+  ) with ordinality as items (reason, item)
   where
     records.broken <> ''
-    and (items.kind <> 'object' or element_at(records.accreditation_dates, items.item) is null)
-    and contains(
-      split(records.broken, ' '),
-      if(items.kind = 'object', 'accreditation_date_invalid', 'accreditation_invalid')
-    )
+    -- The item has that reason only where it has no date.
+    and element_at(records.accreditation_dates, items.item) is null
+    and contains(split(records.broken, ' '), items.reason)
 ),
 found as (
   select source, facility_id, reason, cast(null as bigint) as item
   from broken_rules
-  where reason not in ('accreditation_invalid', 'accreditation_date_invalid')
+  where reason not in (
+    'accreditation_invalid', 'accreditation_date_missing', 'accreditation_date_invalid'
+  )
   union all
   select source, facility_id, reason, item
   from broken_items

@@ -27,8 +27,25 @@ typed as (
       as employee_count_value,
     try_cast(if(regexp_like(snapshot_date, :calendar_day), snapshot_date) as date)
       as snapshot_date_value,
-    cardinality(filter(accreditation_dates, d -> d is not null)) as number_of_dates
+    coalesce(cardinality(accreditations), 0) as number_of_items,
+    coalesce(cardinality(filter(accreditation_dates, d -> d is not null)), 0) as number_of_dates
   from spelled
+),
+counted as (
+  -- The items are looked at one by one only where some of them have no date.
+  select
+    typed.*,
+    if(
+      number_of_dates < number_of_items,
+      cardinality(filter(accreditations, a -> a.kind = 'object')),
+      number_of_items
+    ) as number_of_objects,
+    if(
+      number_of_dates < number_of_items,
+      cardinality(filter(accreditations, a -> trimmed(a.valid_until) is not null)),
+      number_of_items
+    ) as number_of_given_dates
+  from typed
 )
 select
   -- What queries read together stands together, the large columns last: Athena bills the bytes
@@ -58,20 +75,9 @@ select
     if(services_kind not in ('array', 'absent', 'null'), 'services_invalid'),
     if(labs_kind not in ('array', 'absent', 'null'), 'labs_invalid'),
     if(accreditations_kind not in ('array', 'absent', 'null'), 'accreditations_invalid'),
-    if(
-      number_of_dates < cardinality(accreditations),
-      concat_ws(
-        ' ',
-        if(
-          cardinality(filter(accreditations, a -> a.kind <> 'object')) > 0,
-          'accreditation_invalid'
-        ),
-        if(
-          number_of_dates < cardinality(filter(accreditations, a -> a.kind = 'object')),
-          'accreditation_date_invalid'
-        )
-      )
-    ),
+    if(number_of_objects < number_of_items, 'accreditation_invalid'),
+    if(number_of_given_dates < number_of_objects, 'accreditation_date_missing'),
+    if(number_of_dates < number_of_given_dates, 'accreditation_date_invalid'),
     if(kind = 'object' and state_text is null, 'state_missing'),
     if(state_text is not null and state_code is null, 'state_not_recognised'),
     if(
@@ -83,6 +89,9 @@ select
   coalesce(state_code, state_spelling) as state,
   employee_count_value as employee_count,
   cast(coalesce(number_of_services, 0) as integer) as number_of_services,
+  cast(number_of_items as integer) as number_of_items,
+  cast(number_of_objects as integer) as number_of_objects,
+  cast(number_of_given_dates as integer) as number_of_given_dates,
   number_of_dates,
   accreditation_dates,
   facility_name_text as facility_name,
@@ -94,4 +103,4 @@ select
   trimmed(zip) as zip,
   services,
   labs
-from typed
+from counted

@@ -55,6 +55,9 @@ select
   ) as state,
   employee_count,
   number_of_services,
+  number_of_items,
+  number_of_objects,
+  number_of_given_dates,
   snapshot_date,
   if(
     :first_accreditation = 'earliest',

@@ -63,6 +63,7 @@ MACROS = (
     "json_text_kind",
     "json_plain",
     "json_text",
+    "json_given",
     "json_outline",
     "json_brackets",
     "json_nesting",

@@ -68,6 +68,7 @@ NO_ID, NO_NAME = (Reason.FACILITY_ID_MISSING,), (Reason.FACILITY_NAME_MISSING,)
 BAD_COUNT, BAD_SERVICES = (Reason.EMPLOYEE_COUNT_INVALID,), (Reason.SERVICES_INVALID,)
 BAD_LABS, BAD_LIST = (Reason.LABS_INVALID,), (Reason.ACCREDITATIONS_INVALID,)
 BAD_ITEM, BAD_DATE = (Reason.ACCREDITATION_INVALID,), (Reason.ACCREDITATION_DATE_INVALID,)
+NO_DATE = (Reason.ACCREDITATION_DATE_MISSING,)
 NO_STATE, ODD_STATE = (Reason.STATE_MISSING,), (Reason.STATE_NOT_RECOGNISED,)
 BAD_SNAPSHOT = (Reason.SNAPSHOT_DATE_INVALID,)
 
@@ -128,7 +129,11 @@ DEFECTS = (
     ),
     Defect("date_american", BAD_DATE, prepend_accreditations(accreditation_until("12/31/2099"))),
     Defect("date_number", BAD_DATE, prepend_accreditations(accreditation_until(20991231))),
-    Defect("dates_absent", BAD_DATE * 2, prepend_accreditations(accreditation_until(None), {})),
+    Defect("date_object", BAD_DATE, prepend_accreditations(accreditation_until({"year": 2099}))),
+    Defect("date_list", BAD_DATE, prepend_accreditations(accreditation_until(["2099-12-31"]))),
+    Defect("date_fraction", BAD_DATE, prepend_accreditations(accreditation_until(2099.5))),
+    Defect("date_blank", NO_DATE, prepend_accreditations(accreditation_until(" \t"))),
+    Defect("dates_absent", NO_DATE * 2, prepend_accreditations(accreditation_until(None), {})),
     Defect("state_absent", NO_STATE, remove_state),
     Defect("state_null", NO_STATE, set_state(None)),
     Defect("state_blank", NO_STATE, set_state("  ")),

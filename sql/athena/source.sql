@@ -150,7 +150,7 @@ select
         json_kind(a),
         json_text(json_extract(a, '$.accreditation_body')),
         json_text(json_extract(a, '$.accreditation_id')),
-        json_text(json_extract(a, '$.valid_until'))
+        json_given(json_extract(a, '$.valid_until'))
       ) as row(
         kind varchar, accreditation_body varchar, accreditation_id varchar, valid_until varchar
       )

@@ -152,7 +152,7 @@ select
       'kind': json_kind(json_type(a)),
       'accreditation_body': json_text(a ->> '$.accreditation_body', a, '$.accreditation_body'),
       'accreditation_id': json_text(a ->> '$.accreditation_id', a, '$.accreditation_id'),
-      'valid_until': json_text(a ->> '$.valid_until', a, '$.valid_until')
+      'valid_until': json_given(a ->> '$.valid_until', a, '$.valid_until')
     })
   end as accreditations
 from typed

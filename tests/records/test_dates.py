@@ -7,10 +7,11 @@ from tests.support.patterns import matches_in_duckdb, matches_in_python
 from tests.support.records import facility, write_records
 
 NO_DATES = [
-    "n/a", "none", "", "02/03/2026", "03-01-2026", "2026-03-01T00:00:00", "2026-03-01T23:59:59Z",
+    "soon", "x", "02/03/2026", "03-01-2026", "2026-03-01T00:00:00", "2026-03-01T23:59:59Z",
     "2026-03-01 00:00:00+14:00", "2026-03-01 or later", "2026-03-01x", " 2026-03-01", "20260301",
-    "2026-3-1", "2026-02-29", "9999-99-99", 20260301, 1772323200, True, None, ["2026-03-01"],
+    "2026-3-1", "2026-02-29", "9999-99-99", 20260301, -1, 20260301.5, True, {}, ["2026-03-01"],
 ]  # fmt: skip
+ABSENT_DATES = [None, "", "  ", " \t\r\n"]
 
 
 @pytest.mark.pitfall(16, 17, 18)
@@ -25,6 +26,22 @@ def test_what_is_no_date_is_never_valid_never_expired_and_never_due(result, tmp_
     found = result("extract", "in.jsonl")
     assert found.rows == [[f"{n:02}", "x", "", "0", ""] for n in range(20)]
     assert found.issues == {"accreditation_date_invalid": 20}
+
+
+@pytest.mark.every_engine
+def test_an_accreditation_without_a_date_has_another_reason_than_one_with_a_wrong_date(
+    result, tmp_path
+):
+    write_records(
+        tmp_path / "in.jsonl",
+        *(facility(f"{n}", day) for n, day in enumerate(ABSENT_DATES)),
+        facility("no key", accreditations=[{}]),
+        facility("both", None, "soon", "2026-03-01"),
+    )
+
+    found = result("extract", "in.jsonl")
+
+    assert found.issues == {"accreditation_date_missing": 6, "accreditation_date_invalid": 1}
 
 
 @pytest.mark.pitfall(15)

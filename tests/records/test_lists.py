@@ -1,5 +1,6 @@
 """Lists of a record: what is no list, what in a list is no object, types of later lines."""
 
+import duckdb
 import pytest
 
 from tests.conftest import AS_OF
@@ -47,3 +48,46 @@ def test_types_do_not_hang_on_the_first_lines(cli, tmp_path):
     found = parquet_rows(tmp_path / "x.parquet")
     assert found[0] == ("000000", "x", 5, 0, None)
     assert found[20_999:] == [("020999", "x", 5, 0, None), ("last", "x", None, 0, None)]
+
+
+COUNTED = {
+    "no list": ({"accreditations": "NCQA"}, (0, 0, 0, 0)),
+    "no key": ({}, (0, 0, 0, 0)),
+    "empty": ({"accreditations": []}, (0, 0, 0, 0)),
+    "dates": ({"accreditations": [{"valid_until": LATER}] * 3}, (3, 3, 3, 3)),
+    "no objects": ({"accreditations": [None, 5, "x", [LATER]]}, (4, 0, 0, 0)),
+    "no dates": ({"accreditations": [{}, {"valid_until": None}, facility("x")]}, (3, 3, 0, 0)),
+    "blank": ({"accreditations": [{"valid_until": ""}, {"valid_until": " \t"}]}, (2, 2, 0, 0)),
+    "wrong": (
+        {"accreditations": [{"valid_until": v} for v in ("soon", 1.5, True, {}, [LATER])]},
+        (5, 5, 5, 0),
+    ),
+    "all": (
+        {"accreditations": [None, {}, {"valid_until": "soon"}, {"valid_until": LATER}]},
+        (4, 3, 2, 1),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.every_engine
+def test_a_segment_counts_items_objects_and_dates_that_are_given_and_that_are_days(
+    published, rig, tmp_path
+):
+    records = ({"facility_id": name, "x": "y"} | record for name, (record, _) in COUNTED.items())
+    published(write_records(tmp_path / "in.jsonl", *records))
+
+    curated = rig.root.curated
+    paths = [
+        str(rig.local(f"{curated}/{name}"))
+        for name in rig.names(curated)
+        if not name.endswith(".json")
+    ]
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            "select facility_id, number_of_items, number_of_objects, number_of_given_dates,"
+            " number_of_dates from read_parquet($1)",
+            [paths],
+        ).fetchall()
+    assert {name: tuple(counts) for name, *counts in found} == {
+        name: counts for name, (_, counts) in COUNTED.items()
+    }

@@ -146,8 +146,9 @@ REJECTS = {
 }  # fmt: skip
 WARNS = {
     "facility_name_missing", "employee_count_invalid", "services_invalid", "labs_invalid",
-    "accreditations_invalid", "accreditation_invalid", "accreditation_date_invalid",
-    "state_missing", "state_not_recognised", "snapshot_date_invalid", "facility_id_pattern",
+    "accreditations_invalid", "accreditation_invalid", "accreditation_date_missing",
+    "accreditation_date_invalid", "state_missing", "state_not_recognised",
+    "snapshot_date_invalid", "facility_id_pattern",
 }  # fmt: skip
 
 

@@ -144,21 +144,12 @@ def judge_line(file: File, order: int, line: bytes, issues: list[str]) -> Facili
     name = text(record.get("facility_name"))
     if name is None:
         issues.append("facility_name_missing")
-    accreditations = record.get("accreditations")
-    dates = []
     for name_of_list in ("services", "labs", "accreditations"):
         value = record.get(name_of_list)
         if value is not None and not isinstance(value, list):
             issues.append(f"{name_of_list}_invalid")
-    items = accreditations if isinstance(accreditations, list) else []
-    for item in items:
-        if not isinstance(item, dict):
-            issues.append("accreditation_invalid")
-            dates.append(None)
-            continue
-        dates.append(day(item.get("valid_until")))
-        if dates[-1] is None:
-            issues.append("accreditation_date_invalid")
+    items = list_of(record.get("accreditations"))
+    dates = [expiry_of(item, issues) for item in items]
     services = record.get("services")
     state = state_of(record, issues)
     employees = employees_of(record, issues)
@@ -260,6 +251,19 @@ def employees_of(record: dict, issues: list[str]) -> int | None:
     if is_given(value):
         issues.append("employee_count_invalid")
     return None
+
+
+def expiry_of(item, issues: list[str]) -> datetime.date | None:
+    if not isinstance(item, dict):
+        issues.append("accreditation_invalid")
+        return None
+    value = item.get("valid_until")
+    found = day(value)
+    if not is_given(value):
+        issues.append("accreditation_date_missing")
+    elif found is None:
+        issues.append("accreditation_date_invalid")
+    return found
 
 
 def snapshot_of(record: dict, issues: list[str]) -> datetime.date | None:

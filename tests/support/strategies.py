@@ -182,9 +182,9 @@ MOVES = st.just({}) | st.dictionaries(
     st.sampled_from(
         [
             "facility_name_missing", "employee_count_invalid", "services_invalid", "labs_invalid",
-            "accreditations_invalid", "accreditation_invalid", "accreditation_date_invalid",
-            "state_missing", "state_not_recognised", "snapshot_date_invalid",
-            "facility_id_pattern",
+            "accreditations_invalid", "accreditation_invalid", "accreditation_date_missing",
+            "accreditation_date_invalid", "state_missing", "state_not_recognised",
+            "snapshot_date_invalid", "facility_id_pattern",
         ]
     ),
     st.sampled_from(["reject", "warn", "off"]),
