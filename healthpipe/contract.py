@@ -57,11 +57,14 @@ class Reason(StrEnum):
     STATE_MISSING = "state_missing"
     STATE_NOT_RECOGNISED = "state_not_recognised"
     SNAPSHOT_DATE_INVALID = "snapshot_date_invalid"
+    ORDER_UNDECIDED = "order_undecided"
     FACILITY_ID_PATTERN = "facility_id_pattern"
 
 
 # A file that breaks one of these is rejected whole and counts as one line.
 WHOLE_FILE = (Reason.FILE_TRUNCATED, Reason.FILE_UNREADABLE, Reason.FILE_NOT_JSON)
+# A rule about several records, one of which has to stay: it never rejects.
+NEVER_REJECTING = (Reason.ORDER_UNDECIDED,)
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,9 @@ RULES = (
          "write its two letters or its full name"),
     Rule(Reason.SNAPSHOT_DATE_INVALID, WARN, "snapshot_date", "not a day as YYYY-MM-DD",
          "write a day as YYYY-MM-DD, or leave it to the folder's name"),
+    Rule(Reason.ORDER_UNDECIDED, WARN, "snapshot_date",
+         "two records of the facility have the same snapshot date and source, and differ",
+         "write the facility once, or date its records: its bytes chose one"),
     Rule(Reason.FACILITY_ID_PATTERN, WARN, "facility_id", "not as --id-pattern says",
          "correct the id, or the pattern"),
 )  # fmt: skip

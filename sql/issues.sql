@@ -37,6 +37,9 @@ found as (
   union all
   select source, facility_id, reason, item
   from broken_items
+  union all
+  select source, facility_id, 'order_undecided', cast(null as bigint)
+  from undecided
 )
 select
   found.source, -- VARCHAR: the file that the line came from

@@ -117,7 +117,8 @@ def _older(draft: Draft) -> list[Line]:
 
 def _lesser_line(draft: Draft) -> list[Line]:
     winner = Line(draft.content, facility=draft.facility)
-    return [winner, Line(b" " + _superseded_content(draft))]
+    loser = Line(b" " + _superseded_content(draft), (Reason.ORDER_UNDECIDED,))
+    return [winner, loser]
 
 
 def _repeated_line(draft: Draft) -> list[Line]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.choices import Format
-from healthpipe.engines.base import Engine, LineFile, Query, Value
+from healthpipe.contract import Reason, Severity
+from healthpipe.engines.base import Constants, Engine, LineFile, Query, Value
 from healthpipe.errors import Imbalance
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.resolutions import count_resolved
@@ -129,6 +130,7 @@ SCHEMA_VERSION = 1
 DETAILS = ("address", "city", "zip", "services", "labs")
 ACCOUNTED = frozenset({Projection.ACCOUNTED})
 CURATED_LINES = Query("judged").without(DETAILS)
+NONE_UNDECIDED = Constants(("source", "facility_id"), ())
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def keep_records(engine: Engine, options: StageOptions, projections: Set[Project
     has_repeated, is_contested = _find_rivals(engine, options)
     if is_contested:
         engine.materialize("records", _records(options, kept | {Projection.ALL_LINES}))
-    _define_current(engine, has_repeated=has_repeated, is_contested=is_contested)
+    _define_current(engine, options, has_repeated=has_repeated, is_contested=is_contested)
     return not has_repeated
 
 
@@ -180,7 +182,7 @@ def open_records(
     has_repeated, is_contested = _find_rivals(engine, options)
     if is_contested:
         engine.define("records", _records(options, projections | {Projection.ALL_LINES}))
-    _define_current(engine, has_repeated=has_repeated, is_contested=is_contested)
+    _define_current(engine, options, has_repeated=has_repeated, is_contested=is_contested)
     return not has_repeated and len(segments) == 1
 
 
@@ -238,8 +240,13 @@ def _find_rivals(engine: Engine, options: StageOptions) -> tuple[bool, bool]:
     return has_repeated, is_contested
 
 
-def _define_current(engine: Engine, *, has_repeated: bool, is_contested: bool) -> None:
+def _define_current(
+    engine: Engine, options: StageOptions, *, has_repeated: bool, is_contested: bool
+) -> None:
+    """Make `current`, and `undecided`: the facilities of which the bytes of lines chose it."""
     if is_contested:
         engine.define("current", Query("current_by_line"))
     else:
         engine.define("current", Query("current" if has_repeated else "current_unrepeated"))
+    is_told = options.rules.severities[Reason.ORDER_UNDECIDED] is not Severity.OFF
+    engine.define("undecided", Query("undecided") if is_contested and is_told else NONE_UNDECIDED)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from healthpipe.contract import RULES, Reason, Rule, Severity
+from healthpipe.contract import NEVER_REJECTING, RULES, Reason, Rule, Severity
 from healthpipe.engines.base import Constants, IdPattern, Value
 from healthpipe.errors import UsageError
 
@@ -25,7 +25,7 @@ class Rules:
     def choose(
         cls, moves: Iterable[str] = (), *, strict: bool = False, id_pattern: str | None = None
     ) -> "Rules":
-        """The contract's rules, moved as `REASON=SEVERITY`; `strict` makes each a reject.
+        """The contract's rules, moved as `REASON=SEVERITY`; `strict` makes each a reject that can.
 
         Raises `UsageError`.
         """
@@ -34,7 +34,9 @@ class Rules:
             rule, severity = _parse_move(move)
             severities[rule.reason] = severity
         if strict:
-            severities = dict.fromkeys(severities, Severity.REJECT)
+            severities |= {
+                reason: Severity.REJECT for reason in severities if reason not in NEVER_REJECTING
+            }
         return cls(severities, _parse_pattern(id_pattern) if id_pattern else None)
 
     def of_severity(self, severity: Severity) -> list[Reason]:
@@ -84,6 +86,11 @@ def _parse_move(move: str) -> tuple[Rule, Severity]:
     if rule.severity is Severity.REJECT and severity != Severity.REJECT:
         raise UsageError(
             f"the rule {reason} can only reject", "a line that breaks it is no record to keep"
+        )
+    if rule.reason in NEVER_REJECTING and severity == Severity.REJECT:
+        raise UsageError(
+            f"the rule {reason} cannot reject",
+            "it is about several records, and one has to stay; give warn or off",
         )
     return rule, Severity(severity)
 

@@ -81,6 +81,7 @@ def test_the_table_rules_of_the_configuration_moves_them(judge, tmp_path):
         (["--rule", "state_missing"], "give one of reject, warn, off"),
         (["--rule", "not_json=off"], "can only reject"),
         (["--rule", "facility_id_missing=warn"], "can only reject"),
+        (["--rule", "order_undecided=reject"], "cannot reject; it is about several records"),
         (["--id-pattern", "[A-Z"], "is not understood"),
         (["--id-pattern", "x' or 1=1"], "characters that are not allowed"),
         (["--id-pattern", r"\w+"], "characters that are not allowed"),
@@ -132,7 +133,7 @@ def test_a_strict_run_is_remembered_as_one():
     rules = Rules.choose(strict=True)
 
     assert Rules.from_json(json.loads(json.dumps(rules.to_json()))) == rules
-    assert rules.of_severity(Severity.WARN) == []
+    assert rules.of_severity(Severity.WARN) == [Reason.ORDER_UNDECIDED]
 
 
 @pytest.mark.parametrize("text", ["[A-Z]{2}-[0-9]{4}", "a|b", r"\d+\.\d", "(AB|CD)-.*", "x y"])
@@ -148,7 +149,8 @@ WARNS = {
     "facility_name_missing", "employee_count_invalid", "services_invalid", "labs_invalid",
     "accreditations_invalid", "accreditation_invalid", "accreditation_date_missing",
     "accreditation_date_invalid", "state_missing", "state_not_recognised",
-    "snapshot_date_invalid", "facility_id_pattern",
+    "snapshot_date_invalid", "order_undecided",
+    "facility_id_pattern",
 }  # fmt: skip
 
 

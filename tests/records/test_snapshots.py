@@ -7,7 +7,7 @@ import pytest
 from healthpipe.errors import UsageError
 from healthpipe.stages.options import SnapshotChoice
 from tests.support.days import LAST, day
-from tests.support.records import facility, write_records
+from tests.support.records import as_line, facility, parquet_rows, write_records
 from tests.support.source_files import find_sources, write_files
 
 
@@ -94,3 +94,93 @@ def test_which_of_several_records_wins_is_decided(result, tmp_path):
         "superseded": 5,
         "resolved": 0,
     }
+
+
+def same_day(name, facility_name="x", **fields):
+    """A record of a day that all of these share."""
+    return facility(name, facility_name=facility_name, snapshot_date="2026-01-05", **fields)
+
+
+@pytest.mark.sample
+@pytest.mark.every_engine
+def test_two_records_that_neither_date_nor_source_orders_are_an_issue_of_their_facility(
+    result, tmp_path
+):
+    write_records(
+        tmp_path / "in" / "a.jsonl",
+        same_day("thrice", "a"), same_day("thrice", "b"), same_day("thrice", "c"),
+        facility("undated", employee_count=1), facility("undated", employee_count=2),
+        same_day("equal lines"), same_day("equal lines"),
+        same_day("by date", "a"), same_day("by date", "b"),
+        same_day("by file", "a"), same_day("by file", "b"),
+    )  # fmt: skip
+    write_records(
+        tmp_path / "in" / "b.jsonl",
+        facility("by date", snapshot_date="2026-01-06"),
+        same_day("by file"),
+        facility("spaces"), b" " + as_line(facility("spaces")),
+    )  # fmt: skip
+
+    found = result("extract", "in")
+
+    assert found.issues == {"order_undecided": 3}
+    assert found.records["rejected"] == 0
+    assert found.records["superseded"] == 9
+    assert [row[1] for row in found.rows if row[0] == "thrice"] == ["c"]
+
+
+def test_the_issue_names_source_facility_and_field_in_the_order_of_the_others(cli, tmp_path):
+    write_records(
+        tmp_path / "in.jsonl",
+        same_day("B", "a"), same_day("B", "b"), same_day("A", "a"), same_day("A", "b"),
+        same_day("C", state="ZZ"),
+    )  # fmt: skip
+    expected = [
+        ("in.jsonl", "A", "order_undecided", "warn", "snapshot_date", None),
+        ("in.jsonl", "B", "order_undecided", "warn", "snapshot_date", None),
+        ("in.jsonl", "C", "state_not_recognised", "warn", "location.state", None),
+    ]
+
+    for call in (["extract"], ["orchestrate"]):
+        outcome = cli(*call, "in.jsonl", "--as-of", "2026-01-06", "--json")
+        issues = parquet_rows(f"data/runs/{outcome.document['run_id']}/issues.parquet")
+        assert issues == expected
+    assert "issues: 2 order_undecided, 1 state_not_recognised" in cli("extract", "in.jsonl").err
+
+
+@pytest.mark.parametrize(
+    ("options", "issues"),
+    [
+        (["--strict"], {"order_undecided": 1}),
+        (["--rule", "order_undecided=warn"], {"order_undecided": 1}),
+        (["--rule", "order_undecided=off"], {}),
+        (["--strict", "--rule", "order_undecided=off"], {}),
+    ],
+)
+def test_an_undecided_order_is_a_warning_or_nothing_and_never_rejects(
+    cli, tmp_path, options, issues
+):
+    write_records(tmp_path / "in.jsonl", same_day("A", "a"), same_day("A", "b"))
+
+    document = cli("extract", "in.jsonl", "--json", *options).document
+
+    assert document["issues"] == issues
+    assert (document["records"]["rejected"], document["records"]["superseded"]) == (0, 1)
+
+
+def test_records_that_do_not_take_part_leave_nothing_undecided(cli, tmp_path):
+    later = {"snapshot_date": "2026-01-06"}
+    write_records(
+        tmp_path / "in.jsonl",
+        same_day("A"), facility("A", facility_name="a", **later), facility("A", **later),
+        same_day("B", "a"), {"facility_id": "B", "snapshot_date": "2026-01-05"},
+    )  # fmt: skip
+
+    def issues(*options):
+        return cli("extract", "in.jsonl", "--json", *options).document["issues"]
+
+    assert issues()["order_undecided"] == 2
+    assert issues("--snapshot", "newest")["order_undecided"] == 1
+    assert issues("--snapshot", "2026-01-05")["order_undecided"] == 1
+    # What is rejected is no record: only one of B is left.
+    assert issues("--strict")["order_undecided"] == 1

@@ -82,9 +82,10 @@ class Options:
     id_pattern: str | None = None
 
     def severity(self, reason: str) -> str:
-        if self.strict or reason in ALWAYS_REJECTING:
-            return "reject"
-        return self.moved.get(reason, "warn")
+        moved = self.moved.get(reason, "warn")
+        if reason == "order_undecided":
+            return moved
+        return "reject" if self.strict or reason in ALWAYS_REJECTING else moved
 
 
 AS_IT_IS = Options(datetime.date.min)
@@ -341,6 +342,14 @@ class Oracle:
             held = best.get(facility.facility_id)
             if held is None or facility.rank > held.rank:
                 best[facility.facility_id] = facility
+        undecided = {
+            facility.facility_id
+            for facility in facilities
+            if facility.rank[:2] == best[facility.facility_id].rank[:2]
+            and facility.line != best[facility.facility_id].line
+        }
+        if undecided and self.options.severity("order_undecided") != "off":
+            self.verdict.issues["order_undecided"] = len(undecided)
         return sorted(best.values(), key=lambda f: (f.source.encode(), f.order))
 
     def _counted(self, facility: Facility) -> int:

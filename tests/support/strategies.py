@@ -190,6 +190,8 @@ MOVES = st.just({}) | st.dictionaries(
     st.sampled_from(["reject", "warn", "off"]),
     max_size=4,
 )  # fmt: skip
+# It never rejects.
+ORDER_MOVES = st.sampled_from([{}, {}, {"order_undecided": "warn"}, {"order_undecided": "off"}])
 
 
 @st.composite
@@ -207,7 +209,7 @@ def options(draw) -> Options:
         snapshot=draw(st.sampled_from(["latest", "newest", "2025-08-31", "2024-02-29"])),
         include_zero=draw(st.booleans()),
         strict_states=draw(st.booleans()),
-        moved=draw(MOVES),
+        moved=draw(MOVES) | draw(ORDER_MOVES),
         strict=draw(st.sampled_from([False, False, False, True])),
         id_pattern=draw(st.sampled_from([None, None, "F[0-9]+", "[A-Z]{2}-.*|17"])),
     )
