@@ -57,8 +57,8 @@ def log_stage_summary(result: "StageResult") -> None:
     rules = result.request.options.rules
     log_issues(document["issues"], records, rules, result.record_folder)
     _warn_of_gates(result)
-    for name in result.computed.manifest.skipped:
-        log.info(f"skipped {name}: not a name that is read")
+    for file in result.computed.manifest.skipped:
+        log.info(f"skipped {file}")
 
 
 def _warn_of_gates(result: "StageResult") -> None:
@@ -194,7 +194,7 @@ def _show(command: str, plan: Plan, settings: OutputSettings) -> None:
 
 def _comments(plan: Plan) -> Iterator[str]:
     yield from (f"reads {escape_control_chars(file.uri)}" for file in plan.inputs.files)
-    yield from (f"skips {escape_control_chars(name)}" for name in plan.inputs.skipped)
+    yield from (f"skips {escape_control_chars(str(file))}" for file in plan.inputs.skipped)
     yield from (f"makes table {table}" for table in plan.tables)
     yield from (f"writes {escape_control_chars(uri)}" for uri in plan.destinations)
 

@@ -46,12 +46,37 @@ class FoundFile:
         return not is_s3(self.uri) and kind_of(self.uri) is Kind.STREAM
 
 
+OTHER_NAME = "not a name that is read"
+STREAM = "a pipe, socket or device"
+FOREIGN_LINK = "a link that belongs to another user"
+OWN_FOLDER = "a link into the root's own folders"
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file or link that is not read: its URI, its name relative to its SOURCE, and why."""
+
+    uri: str
+    source: str
+    reason: str
+
+    @classmethod
+    def from_json(cls, document: dict[str, str] | str) -> "SkippedFile":
+        """Parse what `asdict` made; version 1 of the manifest has the URI alone."""
+        if isinstance(document, str):
+            return cls(document, document, OTHER_NAME)
+        return cls(**document)
+
+    def __str__(self) -> str:
+        return f"{self.uri}: {self.reason}"
+
+
 @dataclass(frozen=True)
 class FoundFiles:
-    """The files of all SOURCEs, sorted by name, and the URIs of files that were skipped."""
+    """The files of all SOURCEs, sorted by name, and those that were skipped."""
 
     files: tuple[FoundFile, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[SkippedFile, ...]
 
 
 def is_visible(name: str) -> bool:
@@ -87,7 +112,7 @@ def folder_date(folders: Iterable[str]) -> datetime.date | None:
     return None
 
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # The version of a link that leads nowhere, as long as it does.
 BROKEN_LINK = "broken link"
 
@@ -126,10 +151,10 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The input files of a run, sorted by name, and the URIs of files that were skipped."""
+    """The input files of a run, sorted by name, and the files that were skipped."""
 
     files: tuple[InputFile, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[SkippedFile, ...]
 
     @property
     def bytes(self) -> int:
@@ -151,14 +176,15 @@ class Manifest:
     def to_json(self) -> dict[str, Any]:
         """The JSON document that a run keeps as inputs.json."""
         files = [asdict(file) for file in self.files]
-        return {"schema_version": SCHEMA_VERSION, "files": files, "skipped": list(self.skipped)}
+        skipped = [asdict(file) for file in self.skipped]
+        return {"schema_version": SCHEMA_VERSION, "files": files, "skipped": skipped}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Manifest":
         """Parse the document that `to_json` made. Raises `NewerDocument`."""
         require_known_version(document, SCHEMA_VERSION, "inputs.json of the run")
         files = tuple(InputFile.from_json(file) for file in document["files"])
-        return cls(files, tuple(document["skipped"]))
+        return cls(files, tuple(map(SkippedFile.from_json, document["skipped"])))
 
     def changed_files(self, access: AwsAccess) -> list[str]:
         """The URIs of files that have changed since they were listed; streams never have."""

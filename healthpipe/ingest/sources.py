@@ -8,25 +8,31 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from healthpipe.aws.errors import ErrorKind, error_kind
 from healthpipe.errors import SourceNotFound, UsageError
 from healthpipe.ingest.folders import (
-    FOLDERS,
     Entry,
     Kind,
     expand,
     fixed_folder,
+    is_link,
     kind_of,
-    list_folder,
+    link_owners,
+    walk,
 )
 from healthpipe.ingest.manifest import (
+    FOREIGN_LINK,
+    OTHER_NAME,
+    OWN_FOLDER,
     STANDARD_INPUT,
+    STREAM,
     SUFFIXES,
     FoundFile,
     FoundFiles,
+    SkippedFile,
     folder_date,
     is_own_folder,
     is_read,
@@ -37,61 +43,77 @@ from healthpipe.storage import is_s3, open_storage, split_s3
 from healthpipe.storage.base import Storage, StoredFile
 from healthpipe.storage.layout import Root
 
+ADMINISTRATOR = 0  # the user id of root
+
 
 @dataclass(frozen=True)
 class LocalSources:
     """SOURCEs of this machine: a file, a folder, a glob.
 
-    Its methods raise `SourceDenied` and `ServiceFailed` where a folder cannot be listed.
+    Links in a folder or a glob are followed if the user or root owns them, but never into the
+    root's own folders. The methods raise `SourceDenied` and `ServiceFailed` where a folder cannot
+    be listed.
     """
 
     root: Root
-    skipped: list[str]
+    skipped: list[SkippedFile]
 
     def files(self, source: str) -> Iterator[FoundFile] | None:
         """The files of a SOURCE; None where there is nothing of that name."""
         kind = kind_of(source)
-        if kind in FOLDERS:
+        if kind is Kind.FOLDER:
             return self._below(source, source)
         if kind in (Kind.FILE, Kind.STREAM):
             return iter([_found(source, Path(source).name)])
-        if glob.has_magic(source) and (matches := expand(source, self._is_own)):
-            return self._matching(source, matches)
-        return None
+        if not glob.has_magic(source):
+            return None
+        top, known = fixed_folder(source) or ".", len(self.skipped)
+        matches = expand(source, lambda entry: self._is_left_out(entry, top))
+        return self._matching(matches, top) if matches or self.skipped[known:] else None
 
     def _below(self, folder: str, top: str) -> Iterator[FoundFile]:
         """The files in a folder, at any depth; their names are relative to `top`."""
-        for entry in list_folder(folder):
-            if not is_visible(entry.name):
-                continue
-            if entry.kind is Kind.FOLDER:
-                if not self._is_own(entry.path):
-                    yield from self._below(entry.path, top)
-            elif _is_input(entry):
-                yield _found(entry.path, Path(entry.path).relative_to(top).as_posix())
-            else:
-                self.skipped.append(entry.path)
+        for below, entries in walk(
+            folder, lambda entry: not is_visible(entry.name) or self._is_left_out(entry, top)
+        ):
+            name = PurePath(os.path.relpath(below, top))
+            for entry in entries:
+                if _is_input(entry):
+                    yield _found(entry.path, str(name / entry.name))
+                elif entry.kind is not Kind.FOLDER:
+                    self._skip(entry.path, top, STREAM if entry.kind is Kind.STREAM else OTHER_NAME)
 
-    def _matching(self, pattern: str, matches: Sequence[str]) -> Iterator[FoundFile]:
+    def _matching(self, matches: Sequence[str], top: str) -> Iterator[FoundFile]:
         """The files that a glob matches, and those in the folders that it matches."""
-        folder = fixed_folder(pattern) or "."
         for match in matches:
             kind = kind_of(match)
-            if kind is None or self._is_own(match):
-                continue
-            if kind in FOLDERS:
-                for file in self._below(match, match):
-                    yield replace(file, source=os.path.relpath(file.uri, folder))
+            if kind is Kind.FOLDER:
+                yield from self._below(match, top)
             elif kind is Kind.STREAM:  # only who names it outright wants to wait for it
-                self.skipped.append(match)
-            else:
-                yield _found(match, os.path.relpath(match, folder))
+                self._skip(match, top, STREAM)
+            elif kind is not None and not self._is_own(match):
+                yield _found(match, os.path.relpath(match, top))
+
+    def _is_left_out(self, entry: Entry, top: str) -> bool:
+        """Whether a folder or a link is not followed; a link is listed as skipped then."""
+        if not entry.is_link:
+            return entry.kind is Kind.FOLDER and self._is_own(entry.path)
+        if link_owners(entry.path) - {ADMINISTRATOR, os.geteuid()}:
+            self._skip(entry.path, top, FOREIGN_LINK)
+        elif self._is_own(entry.path):
+            self._skip(entry.path, top, OWN_FOLDER)
+        else:
+            return False
+        return True
+
+    def _skip(self, path: str, top: str, reason: str) -> None:
+        self.skipped.append(SkippedFile(path, as_utf8(os.path.relpath(path, top)), reason))
 
     def _is_own(self, path: str) -> bool:
-        """Whether a path is one of the root's own folders or in one."""
+        """Whether a path leads to one of the root's own folders or into one."""
         if self.root.is_remote:
             return False
-        parts = Path(os.path.relpath(Path(path).resolve(), Path(self.root.uri).resolve())).parts
+        parts = Path(os.path.relpath(os.path.realpath(path), os.path.realpath(self.root.uri))).parts
         return bool(parts) and is_own_folder(parts[0])
 
 
@@ -115,28 +137,32 @@ def _found(uri: str, name: str) -> FoundFile:
 def find_files(sources: Sequence[str], root: Root) -> FoundFiles:
     """Find the input files of a run; without any SOURCE those of `<root>/raw`.
 
-    They are sorted by name, and each is there once. Raises `SourceNotFound` when a SOURCE is not
-    there or all hold no file that is read, `SourceDenied` or `ServiceFailed` when a folder cannot
-    be listed.
+    They are sorted by name, and each is there once: of several paths to a file that with the
+    fewest links, then that in the latest date folder, then the first. Raises `SourceNotFound` when
+    a SOURCE is not there or all hold no file that is read, `SourceDenied` or `ServiceFailed` when a
+    folder cannot be listed.
     """
-    skipped: list[str] = []
-    files: dict[str, FoundFile] = {}
+    skipped: list[SkippedFile] = []
+    found: dict[Identity, list[FoundFile]] = {}
     for source in sources or [root.raw]:
         for file in _files_of(source, root, skipped, is_default=not sources):
-            files.setdefault(_identity(file.uri), file)
-    if not files:
+            found.setdefault(_identity(file.uri), []).append(file)
+    if not found:
         raise SourceNotFound(
             f"{', '.join(sources) or root.raw} holds no file to read",
             f"files in a folder are read when their name ends in {', '.join(SUFFIXES[::2])} or .gz",
         )
-    in_order = sorted(_with_unique_names(files.values()), key=lambda f: (f.source, f.uri))
-    read = {_identity(file.uri) for file in in_order}
-    not_read = (uri for uri in dict.fromkeys(skipped) if _identity(uri) not in read)
-    return FoundFiles(tuple(in_order), tuple(not_read))
+    files = _with_unique_names(map(_best_path, found.values()))
+    in_order = sorted(files, key=lambda f: (f.source, f.uri))
+    not_read: dict[Identity, SkippedFile] = {}
+    for skip in skipped:
+        if _identity(skip.uri) not in found:
+            not_read.setdefault(_identity(skip.uri, of_link=True), skip)
+    return FoundFiles(tuple(in_order), tuple(not_read.values()))
 
 
 def _files_of(
-    source: str, root: Root, skipped: list[str], *, is_default: bool
+    source: str, root: Root, skipped: list[SkippedFile], *, is_default: bool
 ) -> Iterator[FoundFile]:
     """The files of one SOURCE. Raises `SourceNotFound`."""
     if source == STANDARD_INPUT:
@@ -156,9 +182,33 @@ def _files_of(
         raise SourceNotFound(f"{source} is not there", "check the SOURCE's spelling")
 
 
-def _identity(uri: str) -> str:
-    """The same text for different URIs of one file."""
-    return uri if is_s3(uri) else os.path.abspath(uri)  # noqa: PTH100 - does not follow links
+# Equal for all paths to a file: device, inode, and should a network's file system give one inode to
+# several files, size and time of change. The URI where there is none of it.
+Identity = tuple[int, int, int, int] | str
+
+
+def _identity(uri: str, *, of_link: bool = False) -> Identity:
+    """The identity of a file, whatever its path; `of_link` that of a link itself."""
+    if is_s3(uri) or uri == STANDARD_INPUT:
+        return uri
+    try:
+        status = Path(uri).stat(follow_symlinks=not of_link)
+    except OSError:
+        return os.path.abspath(uri)  # noqa: PTH100 - of the link, not of what it leads to
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _best_path(files: Sequence[FoundFile]) -> FoundFile:
+    """The path under which a file is read that was found by all of these."""
+    if len(files) == 1:
+        return files[0]
+
+    def rank(file: FoundFile) -> tuple[int, int]:
+        path = Path(file.uri).absolute()
+        links = sum(is_link(str(each)) for each in (path, *path.parents))
+        return links, -file.folder_date.toordinal() if file.folder_date else 0
+
+    return min(files, key=rank)
 
 
 def _with_unique_names(files: Iterable[FoundFile]) -> Iterator[FoundFile]:
@@ -170,7 +220,12 @@ def _with_unique_names(files: Iterable[FoundFile]) -> Iterator[FoundFile]:
         if len(group) == 1:
             yield from group
         else:
-            yield from (replace(file, source=as_utf8(_identity(file.uri))) for file in group)
+            yield from (replace(file, source=as_utf8(_absolute(file.uri))) for file in group)
+
+
+def _absolute(uri: str) -> str:
+    """A path from the top of the file system; a URI as it is."""
+    return uri if is_s3(uri) else os.path.abspath(uri)  # noqa: PTH100 - does not follow links
 
 
 class SourceLister(Protocol):
@@ -191,7 +246,7 @@ class S3Sources:
     """
 
     root: Root
-    skipped: list[str]
+    skipped: list[SkippedFile]
 
     def files(self, source: str) -> Iterator[FoundFile] | None:
         _, key = split_s3(source)
@@ -251,7 +306,7 @@ class S3Sources:
         if is_read(name_in_folder):
             yield _s3_file(stored, name)
         else:
-            self.skipped.append(stored.uri)
+            self.skipped.append(SkippedFile(stored.uri, name, OTHER_NAME))
 
     def _is_own(self, uri: str) -> bool:
         """Whether an object is in one of the root's own folders."""

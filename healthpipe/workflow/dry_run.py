@@ -50,7 +50,7 @@ class Plan:
         """The body of the `--json` document of a dry run."""
         return {
             "inputs": [file.uri for file in self.inputs.files],
-            "skipped": list(self.inputs.skipped),
+            "skipped": [file.uri for file in self.inputs.skipped],
             "tables": self.tables,
             "statements": self.statements,
             "destinations": self.destinations,

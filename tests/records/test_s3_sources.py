@@ -49,7 +49,7 @@ def both(s3_bucket, tmp_path, monkeypatch):
 def told(sources, root):
     found = find_files(sources, root)
     return [(file.source, file.folder_date) for file in found.files], sorted(
-        skipped.partition("raw/")[2] for skipped in found.skipped
+        (skipped.source, skipped.reason) for skipped in found.skipped
     )
 
 

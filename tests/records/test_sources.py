@@ -13,7 +13,13 @@ from healthpipe.stages.curate import judge_lines, keep_records
 from healthpipe.stages.options import RawOptions
 from tests.conftest import AS_OF
 from tests.support.records import LATER, csv_rows, facility, parquet_rows, write_records
-from tests.support.source_files import find_sources, ingest_sources, source_names, write_files
+from tests.support.source_files import (
+    find_sources,
+    ingest_sources,
+    skipped_uris,
+    source_names,
+    write_files,
+)
 
 
 def test_a_folder_is_read_to_any_depth_by_suffix_and_the_rest_is_listed_once(tmp_path):
@@ -28,13 +34,13 @@ def test_a_folder_is_read_to_any_depth_by_suffix_and_the_rest_is_listed_once(tmp
     write_files(tmp_path / "in", *read, *other, *hidden)
     found = find_sources(tmp_path, tmp_path / "in")
     assert source_names(found) == sorted(read)
-    assert sorted(found.skipped) == sorted(str(tmp_path / "in" / name) for name in other)
+    assert sorted(skipped_uris(found)) == sorted(str(tmp_path / "in" / name) for name in other)
 
 
 def test_a_folder_named_twice_lists_what_it_skips_once(tmp_path):
     write_files(tmp_path / "in", "a.json", "notes.csv")
     found = find_sources(tmp_path, tmp_path / "in", tmp_path / "in")
-    assert found.skipped == (str(tmp_path / "in" / "notes.csv"),)
+    assert skipped_uris(found) == [str(tmp_path / "in" / "notes.csv")]
 
 
 def test_a_roots_own_folders_are_no_input_but_others_of_their_names_are(tmp_path):

@@ -53,3 +53,8 @@ def ingest(folder, found):
 def source_names(found):
     """The names by which files are known in results."""
     return [file.source for file in found.files]
+
+
+def skipped_uris(found):
+    """The URIs of the files that are not read."""
+    return [file.uri for file in found.skipped]
