@@ -80,6 +80,15 @@ class SourceDenied(UsageError, PermissionError):
     code = "source_denied"
 
 
+class ObjectDenied(UsageError, PermissionError):
+    """Raised when S3 does not give out an object; its owner allows it, or restores an archived one.
+
+    As input the object is one file that cannot be read.
+    """
+
+    code = "object_denied"
+
+
 class OutputRefused(UsageError, OSError):
     """Raised when the output cannot or must not be written where asked; the user names another."""
 

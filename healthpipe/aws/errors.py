@@ -12,6 +12,7 @@ from enum import Enum, auto
 from healthpipe.errors import (
     HealthpipeError,
     InputChanged,
+    ObjectDenied,
     ObjectMissing,
     ServiceFailed,
     UsageError,
@@ -181,6 +182,8 @@ def translate_error(error: Exception, action: str, resource: str) -> HealthpipeE
     error_type: type[HealthpipeError] = ServiceFailed if explanation.retry_helps else UsageError
     if action.startswith("s3:"):
         error_type = _S3_ERROR_TYPES.get(error_kind(error), error_type)
+    if action == "s3:GetObject" and error_kind(error) in _OBJECT_DENIED:
+        error_type = ObjectDenied
     return error_type(
         f"AWS did not do {action} on {resource}: {explanation.what}", explanation.hint
     )
@@ -192,6 +195,8 @@ _S3_ERROR_TYPES: dict[ErrorKind, type[HealthpipeError]] = {
     ErrorKind.NOT_FOUND: ObjectMissing,
     ErrorKind.CHANGED: InputChanged,
 }
+# S3 answers all of them with 403.
+_OBJECT_DENIED = {ErrorKind.DENIED, ErrorKind.KEY_REFUSED, ErrorKind.ARCHIVED}
 
 
 @contextmanager

@@ -14,7 +14,13 @@ from pathlib import Path
 
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.contract import Reason
-from healthpipe.errors import HealthpipeError, InputChanged, ObjectMissing, OutOfTime
+from healthpipe.errors import (
+    HealthpipeError,
+    InputChanged,
+    ObjectDenied,
+    ObjectMissing,
+    OutOfTime,
+)
 from healthpipe.ingest.content import DAMAGED_GZIP
 from healthpipe.ingest.landing import (
     LandingFolder,
@@ -36,8 +42,9 @@ from healthpipe.storage.local import LocalStorage
 NAME_DIGITS = 24
 # Errors of writing: the file that is read is not to blame.
 WRITE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-# Errors for a file that has changed since it was listed: the run lists all files again.
-CHANGED_SINCE_LISTED = (ObjectMissing, InputChanged)
+# Errors for a file on S3 that may not be read, or has changed since it was listed: then the run
+# lists all files again.
+LOST_ON_S3 = (ObjectDenied, ObjectMissing, InputChanged)
 # A batch of files is ingested before the next one is fetched.
 BATCH_FILES, BATCH_BYTES = 1_000, 1 << 30
 
@@ -108,7 +115,7 @@ class Lander:
             if file.listed and (file.uri, file.listed.version) not in known
         ]
         try:
-            with suppress(*CHANGED_SINCE_LISTED):  # reported for each file below
+            with suppress(*LOST_ON_S3):  # reported for each file below
                 self._reader.fetch(wanted, self._report_fetched)
         except OutOfTime:
             raise IngestPaused(ingested) from None
@@ -154,7 +161,7 @@ class Lander:
                 return replace(file, landed=uri, shape=shape, landed_lines=lines)
             if self._reader.is_in_place(file.uri, content):
                 return file
-        except (*CHANGED_SINCE_LISTED, *DAMAGED_GZIP):  # a gzip was whole a moment ago
+        except (*LOST_ON_S3, *DAMAGED_GZIP):  # a gzip was whole a moment ago
             return self._reject(file, Reason.FILE_UNREADABLE)
         except HealthpipeError:
             raise

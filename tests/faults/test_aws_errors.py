@@ -12,6 +12,7 @@ from healthpipe.aws.session import AwsAccess, Timeouts, client
 from healthpipe.errors import (
     HealthpipeError,
     InputChanged,
+    ObjectDenied,
     ObjectMissing,
     ServiceFailed,
     UsageError,
@@ -138,6 +139,20 @@ def test_an_object_that_is_gone_or_changed_is_told_from_other_failures():
         refused("EntityNotFoundException", 400), "glue:GetTable", "healthpipe.raw"
     )
     assert isinstance(table, UsageError)
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", "403", "KMS.DisabledException", "InvalidObjectState"]
+)
+def test_an_object_that_is_not_given_out_is_told_from_other_refusals(code):
+    denied = refused(code, 403)
+
+    assert isinstance(translate_error(denied, GET, OBJECT), ObjectDenied)
+    assert isinstance(translate_error(denied, GET, OBJECT), PermissionError)
+    for action in ("s3:PutObject", "s3:ListBucket"):
+        assert not isinstance(translate_error(denied, action, OBJECT), ObjectDenied)
+    stranger = translate_error(refused("InvalidAccessKeyId", 403), GET, OBJECT)
+    assert not isinstance(stranger, ObjectDenied)
 
 
 def test_errors_of_ours_and_bugs_pass_as_they_are():

@@ -111,7 +111,9 @@ class Faults:
 
         self._add(CallFault(answer, service, times=times))
 
-    def deny(self, service: str, action: str = "*", times: int | None = None) -> None:
+    def deny(
+        self, service: str, action: str = "*", times: int | None = None, key: str = "*"
+    ) -> None:
         """Refuse for want of a permission, naming the action and the resource."""
 
         def answer(call: Call) -> Failure:
@@ -125,7 +127,7 @@ class Faults:
                 return Failure("AuthorizationError", message, 403)
             return Failure(code, message, 403 if in_s3 else 400)
 
-        self._add(CallFault(answer, service, action, times=times))
+        self._add(CallFault(answer, service, action, key=key, times=times))
 
     def missing_bucket(self, bucket: str = "*", times: int | None = None) -> None:
         """Answer as though there were no such bucket."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from healthpipe.aws.errors import translated_errors
 from healthpipe.aws.session import AwsAccess
-from healthpipe.errors import ObjectMissing
+from healthpipe.errors import ObjectDenied, ObjectMissing, UsageError
 from healthpipe.storage.base import Progress, Storage, StoredChecksum, StoredFile
 from healthpipe.storage.s3 import deletion, transfer
 from healthpipe.storage.s3.cache import Cache, cache_folder, cache_limit
@@ -70,7 +70,25 @@ class S3Storage(Storage):
             head = self._head(source)
         except ObjectMissing:
             return None
+        except ObjectDenied as error:
+            return self._stat_by_listing(source, error)
         return _stored_file(uri, head["ETag"], head["ContentLength"], head["LastModified"])
+
+    def _stat_by_listing(self, source: S3Uri, denied: ObjectDenied) -> StoredFile | None:
+        """What a listing tells of an object that may not be read: its key is the first with that
+        prefix. Raises `denied` where listing is denied, too.
+        """
+        try:
+            with translated_errors("s3:ListBucket", f"s3://{source.bucket}"):
+                page = self._requests.s3.list_objects_v2(
+                    Bucket=source.bucket, Prefix=source.key, MaxKeys=1, **self._requests.owner
+                )
+        except UsageError:
+            raise denied from None
+        for item in page.get("Contents", []):
+            if item["Key"] == source.key:
+                return _stored_file(source.uri, item["ETag"], item["Size"], item["LastModified"])
+        return None
 
     def age(self, uri: str) -> float | None:
         try:
