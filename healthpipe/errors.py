@@ -215,7 +215,7 @@ class StreamBroken(ServiceFailed):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"an earlier attempt has read a part of {name}, which cannot be read again",
-            "run `healthpipe orchestrate` with the whole of it",
+            "run again with the whole of it",
         )
 
 

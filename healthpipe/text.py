@@ -1,9 +1,11 @@
-"""Text for people: times and durations, control characters escaped, long texts cut.
+"""Text for people: times and durations, commands to try, control characters escaped, texts cut.
 
 Documents keep times as they are.
 """
 
 import datetime
+import shlex
+from collections.abc import Iterator
 
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -30,6 +32,28 @@ def elapsed_text(start: str, end: str | None) -> str:
     if end is None:
         return ""
     return span_text(datetime.datetime.fromisoformat(end) - datetime.datetime.fromisoformat(start))
+
+
+def suggested_command(*words: str, **options: object) -> str:
+    """Compose a command for a message; what was named absolutely works from any folder.
+
+    True is a flag. A list repeats its option; None, False and an empty list leave it out.
+    """
+    flags = (flag for name, value in options.items() for flag in _flags(name, value))
+    return shlex.join(["healthpipe", *words, *flags])
+
+
+def _flags(name: str, value: object) -> Iterator[str]:
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _flags(name, each)
+    elif value is True:
+        yield flag
+    elif str(value).startswith("-"):
+        yield f"{flag}={value}"
+    elif value is not None and value is not False:
+        yield from (flag, str(value))
 
 
 # Control characters; line and paragraph separators; bidirectional controls; what no message may

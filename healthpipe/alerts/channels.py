@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from healthpipe.aws.errors import ErrorKind, error_kind, error_name, explain_error
 from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import AlertNotSent, HealthpipeError, UsageError
+from healthpipe.text import suggested_command
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -113,8 +114,7 @@ class SnsChannel:
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         self.where = topic_arn
-        self._region = region or region_of(topic_arn)
-        self._profile = profile
+        self._access = AwsAccess(region or region_of(topic_arn), profile)
         self._seconds_left = total_seconds
 
     def send(self, message: Message) -> None:
@@ -147,7 +147,7 @@ class SnsChannel:
                 "check the network and the proxy",
             ) from None
         if failure:
-            raise explain_failure(failure, self.where, self._region) from failure
+            raise explain_failure(failure, self.where, self._access) from failure
 
     def _publish(self, message: Message) -> None:
         self._client().publish(TopicArn=self.where, Subject=message.subject, Message=message.body)
@@ -155,8 +155,7 @@ class SnsChannel:
     def _client(self) -> "SNSClient":
         from healthpipe.aws.session import Timeouts, client
 
-        access = AwsAccess(self._region, self._profile)
-        return client("sns", access, Timeouts(CONNECT_SECONDS, READ_SECONDS, ATTEMPTS))
+        return client("sns", self._access, Timeouts(CONNECT_SECONDS, READ_SECONDS, ATTEMPTS))
 
 
 def region_of(topic_arn: str) -> str:
@@ -195,17 +194,19 @@ _SNS_EXPLANATIONS = {
     ),
     ErrorKind.UNKNOWN: (
         "it failed with {name}",
-        "try again later; `healthpipe alert --test --debug` shows more",
+        "try again later; `{test}` shows more",
     ),
 }
 
 
-def explain_failure(failure: Exception, topic: str, region: str) -> AlertNotSent:
+def explain_failure(failure: Exception, topic: str, access: AwsAccess) -> AlertNotSent:
     """Translate what publishing raised: the reason and what to do next."""
     if isinstance(failure, HealthpipeError):
         reason, hint = failure.message, failure.hint
     elif (kind := error_kind(failure)) in _SNS_EXPLANATIONS:
-        facts = {"topic": topic, "region": region, "name": error_name(failure)}
+        test = suggested_command("alert", test=True, debug=True, sns_topic=topic, **vars(access))
+        name = error_name(failure)
+        facts = {"topic": topic, "region": access.region, "name": name, "test": test}
         reason, hint = (text.format(**facts) for text in _SNS_EXPLANATIONS[kind])
     else:
         explanation = explain_error(failure, "sns:Publish", topic)

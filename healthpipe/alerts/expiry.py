@@ -100,18 +100,18 @@ def _urgency(row: ExpiringRow) -> tuple[int, date, str, str, str]:
 MAX_FIELD_CHARACTERS = 100
 ABSENT = "-"
 COLUMNS = "facility id | name | state | accrediting body | accreditation id | valid until | days"
-LIST_ALL_COMMAND = "healthpipe filter-expiring --grain accreditation -o -"
 # The shortest line: one-letter id, a date, what is absent, and what separates them.
 MIN_LINE_BYTES = 40
 
 
 @dataclass(frozen=True)
 class MessageHead:
-    """The header fields of each message: the root, the run and its as-of date."""
+    """The header fields of each message, the root, the run and its as-of date; what lists all."""
 
     root: str
     run_id: str
     as_of: date
+    list_all: str
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def announcement_messages(
         return []
     counts = Counter(due.tiers.values())
     head_text = _format_head(head, counts)
-    foot_bytes = len(_format_foot(counts).encode())
+    foot_bytes = len(_format_foot(counts, head.list_all).encode())
     room = max_bytes - SUBJECT_CHARACTERS - len(head_text.encode()) - foot_bytes
     pages = _fill_pages(_group_by_facility(due.most_urgent), room, max_messages)
     left = dict(due.tiers)
@@ -147,7 +147,7 @@ def announcement_messages(
     for number, page in enumerate(pages, start=1):
         tiers = {key: left.pop(key) for key in page.keys}
         is_last = number == len(pages)
-        foot = _format_foot(Counter(left.values())) if is_last and left else ""
+        foot = _format_foot(Counter(left.values()), head.list_all) if is_last and left else ""
         numbered = f" ({number}/{len(pages)})" if len(pages) > 1 else ""
         title = subject(f"healthpipe: accreditations due: {_format_counts(counts)}", numbered)
         message = Message(title, f"{head_text}{''.join(page.entries)}{foot}")
@@ -165,9 +165,9 @@ def _format_head(head: MessageHead, counts: Mapping[Tier, int]) -> str:
     )
 
 
-def _format_foot(left: Mapping[Tier, int]) -> str:
+def _format_foot(left: Mapping[Tier, int], list_all: str) -> str:
     option = " --include-expired" if left[Tier.EXPIRED] else ""
-    return f"\nNot listed here: {_format_counts(left)}. All: `{LIST_ALL_COMMAND}{option}`\n"
+    return f"\nNot listed here: {_format_counts(left)}. All: `{list_all}{option}`\n"
 
 
 def _format_counts(counts: Mapping[Tier, int]) -> str:

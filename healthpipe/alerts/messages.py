@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from healthpipe.alerts.channels import SUBJECT_CHARACTERS, Message
 from healthpipe.alerts.state import FailureRecord, PendingMessage
+from healthpipe.storage.layout import Root
 from healthpipe.text import escape_control_chars, truncate_text
 
 MAX_VALUE_CHARACTERS = 1_000
@@ -68,18 +69,19 @@ def failure_message(root: str, failure: Failure, since: str | None) -> Message:
     return Message(subject(f"healthpipe: run failed at {_step_and_code(failure)}"), body)
 
 
-def recovery_message(root: str, run_id: str, failures: Iterable[FailureRecord]) -> Message:
+def recovery_message(root: Root, run_id: str, failures: Iterable[FailureRecord]) -> Message:
     """Format the message of a run that succeeded after others had failed."""
     lines = [
         f"{escape_control_chars(_step_and_code(failure))}: first at {_format_time(failure.first)},"
         f" last at {_format_time(failure.last)} in run {escape_control_chars(failure.run_id)}"
         for failure in failures
     ]
+    facts = {"root": root.absolute_uri, "run": run_id}
     body = (
-        f"A run of healthpipe succeeded again.\n\n{_format_facts({'root': root, 'run': run_id})}\n"
-        "These failures are over:\n" + "\n".join(lines) + "\n\n"
+        f"A run of healthpipe succeeded again.\n\n{_format_facts(facts)}"
+        "\nThese failures are over:\n" + "\n".join(lines) + "\n\n"
         "Should one come back within 24 hours of its last alert, that is not sent again;"
-        " `healthpipe status` shows it.\n"
+        f" `{root.command('status')}` shows it.\n"
     )
     return Message(subject("healthpipe: recovered, a run succeeded"), body)
 

@@ -87,7 +87,7 @@ class Notifier:
         session = self._open_session()
         resolved = [each for each in session.store.state.failures.values() if each.open]
         if resolved:
-            message = messages.recovery_message(self._root.absolute_uri, summary.run_id, resolved)
+            message = messages.recovery_message(self._root, summary.run_id, resolved)
             close_failures = partial(AlertState.close_failures, failures=resolved)
             session.send_or_keep(message, close_failures)
         if wants_success:
@@ -99,6 +99,7 @@ class Notifier:
         run_id: str,
         as_of: datetime.date,
         rows: Iterable[ExpiringRow],
+        list_all: str,
         *,
         include_expired: bool = False,
     ) -> Delivery:
@@ -106,7 +107,8 @@ class Notifier:
 
         `rows`, in any order, are all accreditations of current facilities that have expired before
         `as_of` or expire in the window. Those that had expired before any run saw them are left
-        out, unless `include_expired`: a first run would announce years of them.
+        out, unless `include_expired`: a first run would announce years of them. `list_all` is the
+        command that lists what the messages have no room for.
         """
         session = self._open_session()
         if not session.store.is_usable:  # what cannot be recorded would be announced in every run
@@ -118,7 +120,7 @@ class Notifier:
             include_expired=include_expired,
             max_rows=max_lines(max_bytes, max_messages),
         )
-        head = MessageHead(self._root.absolute_uri, run_id, as_of)
+        head = MessageHead(self._root.absolute_uri, run_id, as_of, list_all)
         announcements = announcement_messages(due, head, max_bytes, max_messages)
         sent = self._send_announcements(session, announcements)
         unsent = announcements[sent:]

@@ -41,11 +41,17 @@ def alert(
     settings = messages.apply()
     if not send_test:
         raise UsageError("alert does nothing by itself", "give --test to send a test message")
-    send_test_message(opened, channel, settings)
+    again = opened.command("alert", test=True, sns_topic=topic.sns_topic)
+    send_test_message(opened, channel, again, settings)
 
 
-def send_test_message(root: "Root", channel: "Channel", settings: OutputSettings) -> None:
-    """Send a test message and print where it went. Raises `AlertNotSent`."""
+def send_test_message(
+    root: "Root", channel: "Channel", command: str, settings: OutputSettings
+) -> None:
+    """Send a test message and print where it went; `command` does it again.
+
+    Raises `AlertNotSent`.
+    """
     from healthpipe.alerts.notifier import Notifier
 
     notifier = Notifier(root, channel, datetime.datetime.now(datetime.UTC))
@@ -53,7 +59,7 @@ def send_test_message(root: "Root", channel: "Channel", settings: OutputSettings
         progress.step(f"sending to {channel.where}")
         delivery = notifier.test()
     if delivery.problem:
-        raise AlertNotSent(delivery.problem, "then run `healthpipe alert --test` again")
+        raise AlertNotSent(delivery.problem, f"then run `{command}` again")
     log.info(f"a test message was taken by {channel.where}")
     if settings.json:
         document = {"channel": {"name": channel.name, "where": channel.where}}

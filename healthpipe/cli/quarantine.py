@@ -249,7 +249,7 @@ def export_lines(
             print_data(local, Format.NDJSON)
         else:
             open_storage(target.path, query.root.access).deliver(local, target.path)
-    show = f"`healthpipe quarantine show {quarantine.run_id}` names them"
+    show = f"`{query.root.command('quarantine', 'show', quarantine.run_id)}` names them"
     if exported.whole_files:
         log.warning(f"left out: {exported.whole_files:,} files rejected whole; {show}")
     if exported.kept_in_files:

@@ -80,7 +80,7 @@ def _rows_text(result: "StageResult") -> Iterator[str]:
         yield f"{label}{count:,} rows ({size_text(sizes[view])})"
 
 
-def show_preview(preview: "PreviewTable") -> None:
+def show_preview(preview: "PreviewTable", next_command: str) -> None:
     """Print a table on standard error, and the next command to try."""
     from rich.console import Console
     from rich.table import Table
@@ -94,7 +94,7 @@ def show_preview(preview: "PreviewTable") -> None:
         table.add_row(*map(Text, cells))
     console = Console(stderr=True)
     console.print(table)
-    console.print(f"next: {preview.next_command}", highlight=False)
+    console.print(f"next: {next_command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def sum_by_name(files: Iterable[tuple[str, str, int]]) -> dict[str, int]:

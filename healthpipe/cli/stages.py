@@ -33,6 +33,7 @@ from healthpipe.cli.render import log_stage_summary, print_data, show_preview
 from healthpipe.cli.signature import OptionGroup, expand_options
 from healthpipe.errors import OutputRefused, UsageError
 from healthpipe.stages.catalog import STAGES, Stage
+from healthpipe.text import suggested_command
 
 if TYPE_CHECKING:
     from healthpipe.aws.session import AthenaSettings, AwsAccess
@@ -85,6 +86,12 @@ STAGE_OPTIONS: dict[str, tuple[OptionGroup, ...]] = {
 }
 
 
+# What `orchestrate` takes of the same.
+WORKFLOW_OPTIONS = (
+    *(WindowOptions, FirstAccreditationOptions, AccreditedOptions, StateOptions, ZeroOptions),
+)
+
+
 @dataclass(frozen=True)
 class StageArguments:
     """The option groups of a call of a stage's command, or of the one that prints its SQL."""
@@ -109,6 +116,26 @@ class StageArguments:
         request = stage_request(stage, root, self.inputs, options, target, athena_settings)
         return request, target, settings
 
+    def next_command(self, stage: Stage, context: typer.Context) -> str:
+        """Compose the command to try next, about the same records."""
+        command, *rest = stage.next_words
+        from healthpipe.runs.record import ORCHESTRATE
+        from healthpipe.runs.request import RunRequest
+
+        groups = WORKFLOW_OPTIONS if command == ORCHESTRATE else STAGE_OPTIONS.get(command)
+        if groups is None:
+            return suggested_command(*stage.next_words)
+        names = (field.name for group in (RecordOptions, *groups) for field in fields(group))
+        raw = raw_options(context, self.records, *self.own)
+        request = RunRequest(
+            self.inputs.root,
+            tuple(self.inputs.sources or ()),
+            self.inputs.engine,
+            raw_options=raw,
+            **vars(self.aws) | vars(self.athena),
+        )
+        return request.command(command, *rest, as_of=self.records.as_of, **raw.flags(*names))
+
 
 def stage_command(stage: Stage) -> Callable[..., None]:
     """Make the command of a stage."""
@@ -132,7 +159,7 @@ def stage_command(stage: Stage) -> Callable[..., None]:
         if dry_run:
             show_stage_plan(request, settings)
         else:
-            run_and_show(request, target, settings)
+            run_and_show(request, target, settings, arguments.next_command(stage, context))
 
     command.__doc__ = f"{stage.summary}\n\nFor example: {stage.example}"
     return expand_options(command, own=STAGE_OPTIONS[stage.name])
@@ -223,18 +250,20 @@ def _require_own_files(folder: str, stage: Stage, access: "AwsAccess") -> None:
         )
 
 
-def run_and_show(request: "StageRequest", target: OutputTarget, settings: OutputSettings) -> None:
+def run_and_show(
+    request: "StageRequest", target: OutputTarget, settings: OutputSettings, next_command: str
+) -> None:
     """Run a stage, and print its result or where that is."""
     if not target.is_standard_output:
         result = _run(request, settings)
-        _show(result, settings)
+        _show(result, settings, next_command)
         return
     if settings.json:
         raise UsageError("-o - and --json both want standard output", "drop one of them")
     with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:
         path = Path(folder, "result")
         result = _run(replace(request, output=str(path), is_printed=True), settings)
-        _show(result, settings)
+        _show(result, settings, next_command)
         print_data(path, result.files[0].format)
 
 
@@ -245,14 +274,14 @@ def _run(request: "StageRequest", settings: OutputSettings) -> "StageResult":
         return run_stage(replace(request, progress=progress, with_preview=settings.on_terminal))
 
 
-def _show(result: "StageResult", settings: OutputSettings) -> None:
+def _show(result: "StageResult", settings: OutputSettings, next_command: str) -> None:
     log_stage_summary(result)
     if settings.json:
         print(json.dumps(result.document))
     elif not settings.quiet and not result.request.is_printed:
         print(result.path)
     if preview := result.computed.preview:
-        show_preview(preview)
+        show_preview(preview, next_command)
 
 
 extract = stage_command(STAGES["extract"])

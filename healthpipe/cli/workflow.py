@@ -12,6 +12,7 @@ from healthpipe.cli.options import MessageOptions
 from healthpipe.cli.render import print_document
 from healthpipe.cli.signature import expand_options, option
 from healthpipe.errors import UsageError
+from healthpipe.text import suggested_command
 
 workflow = typer.Typer(
     name="workflow",
@@ -74,7 +75,8 @@ def show_workflow(file: Path | None, drawing: Drawing, settings: OutputSettings)
     try:
         machine = _load(path)
     except InvalidDefinition as error:
-        raise UsageError(str(error), f"run `healthpipe workflow check {path}`") from None
+        check = suggested_command("workflow", "check", str(path.absolute()))
+        raise UsageError(str(error), f"run `{check}`") from None
     if settings.json:
         print_document("workflow show", {"file": str(path), **as_document(machine)})
     else:

@@ -29,6 +29,7 @@ from healthpipe.publishing.pointer import read_live
 from healthpipe.publishing.publish import require_intact
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
+from healthpipe.text import suggested_command
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadBucketRequestTypeDef
@@ -323,4 +324,5 @@ def _check_topic(topic: str, access: AwsAccess) -> CheckResult | str:
         fix = "subscribe somebody, and have the subscription confirmed"
         return CheckResult("topic", Verdict.WARNING, f"{topic} has no subscribers", fix)
     count = "1 subscriber" if subscribers == 1 else f"{subscribers} subscribers"
-    return f"{topic} has {count}; `healthpipe alert --test` sends a message"
+    test = suggested_command("alert", test=True, sns_topic=topic, **vars(access))
+    return f"{topic} has {count}; `{test}` sends a message"

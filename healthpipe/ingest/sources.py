@@ -42,6 +42,7 @@ from healthpipe.ingest.manifest import (
 from healthpipe.storage import is_s3, open_storage, split_s3
 from healthpipe.storage.base import Storage, StoredFile
 from healthpipe.storage.layout import Root
+from healthpipe.text import suggested_command
 
 ADMINISTRATOR = 0  # the user id of root
 
@@ -175,11 +176,23 @@ def _files_of(
     if found is not None:
         yield from found
     elif is_default:
-        raise SourceNotFound(
-            f"{source} is not there", "name a SOURCE, or try `healthpipe generate-data` first"
-        )
+        raise SourceNotFound(f"{source} is not there", f"name a SOURCE{_generated_instead(root)}")
     else:
         raise SourceNotFound(f"{source} is not there", "check the SOURCE's spelling")
+
+
+def _generated_instead(root: Root) -> str:
+    """Suggest synthetic records for an empty root, which are made on this machine only."""
+    if root.is_remote:
+        return ""
+    return f", or try `{suggested_command('generate-data', root=root.absolute_uri)}` first"
+
+
+def absolute_source(source: str, folder: str = "") -> str:
+    """A SOURCE that was named in a folder, by default the current one, as any folder names it."""
+    if source == STANDARD_INPUT or is_s3(source):
+        return source
+    return _absolute(str(Path(folder, source)))
 
 
 # Equal for all paths to a file: device, inode, and should a network's file system give one inode to

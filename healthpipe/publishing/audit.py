@@ -91,9 +91,7 @@ LABELS = {
     Gate.FACILITIES: "facilities fewer than live",
     Gate.STATES: "states fewer than live",
 }
-LOOK = "look at `healthpipe quarantine list`"
-ACCEPT = "if the drop is right, publish it with `healthpipe runs retry --accept-drop`"
-NEXT_STEPS = {gate: ACCEPT if gate in (Gate.FACILITIES, Gate.STATES) else LOOK for gate in Gate}
+DROPS = (Gate.FACILITIES, Gate.STATES)
 
 
 @dataclass(frozen=True)
@@ -130,13 +128,20 @@ class Audit:
         findings = [asdict(finding) for finding in self.findings]
         return {"schema_version": SCHEMA_VERSION, "passed": not self.failed, "findings": findings}
 
-    def require_passed(self) -> None:
-        """Raise `GateFailed`, which names every gate that failed."""
+    def require_passed(self, root: Root, run_id: str) -> None:
+        """Raise `GateFailed`, which names every gate that failed, for a run of the root."""
         if failed := self.of_level(Level.FAIL):
-            steps = dict.fromkeys(NEXT_STEPS[finding.gate] for finding in failed)
+            steps = dict.fromkeys(_next_step(finding.gate, root, run_id) for finding in failed)
             raise GateFailed(
                 f"the run is not fit to be published: {describe_results(failed)}", "; ".join(steps)
             )
+
+
+def _next_step(gate: Gate, root: Root, run_id: str) -> str:
+    if gate in DROPS:
+        accept = root.command("runs", "retry", run_id, accept_drop=True)
+        return f"if the drop is right, publish it with `{accept}`"
+    return f"look at `{root.command('quarantine', 'list', run_id)}`"
 
 
 def audit(

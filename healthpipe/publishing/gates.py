@@ -102,6 +102,13 @@ class RawGates:
         """Serialize the gates that were written."""
         return {name: value for name, value in vars(self).items() if value is not UNSET}
 
+    def flags(self) -> dict[str, Any]:
+        """Return the gates that were written, without defaults, for a command to suggest."""
+        defaults = vars(Gates.choose())
+        return {
+            name: value for name, value in self.to_json().items() if value != str(defaults[name])
+        }
+
     def checked(self) -> Gates:
         """Parse the gates. Raises `UsageError`."""
         return Gates.choose(**self.to_json())

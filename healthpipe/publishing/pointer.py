@@ -135,7 +135,9 @@ def require_published(root: Root) -> PublishedRun:
 
 def nothing_published(root: Root) -> NothingPublished:
     """The error of a root without a live run."""
-    return NothingPublished(f"{root.uri} has no published run", "run `healthpipe orchestrate`")
+    return NothingPublished(
+        f"{root.uri} has no published run", f"run `{root.command('orchestrate')}`"
+    )
 
 
 def encode(document: Document) -> bytes:
@@ -249,7 +251,7 @@ def flip(root: Root, target: FlipTarget, before: LivePointer, nonce: str) -> Pub
     except PreconditionFailed as error:
         found = find_flip(root, nonce)
         if found is None:
-            raise publish_conflict() from error
+            raise publish_conflict(root) from error
         published = found
     # The flip is done, whatever becomes of its copy: the next reader writes a missing one.
     with contextlib.suppress(ServiceFailed):
@@ -263,9 +265,9 @@ def find_flip(root: Root, nonce: str) -> PublishedRun | None:
     return next((each for each in found if each and each.nonce == nonce), None)
 
 
-def publish_conflict() -> PublishConflict:
+def publish_conflict(root: Root) -> PublishConflict:
     """The error of a flip that came too late."""
     return PublishConflict(
         "somebody else published while this run was at work; production is theirs",
-        "look at `healthpipe current --json`, then run again if yours is to follow",
+        f"look at `{root.command('current', json=True)}`, then run again if yours is to follow",
     )

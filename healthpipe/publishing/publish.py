@@ -6,7 +6,6 @@ object without reading it; files on this machine are read.
 """
 
 import contextlib
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -106,8 +105,8 @@ def published_damaged(root: Root, damaged: Sequence[Damage]) -> PublishedDamaged
     more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
     return PublishedDamaged(
         f"{damaged[0]}{more}",
-        f"`healthpipe runs rollback --root {shlex.quote(root.uri)}` makes the run before it live;"
-        " if there is none, `orchestrate --force` publishes anew",
+        f"`{root.command('runs', 'rollback')}` makes the run before it live;"
+        " if there is none, run again with --force to publish anew",
     )
 
 
@@ -191,7 +190,7 @@ def publish(
         if flipped := find_flip(root, nonce):
             return flipped
         _withdraw_unpublished(root, publication.run_id)
-        raise publish_conflict()
+        raise publish_conflict(root)
     folder = root.published(publication.run_id)
     files = []
     for output in publication.outputs:
@@ -267,7 +266,9 @@ def _find_target(root: Root, run_id: str | None, live: str) -> PublishedRun:
     Raises `RollbackRefused`.
     """
     if run_id == live:
-        raise RollbackRefused(f"run {run_id} is live already", "look at `healthpipe current`")
+        raise RollbackRefused(
+            f"run {run_id} is live already", f"look at `{root.command('current')}`"
+        )
     for published in history(root):
         if published.run_id == run_id or (run_id is None and published.run_id != live):
             return published

@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePath
 from typing import Any
@@ -19,6 +19,7 @@ from healthpipe.errors import ObjectMissing, RunNotFound
 from healthpipe.ingest.content import BLANK, DAMAGED_GZIP, Content, Reader, pieces
 from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.ingest.readers import LocalReader
+from healthpipe.ingest.sources import absolute_source
 from healthpipe.runs.run import runs_of
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.resolutions import RejectedLine, define_quarantine, resolutions_in
@@ -130,9 +131,13 @@ class Quarantine:
         return document
 
     def inputs(self) -> dict[str, InputFile]:
-        """The input files of the run by their names in results."""
+        """The input files of the run by their names in results, as they are named from here."""
         manifest = Manifest.from_json(self.document(MANIFEST))
-        return {file.source: file for file in manifest.files}
+        folder = self.document(RECORD).get("folder", "")
+        files = manifest.files
+        if folder not in ("", str(Path.cwd())):
+            files = tuple(replace(each, uri=absolute_source(each.uri, folder)) for each in files)
+        return {file.source: file for file in files}
 
     def numbers(self, lines: list[RejectedLine]) -> list[int | None]:
         """Find the number of each line in its file, from 1; None where the file lacks it now.

@@ -43,7 +43,7 @@ from healthpipe.storage.layout import RECORD
 # Every text from every quote on, for in a broken line nobody knows which quote begins one.
 _TEXTS = re.compile(rb'(?=("(?:[^"\\]|\\.){1,500}"))')
 _NUMBERS = re.compile(rb"[:,\[][ \t]*([0-9]{1,18})(?=[ \t]*(?:[,}\]]|$))")
-_NARROW = "narrow with --reason and --source, or repair what `healthpipe quarantine export` wrote"
+_NARROW = "narrow with --reason and --source, or repair the lines of a new export"
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,8 @@ class RunRecord:
     request = Detail(Document)
     code = Detail(dict[str, str])
     generation = Detail(int)
+    # The folder in which the run was started: relative paths begin there.
+    folder = Detail(str)
     # Of a stage by hand, how Athena is reached.
     athena = Detail(AthenaSettings)
     unchanged_since = Detail(str)

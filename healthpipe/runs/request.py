@@ -14,17 +14,24 @@ from typing import Any
 import healthpipe
 from healthpipe.alerts.channels import Channel, open_channel
 from healthpipe.aws.session import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
-from healthpipe.choices import KEPT_RUNS, EngineName
+from healthpipe.choices import KEPT_RUNS, EngineName, Grain
 from healthpipe.errors import UsageError
 from healthpipe.ingest.manifest import FoundFiles, Manifest
+from healthpipe.ingest.sources import absolute_source
 from healthpipe.publishing.gates import Gates, RawGates
 from healthpipe.stages import segments
 from healthpipe.stages.options import RawOptions, StageOptions
 from healthpipe.storage.layout import Root, open_root
 from healthpipe.storage.local import LocalStorage
+from healthpipe.text import suggested_command
 
 # The fields whose keys in the document have other names.
 JSON_NAMES = {"raw_options": "words"}
+# The fields that say which engine runs, and how AWS is reached.
+ENGINE_OPTIONS = (
+    *("engine", "region", "profile", "kms_key", "bucket_owner"),
+    *("database", "workgroup", "athena_output", "max_bytes_scanned"),
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,43 @@ class RunRequest:
         changed = {name: value for name, value in asdict(changes).items() if value}
         access = {name: value for name, value in asdict(root.access).items() if value is not None}
         return cls.from_json({**document, **changed, **access, "root": root.uri})
+
+    def command(self, *words: str, folder: str = "", **options: object) -> str:
+        """Compose a command with the root, SOURCEs, engine and access of this request.
+
+        It works from any folder; `folder` is the one in which the SOURCEs were named.
+        """
+        engine = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name in ENGINE_OPTIONS and getattr(self, field.name) != field.default
+        }
+        sources = (absolute_source(source, folder) for source in self.sources)
+        root = self.opened_root().absolute_uri
+        return suggested_command(*words, *sources, root=root, **engine, **options)
+
+    def again(self, folder: str = "") -> str:
+        """Compose the command that runs this request anew, without what was meant for one call."""
+        return self.command(
+            "orchestrate",
+            folder=folder,
+            as_of=self.as_of,
+            **self.raw_options.flags(),
+            **self.gates.flags(),
+            keep=None if self.keep == KEPT_RUNS else self.keep,
+            sns_topic=self.sns_topic,
+            notify_success=self.notify_success,
+        )
+
+    def list_command(self, as_of: datetime.date) -> str:
+        """Compose the command that lists every accreditation that expires in the window."""
+        words = ("months", "days", "snapshot", "rule", "strict", "id_pattern", "strict_states")
+        return self.command(
+            *("filter-expiring", "-o", "-"),
+            grain=Grain.ACCREDITATION,
+            as_of=as_of,
+            **self.raw_options.flags(*words),
+        )
 
     def options(self, today: datetime.date) -> StageOptions:
         """Check the options; `today` is the as-of date unless another was asked for."""

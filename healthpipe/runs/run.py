@@ -46,7 +46,8 @@ class Run:
         run = cls(root, text)
         if not RUN_ID.fullmatch(text) or not run.exists:
             raise RunNotFound(
-                f"{root.uri} has no run {text!r}", "`healthpipe runs list` shows the runs"
+                f"{root.uri} has no run {text!r}",
+                f"`{root.command('runs', 'list')}` shows the runs",
             )
         return run
 
@@ -79,6 +80,7 @@ class Run:
         """Acquire the run's lock, and write its first record."""
         self.acquire()
         record.started_at = record.started_at or utc_now("microseconds")
+        record.folder = str(Path.cwd())
         self.write_json(RECORD, record.to_json())
 
     def acquire(self) -> None:
@@ -220,7 +222,7 @@ class Run:
         if found is None:
             raise RunNotFound(
                 f"there is no {name} of a run {self.run_id!r} below {self.root.uri}",
-                "`healthpipe runs list` shows the runs",
+                f"`{self.root.command('runs', 'list')}` shows the runs",
             )
         return found
 

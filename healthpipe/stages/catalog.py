@@ -73,7 +73,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Stage:
-    """A command that writes `views`, those that `choose` picks.
+    """A command that writes `views`, those that `choose` picks; `next_words` is one to try next.
 
     Where there is one file, `secondary_format` is another format that it is also written in.
     `facts` are queries of one number each, for the summary, by what the number counts.
@@ -82,7 +82,7 @@ class Stage:
     name: str
     summary: str
     example: str
-    next_command: str
+    next_words: tuple[str, ...]
     views: tuple[View, ...]
     preview: Preview
     choose: Callable[["StageOptions"], tuple[View, ...]] | None = None
@@ -114,7 +114,7 @@ EXTRACT_STAGE = Stage(
     name="extract",
     summary="Show the key figures of each facility.",
     example="healthpipe extract data/raw -o facilities.csv",
-    next_command="healthpipe filter-expiring",
+    next_words=("filter-expiring",),
     views=(EXTRACT,),
     choose=_extract_views,
     preview=Preview("The first facilities"),
@@ -147,7 +147,7 @@ FILTER_EXPIRING_STAGE = Stage(
     name="filter-expiring",
     summary="Keep the records with an accreditation that expires soon, as they came.",
     example="healthpipe filter-expiring --days 90 -o - | jq .facility_name",
-    next_command="healthpipe state-counts",
+    next_words=("state-counts",),
     views=(RECORDS, ANNOTATED, ACCREDITATIONS),
     choose=_expiring_views,
     preview=Preview("The soonest to expire", query="expiring_soonest"),
@@ -163,7 +163,7 @@ STATE_COUNTS_STAGE = Stage(
     name="state-counts",
     summary="Count the accredited facilities of each state.",
     example="healthpipe state-counts --as-of 2026-01-01 --format json -o - | jq .rows",
-    next_command="healthpipe orchestrate",
+    next_words=("orchestrate",),
     views=(COUNTS,),
     preview=Preview("Facilities by state", limit=None),
     secondary_format=Format.JSON,
@@ -188,7 +188,7 @@ NORMALIZE_STAGE = Stage(
     name="normalize",
     summary="Write the records as five flat tables to join, in one folder.",
     example="healthpipe normalize --format csv -o tables",
-    next_command="healthpipe describe facilities",
+    next_words=("describe", "facilities"),
     views=TABLES,
     preview=Preview("The first facilities"),
     is_folder=True,
@@ -201,7 +201,7 @@ EXPIRY_CALENDAR_STAGE = Stage(
     name="expiry-calendar",
     summary="Count the accreditations that expire in each month, by accrediting body.",
     example="healthpipe expiry-calendar --months 24 -o calendar.csv",
-    next_command="healthpipe filter-expiring --grain accreditation",
+    next_words=("filter-expiring", "--grain", "accreditation"),
     views=(View("expiry-calendar", Format.CSV, EXPIRING_ONLY, (LAPSING,)),),
     preview=Preview("Accreditations by month", limit=None),
 )

@@ -163,6 +163,13 @@ class StageOptions:
 
 
 T = TypeVar("T")
+# What a user may write that says what is so without it.
+DEFAULTS = {
+    "snapshot": "latest",
+    "first_accreditation": FirstAccreditation.LISTED,
+    "accredited": Accredited.CURRENT,
+    "grain": Grain.FACILITY,
+}
 
 
 @dataclass(frozen=True)
@@ -200,6 +207,17 @@ class RawOptions:
         if unknown := set(document) - set(known):
             raise UsageError(f"there is no option {min(unknown)}", f"known: {', '.join(known)}")
         return cls(**document)
+
+    def flags(self, *names: str) -> dict[str, Any]:
+        """Return the options that were written, without defaults, for a command to suggest.
+
+        With `names` only those.
+        """
+        return {
+            name: value
+            for name, value in self.to_json().items()
+            if (not names or name in names) and value != DEFAULTS.get(name)
+        }
 
     def checked(self, as_of: str | None) -> StageOptions:
         """Check the options. Without `as_of` today is the UTC date now. Raises `UsageError`."""

@@ -171,10 +171,9 @@ def _make_document(path: Path, provenance: Provenance) -> None:
 
 @dataclass(frozen=True)
 class PreviewTable:
-    """The first rows of a result for a terminal, and the command to try next."""
+    """The first rows of a result for a terminal."""
 
     title: str
-    next_command: str
     columns: tuple[str, ...]
     rows: list[Row]
 
@@ -187,7 +186,7 @@ def preview_of(engine: Engine, stage: Stage, view: View, options: StageOptions) 
     query = Query(named, options.values()) if named else view.query(options)
     limits = (limit for limit in (stage.preview.limit, query.limit) if limit is not None)
     rows = engine.rows(replace(query, limit=min(limits, default=None)))
-    return PreviewTable(stage.preview.title, stage.next_command, column_names(query.name), rows)
+    return PreviewTable(stage.preview.title, column_names(query.name), rows)
 
 
 def summary_facts(engine: Engine, stage: Stage) -> dict[str, int]:

@@ -15,6 +15,7 @@ from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import NewerDocument, RootNotFound
 from healthpipe.storage import is_s3, open_storage, s3_folder, split_s3
 from healthpipe.storage.base import Storage
+from healthpipe.text import suggested_command
 
 RECORD, RECORD_VERSION = "run.json", 1
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -46,6 +47,10 @@ class Root:
     def is_remote(self) -> bool:
         """Whether the root is on S3, not in a file system of this machine."""
         return is_s3(self.uri)
+
+    def command(self, *words: str, **options: object) -> str:
+        """Compose a command about this root that a message suggests, for any folder."""
+        return suggested_command(*words, root=self.absolute_uri, **vars(self.access), **options)
 
     def existing(self) -> "Root":
         """Return the root, or refuse one that is not there. Raises `RootNotFound`.

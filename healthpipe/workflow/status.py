@@ -12,6 +12,7 @@ from healthpipe.publishing.publish import Damage, damage_json, find_damage, publ
 from healthpipe.runs.cleanup import athena_settings
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import GOOD, ORCHESTRATE, Document, RunRecord, RunStatus
+from healthpipe.runs.request import RequestChanges, RunRequest
 from healthpipe.runs.run import records_of
 from healthpipe.storage.layout import Root
 from healthpipe.text import span_text
@@ -63,12 +64,19 @@ class RootStatus:
         """Raise `Stale` unless a run succeeded within that time."""
         age = self.age
         if age is None:
-            raise Stale("no run has succeeded yet", "run `healthpipe orchestrate`")
+            raise Stale("no run has succeeded yet", f"run `{self._command_anew()}`")
         if age > max_age:
             raise Stale(
                 f"the last good run ended {span_text(age)} ago, more than {span_text(max_age)}",
-                "see `healthpipe runs list` for what happened",
+                f"see `{self.root.command('runs', 'list')}` for what happened",
             )
+
+    def _command_anew(self) -> str:
+        """The command that runs the workflow as it ran last."""
+        if self.last is None or self.last.request is None:
+            return self.root.command("orchestrate")
+        request = RunRequest.of_retry(self.last.request, self.root, RequestChanges())
+        return request.again(self.last.folder or "")
 
     def to_json(self) -> Document:
         """The document of `status --json`."""

@@ -44,7 +44,7 @@ def row(days, facility="F1", today=TODAY, number="A-1", name="Clinic", until=Non
 
 def announce(root, channel, rows, today=TODAY, **options):
     now = datetime.datetime.combine(today, datetime.time(6), datetime.UTC)
-    return Notifier(root, channel, now).announce_expiring("run-1", today, rows, **options)
+    return Notifier(root, channel, now).announce_expiring("run-1", today, rows, SHOW_ALL, **options)
 
 
 def lines_of(*messages):
@@ -234,7 +234,7 @@ def test_no_name_breaks_a_line_or_steers_a_terminal(name, body):
     nasty = row(10, name=name)._replace(accreditation_body=body)
     due = DueAnnouncements.of([nasty], {}, include_expired=False, max_rows=1)
 
-    shown = announcement_messages(due, MessageHead("/root", "run-1", TODAY), 8000, 1)[
+    shown = announcement_messages(due, MessageHead("/root", "run-1", TODAY, SHOW_ALL), 8000, 1)[
         0
     ].message.body
 
@@ -379,7 +379,7 @@ def test_the_documented_message_is_what_is_sent():
         for *facts, days in given_rows
     ]
     due = DueAnnouncements.of(rows, {}, include_expired=False, max_rows=10)
-    digest = MessageHead("/srv/health", "20260215T060000Z-3fdbe2", TODAY)
+    digest = MessageHead("/srv/health", "20260215T060000Z-3fdbe2", TODAY, SHOW_ALL)
 
     (part,) = announcement_messages(due, digest, 8000, 1)
 

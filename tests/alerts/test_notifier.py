@@ -192,7 +192,7 @@ def test_every_kind_of_call_sends_what_is_pending(root, call):
     if call == "succeed":
         succeed(root, channel, 1)
     else:
-        notifier(root, channel, 1).announce_expiring("run-2", START.date(), [])
+        notifier(root, channel, 1).announce_expiring("run-2", START.date(), [], "list")
 
     assert channel.subjects[0] == "healthpipe: run failed at Curate (disk full)"
     assert channel.subjects[1:] == (
@@ -240,7 +240,7 @@ def test_the_twenty_newest_are_kept(root):
         fail(root, dead(), number, step=f"step-{number}")
     channel = RecordingChannel()
 
-    notifier(root, channel, 26).announce_expiring("run-2", START.date(), [])
+    notifier(root, channel, 26).announce_expiring("run-2", START.date(), [], "list")
 
     steps = [facts_of(message)["step"] for message in channel.taken]
     assert steps == [f"step-{number}" for number in range(5, 25)]

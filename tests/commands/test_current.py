@@ -39,7 +39,7 @@ def test_a_file_that_is_not_what_was_published_is_neither_named_nor_printed(
     assert (outcome.code, outcome.out) == (4, "")
     (line,) = outcome.err.splitlines()
     assert "state-counts.csv is " in line
-    assert "`healthpipe runs rollback --root data`" in line
+    assert f"`healthpipe runs rollback --root {Path('data').resolve()}`" in line
     assert not (tmp_path / "x.csv").exists()
 
 

@@ -17,7 +17,7 @@ from healthpipe.publishing.gates import Gates
 from healthpipe.publishing.pointer import PublishedRun
 from healthpipe.stages.curate import Balance
 from healthpipe.stages.rules import Rules
-from healthpipe.storage.layout import open_root
+from healthpipe.storage.layout import Root, open_root
 from healthpipe.storage.local import LocalStorage
 from tests.conftest import AS_OF
 from tests.support.published_runs import write
@@ -46,7 +46,7 @@ def test_a_sound_run_passes():
     found = judged()
 
     assert (levels(found), found.failed) == (ALL_OK, False)
-    found.require_passed()
+    found.require_passed(Root("root"), "run-1")
 
 
 @pytest.mark.pitfall(58)
@@ -67,7 +67,7 @@ def test_beyond_a_gate_it_fails_with_exit_3(case, gate):
 
     assert levels(found) == ALL_OK | {gate: "fail"}
     with pytest.raises(GateFailed) as failure:
-        found.require_passed()
+        found.require_passed(Root("root"), "run-1")
     assert exit_code_of(failure.value) == 3
     assert len(str(failure.value).splitlines()) == 1
 
@@ -104,7 +104,7 @@ def test_a_drop_can_be_accepted_and_that_is_recorded():
     found = judged(new=Coverage(10, 2), accept=True)
 
     assert levels(found) == ALL_OK | {"facilities": "accepted", "states": "accepted"}
-    found.require_passed()
+    found.require_passed(Root("root"), "run-1")
 
 
 def test_accepting_a_drop_accepts_nothing_else():
@@ -132,14 +132,14 @@ def test_between_warning_and_gate_it_warns_and_passes(case, gate):
 
 def test_all_failed_gates_stand_in_one_line_with_what_to_do():
     with pytest.raises(GateFailed) as failure:
-        judged(rejected=6, files=(1, 4), new=Coverage(70, 10)).require_passed()
+        judged(rejected=6, files=(1, 4), new=Coverage(70, 10)).require_passed(Root("root"), "run-1")
 
     assert failure.value.message == (
         "the run is not fit to be published: rejected lines 6 of 100, more than 5%;"
         " files rejected whole 1 of 4, more than 0;"
         " facilities fewer than live 30 of 100, more than 20%"
     )
-    assert "`healthpipe quarantine list`" in failure.value.hint
+    assert "`healthpipe quarantine list run-1 --root " in failure.value.hint
     assert "--accept-drop" in failure.value.hint
 
 

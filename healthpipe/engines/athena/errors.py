@@ -70,7 +70,7 @@ class FilesUnreadable(ServiceFailed):
     """A query could not read a file: one of `uris`, where the reason names any."""
 
     def __init__(self, message: str, uris: Sequence[str]) -> None:
-        super().__init__(message, "run again; `healthpipe doctor` checks access to the files")
+        super().__init__(message, "run again, or check with doctor who may read the files")
         self.uris = tuple(uris)
 
 

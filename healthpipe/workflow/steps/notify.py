@@ -6,7 +6,6 @@ The steps are AlertExpiring, NotifySuccess and NotifyFailure.
 import datetime
 import json
 import logging
-import shlex
 from dataclasses import replace
 from datetime import date
 
@@ -93,19 +92,20 @@ def reason_of(error: dict[str, str] | None) -> dict[str, str]:
 
 def _next_command(run: Run, code: str) -> str:
     """The command to try next, which works in any folder."""
-    root = f"--root {shlex.quote(run.root.absolute_uri)}"
     if code == GateFailed.code:
-        return f"healthpipe {_command_about_gates(run)} {run.run_id} {root}"
+        return run.root.command(*_words_about_gates(run), run.run_id)
     if code == PublishConflict.code or not run.exists:
-        return f"healthpipe status {root}"
-    return f"healthpipe runs retry {run.run_id} {root}"
+        return run.root.command("status")
+    return run.root.command("runs", "retry", run.run_id)
 
 
-def _command_about_gates(run: Run) -> str:
+def _words_about_gates(run: Run) -> tuple[str, str]:
     """The command that shows why a gate failed: the rejected lines, or for a drop the gates."""
     audit = run.record.audit if run.exists else None
     failed = {each.gate for each in audit.findings if each.level == Level.FAIL} if audit else set()
-    return "quarantine list" if failed & {Gate.REJECTS, Gate.REJECTED_FILES} else "runs show"
+    if failed & {Gate.REJECTS, Gate.REJECTED_FILES}:
+        return "quarantine", "list"
+    return "runs", "show"
 
 
 EXPIRING = "expiring"
@@ -131,6 +131,7 @@ def alert_expiring(context: StepContext) -> Document:
             context.run.run_id,
             options.as_of,
             rows,
+            context.request.list_command(options.as_of),
             include_expired=options.window.start < options.as_of,
         )
     return record_delivery(context.run, EXPIRING, delivery)

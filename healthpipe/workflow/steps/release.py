@@ -69,7 +69,7 @@ def audit(context: StepContext) -> Document:
     for finding in found.findings:
         if finding.level in (Level.WARN, Level.ACCEPTED):
             log.warning(finding.message)
-    found.require_passed()
+    found.require_passed(context.root, context.run.run_id)
     seen = {"live": live.document, "etag": live.etag}
     context.attempt.note(seen=seen)
     return seen
