@@ -1,7 +1,13 @@
-"""Progress reports: the interface that long work calls, and one that does nothing."""
+"""Progress reports: the interface that long work calls, and one that does nothing.
+
+The mark of a message that the live run has logged before, for those who want what is new alone.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
+
+# The attribute of such a message's log record.
+SAID_BEFORE = "said_before"
 
 
 class Progress(Protocol):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from healthpipe.choices import LogFormat
+from healthpipe.progress import SAID_BEFORE
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -38,8 +39,10 @@ class _JsonLines(logging.Formatter):
 
 
 def start_logging(log_format: LogFormat, *, quiet: bool) -> None:
-    """Send the project's messages to standard error, in that format; quiet keeps warnings."""
+    """Send the project's messages to standard error, in that format; quiet keeps new warnings."""
     handler = logging.StreamHandler(sys.stderr)
+    if quiet:
+        handler.addFilter(lambda record: not getattr(record, SAID_BEFORE, False))
     if log_format is LogFormat.JSON:
         handler.setFormatter(_JsonLines())
     log.handlers = [handler]

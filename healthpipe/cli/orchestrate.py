@@ -1,6 +1,7 @@
 """The command that runs the whole workflow and publishes its results."""
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,13 @@ from healthpipe.cli.options_meaning import (
     WindowOptions,
     ZeroOptions,
 )
-from healthpipe.cli.render import log_issues, rejected_text, sum_by_name
+from healthpipe.cli.render import (
+    log_changes,
+    log_issues,
+    log_skipped,
+    rejected_text,
+    sum_by_name,
+)
 from healthpipe.cli.signature import RARE, expand_options, one_call_option, option
 from healthpipe.cli.stages import raw_options
 
@@ -242,7 +249,7 @@ def show_result(result: "WorkflowResult", settings: OutputSettings) -> None:
             f"{production.run_id} (--force runs all the same)"
         )
     else:
-        _log_summary(result)
+        _log_summary(result, settings)
     if settings.json:
         print(json.dumps(result.to_json(), default=str))
     elif not settings.quiet:
@@ -250,8 +257,10 @@ def show_result(result: "WorkflowResult", settings: OutputSettings) -> None:
             print(f"{result.run.root.uri}/{file.path}")
 
 
-def _log_summary(result: "WorkflowResult") -> None:
+def _log_summary(result: "WorkflowResult", settings: OutputSettings) -> None:
+    """Log what came in and out, and what is wrong with it: with --quiet what is new of that."""
     from healthpipe.stages.options import StageOptions
+    from healthpipe.workflow.changes import record_before, warnings_of
 
     document = result.to_json()
     records = document["records"]
@@ -264,5 +273,12 @@ def _log_summary(result: "WorkflowResult") -> None:
         f"{records['superseded']:,} superseded; {counts}; in {result.elapsed_s:.1f} s",
         extra={"fields": document},
     )
-    rules = StageOptions.from_json(result.record.options).rules
+    record, root = result.record, result.run.root
+    warnings = warnings_of(root, record)
+    if settings.quiet:
+        before = warnings_of(root, record_before(result.run, record))
+        log_changes(warnings, before, result.run.uri)
+        return
+    rules = StageOptions.from_json(record.options).rules
     log_issues(document["issues"], records, rules, result.run.uri)
+    log_skipped(warnings.skipped, result.run.uri, logging.INFO)

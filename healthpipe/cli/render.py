@@ -18,12 +18,15 @@ from healthpipe.workflow.dry_run import Plan, plan_stage, plan_workflow
 from healthpipe.workflow.stage_run import StageRequest
 
 if TYPE_CHECKING:
+    from healthpipe.ingest.manifest import SkippedFile
     from healthpipe.stages.results import PreviewTable
     from healthpipe.stages.rules import Rules
+    from healthpipe.workflow.changes import RunWarnings
     from healthpipe.workflow.stage_run import StageResult
 
 SCHEMA_VERSION = 1
 PREVIEW_COLUMNS = 5
+MAX_FEEDS = 10  # whose skipped files are named
 
 
 def print_data(path: Path, fmt: Format) -> None:
@@ -58,7 +61,7 @@ def log_stage_summary(result: "StageResult") -> None:
     log_issues(document["issues"], records, rules, result.record_folder)
     _warn_of_gates(result)
     for file in result.computed.manifest.skipped:
-        log.info(f"skipped {file}")
+        log.info(f"skipped {escape_control_chars(str(file))}")
 
 
 def _warn_of_gates(result: "StageResult") -> None:
@@ -125,6 +128,44 @@ def log_issues(
         log.log(level, f"rejected: {_counts_text(rejected)}; kept in {folder}/rejects.parquet")
     if warned:
         log.info(f"issues: {_counts_text(warned)}; listed in {folder}/issues.parquet")
+
+
+def log_changes(now: "RunWarnings", before: "RunWarnings", folder: str) -> None:
+    """Log as warnings what a run warns of and the live run did not, and what has ended."""
+    from healthpipe.workflow.changes import changes_of, gate_changes
+
+    ended: list[str] = []
+    for name, counts, counts_before, place in (
+        ("rejected", now.rejected, before.rejected, "kept in {}/rejects.parquet"),
+        ("issues", now.issues, before.issues, "listed in {}/issues.parquet"),
+    ):
+        found = changes_of(counts, counts_before)
+        if found.told:
+            texts = (_change_text(counts[key], key, was) for key, was in sorted(found.told.items()))
+            log.warning(f"{name}: {', '.join(texts)}; {place.format(folder)}")
+        over = [key for key in found.ended if key not in now.rejected and key not in now.issues]
+        ended += (f"{counts_before[key]:,} {key}" for key in over)
+    skips = changes_of(now.skipped_counts, before.skipped_counts)
+    log_skipped({feed: now.skipped[feed] for feed in skips.told}, folder, logging.WARNING)
+    ended += (f"skipped {escape_control_chars(feed)}" for feed in skips.ended[:MAX_FEEDS])
+    ended += (before.gates[key].message for key in gate_changes(now.gates, before.gates).ended)
+    for text in ended:
+        log.warning(f"no longer: {text}")
+
+
+def _change_text(count: int, reason: str, before: int | None) -> str:
+    return f"{count:,} {reason}" + ("" if before is None else f" (was {before:,})")
+
+
+def log_skipped(skipped: Mapping[str, Sequence["SkippedFile"]], folder: str, level: int) -> None:
+    """Log a line for each feed with skipped files, up to `MAX_FEEDS`."""
+    for feed, files in list(skipped.items())[:MAX_FEEDS]:
+        more = f" and {len(files) - 1:,} more of {feed}" if len(files) > 1 else ""
+        name = escape_control_chars(f"{files[0].uri}{more}")
+        log.log(level, f"skipped {name}: {files[0].reason}")
+    if len(skipped) > MAX_FEEDS:
+        rest = sum(map(len, list(skipped.values())[MAX_FEEDS:]))
+        log.log(level, f"skipped {rest:,} other files; listed in {folder}/inputs.json")
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -54,7 +54,10 @@ OWN_FOLDER = "a link into the root's own folders"
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file or link that is not read: its URI, its name relative to its SOURCE, and why."""
+    """A file or link that is not read: its URI, its name relative to its SOURCE, and why.
+
+    The name is empty where it is not known.
+    """
 
     uri: str
     source: str
@@ -64,7 +67,7 @@ class SkippedFile:
     def from_json(cls, document: dict[str, str] | str) -> "SkippedFile":
         """Parse what `asdict` made; version 1 of the manifest has the URI alone."""
         if isinstance(document, str):
-            return cls(document, document, OTHER_NAME)
+            return cls(document, "", OTHER_NAME)
         return cls(**document)
 
     def __str__(self) -> str:

@@ -157,11 +157,22 @@ class StepRecord(msgspec.Struct, frozen=True):
 
 
 class GateRecord(msgspec.Struct, frozen=True):
-    """A gate's result as the record has it; gate and level are text: other versions have others."""
+    """A gate's result as the record has it; gate and level are text: other versions have others.
+
+    `feed` and `subject` say what was judged where a gate judges several.
+    """
 
     gate: str
     level: str
     message: str
+    actual: int = 0
+    feed: str | None = None
+    subject: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What was judged, the same in every run."""
+        return " ".join(filter(None, (self.gate, self.subject, self.feed)))
 
 
 class AuditRecord(msgspec.Struct, frozen=True):
@@ -238,6 +249,8 @@ class RunRecord:
     issues = Detail(dict[str, int])
     fingerprint = Detail(dict[str, str])
     audit = Detail(AuditRecord)
+    # The run that was live when this one was audited.
+    compared_with = Detail(str)
     note = Detail(str)
     alerts = Detail(list[AlertRecord])
 

@@ -105,9 +105,9 @@ class Run:
             return record
         raise ServiceFailed(f"{self.uri}/{RECORD} is written to by others all the time", "retry")
 
-    def note(self, **details: Any) -> None:
-        """Store entries in the record's details, typed values as JSON."""
-        self.change(lambda record: record.details.update(as_json(details)))
+    def note(self, **details: Any) -> RunRecord:
+        """Store entries in the record's details, typed values as JSON; returns the record."""
+        return self.change(lambda record: record.details.update(as_json(details)))
 
     def finish(self, status: RunStatus, error: dict[str, str] | None = None) -> RunRecord:
         """Close the record, and remove the temporary files of the run's attempts."""

@@ -12,6 +12,7 @@ from healthpipe.aws.session import AthenaSettings
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.choices import EngineName, Format
 from healthpipe.errors import GateFailed, HealthpipeError
+from healthpipe.progress import SAID_BEFORE
 from healthpipe.publishing.audit import Level, count_rejected_files, coverage_of, live_coverage
 from healthpipe.publishing.audit import audit as audit_run
 from healthpipe.publishing.pointer import LivePointer, PublishedRun, newest_generation, read_live
@@ -21,9 +22,10 @@ from healthpipe.publishing.publish import publish as publish_outputs
 from healthpipe.runs.attempts import Attempt, abandon_unfinished
 from healthpipe.runs.cleanup import try_stop_run_queries
 from healthpipe.runs.locks import RootLock
-from healthpipe.runs.record import Document, RunStatus
+from healthpipe.runs.record import Document, RunRecord, RunStatus
 from healthpipe.stages.curate import BALANCE, Balance
 from healthpipe.storage.layout import Root
+from healthpipe.workflow.changes import gate_changes, raised_gates, record_before
 from healthpipe.workflow.steps.context import StepContext
 from healthpipe.workflow.steps.notify import reason_of
 
@@ -65,14 +67,23 @@ def audit(context: StepContext) -> Document:
         accept_drop=context.request.accept_drop,
     )
     raise_if_cancelled()  # a cancelled attempt must not change the record
-    context.run.note(audit=found.to_json())
-    for finding in found.findings:
-        if finding.level in (Level.WARN, Level.ACCEPTED):
-            log.warning(finding.message)
+    record = context.run.note(audit=found.to_json(), compared_with=live.run_id)
+    _log_warnings(record, record_before(context.run, record))
     found.require_passed(context.root, context.run.run_id)
     seen = {"live": live.document, "etag": live.etag}
     context.attempt.note(seen=seen)
     return seen
+
+
+def _log_warnings(record: RunRecord, before: RunRecord | None) -> None:
+    """Log what gates warn of, marked if the live run has said it; always what was accepted."""
+    raised = raised_gates(record)
+    told = gate_changes(raised, raised_gates(before)).told
+    for key, finding in raised.items():
+        if finding.level == Level.ACCEPTED:
+            log.warning(finding.message)
+        elif finding.level == Level.WARN:
+            log.warning(finding.message, extra={SAID_BEFORE: key not in told})
 
 
 def finish(context: StepContext) -> Document:
