@@ -34,6 +34,17 @@ def elapsed_text(start: str, end: str | None) -> str:
     return span_text(datetime.datetime.fromisoformat(end) - datetime.datetime.fromisoformat(start))
 
 
+# Two machines' clocks differ by less.
+CLOCK_TOLERANCE = datetime.timedelta(minutes=5)
+
+
+def is_ahead(moment: str | None, now: datetime.datetime) -> bool:
+    """Whether a time in ISO 8601 is in the future, by more than clocks differ."""
+    if moment is None:
+        return False
+    return datetime.datetime.fromisoformat(moment) > now + CLOCK_TOLERANCE
+
+
 def suggested_command(*words: str, **options: object) -> str:
     """Compose a command for a message; what was named absolutely works from any folder.
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from healthpipe.cli.console import OutputSettings
+from healthpipe.cli.console import OutputSettings, log
 from healthpipe.cli.options import AwsOptions, MessageOptions, RootOptions
 from healthpipe.cli.render import print_table
 from healthpipe.cli.signature import expand_options, option, parse_age
-from healthpipe.text import elapsed_text, moment_text
+from healthpipe.text import elapsed_text, is_ahead, moment_text
 
 if TYPE_CHECKING:
     from healthpipe.runs.record import RunRecord
@@ -59,6 +59,8 @@ def show_status(root: "Root", max_age: str | None, settings: OutputSettings) -> 
     status.require_intact()
     if limit is not None:
         status.require_fresh(limit)
+    if status.ahead_text:
+        log.warning(status.ahead_text)
     if settings.json:
         print(json.dumps(status.to_json()))
 
@@ -98,5 +100,7 @@ def _time_text(record: "RunRecord", status: "RootStatus") -> str:
     """Say when a run ended and how long ago that is; of one at work, when it began."""
     if record.finished_at is None:
         return f"since {moment_text(record.started_at)}"
-    ago = elapsed_text(record.finished_at, status.now.isoformat())
-    return f"ended {moment_text(record.finished_at)}, {ago} ago"
+    ended = f"ended {moment_text(record.finished_at)}"
+    if is_ahead(record.finished_at, status.now):
+        return f"{ended}, in the future"
+    return f"{ended}, {elapsed_text(record.finished_at, status.now.isoformat())} ago"

@@ -9,6 +9,7 @@
 """
 
 import contextlib
+import datetime
 import os
 import shutil
 import tempfile
@@ -29,7 +30,7 @@ from healthpipe.publishing.pointer import read_live
 from healthpipe.publishing.publish import require_intact
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import Root
-from healthpipe.text import suggested_command
+from healthpipe.text import is_ahead, moment_text, suggested_command
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadBucketRequestTypeDef
@@ -226,11 +227,18 @@ def published_checks(root: Root) -> list[Check]:
     return [Check("published", lambda: _check_published(root), needs=("bucket",))]
 
 
-def _check_published(root: Root) -> str:
+def _check_published(root: Root) -> CheckResult | str:
     live = read_live(root).published
     if live is None:
         return "nothing is published yet"
     require_intact(root, live.files)
+    if is_ahead(live.published_at, datetime.datetime.now(datetime.UTC)):
+        return CheckResult(
+            "published",
+            Verdict.WARNING,
+            f"{live.run_id} was published at {moment_text(live.published_at)}, in the future",
+            "set this machine's clock, or that of the run was wrong: run again",
+        )
     return f"the {len(live.files)} files of {live.run_id} are what was published"
 
 

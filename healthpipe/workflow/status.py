@@ -15,7 +15,7 @@ from healthpipe.runs.record import GOOD, ORCHESTRATE, Document, RunRecord, RunSt
 from healthpipe.runs.request import RequestChanges, RunRequest
 from healthpipe.runs.run import records_of
 from healthpipe.storage.layout import Root
-from healthpipe.text import span_text
+from healthpipe.text import is_ahead, span_text
 from healthpipe.workflow.steps.notify import failed_step
 
 log = logging.getLogger("healthpipe")
@@ -28,6 +28,9 @@ class RootStatus:
     """What is live and which of its files are damaged, the last run of the workflow and the last
     good one, who holds the lock, the failure that no run has succeeded after, and the tables in
     Glue that do not show what is live.
+
+    `ahead` is a good run that ends in the future by this machine's clock, if there is one: it tells
+    nothing of today, so that the last good run is another.
     """
 
     root: Root
@@ -35,6 +38,7 @@ class RootStatus:
     damaged: list[Damage]
     last: RunRecord | None
     last_good: RunRecord | None
+    ahead: RunRecord | None
     holder: Document | None
     open_failure: Document | None
     lagging_tables: list[str]
@@ -53,6 +57,17 @@ class RootStatus:
         ended = self.last_good.finished_at if self.last_good else None
         return self.now - datetime.datetime.fromisoformat(ended) if ended else None
 
+    @property
+    def ahead_text(self) -> str:
+        """Say which run ends in the future; empty if none does."""
+        if self.ahead is None or self.ahead.finished_at is None:
+            return ""
+        ended = datetime.datetime.fromisoformat(self.ahead.finished_at)
+        return (
+            f"run {self.ahead.run_id} ended {span_text(ended - self.now)} in the future:"
+            " its clock was wrong, or this one is"
+        )
+
     def require_intact(self) -> None:
         """Raise `PublishedDamaged`, with the whole status, if a live file is damaged."""
         if self.damaged:
@@ -63,6 +78,8 @@ class RootStatus:
     def require_fresh(self, max_age: datetime.timedelta) -> None:
         """Raise `Stale` unless a run succeeded within that time."""
         age = self.age
+        if self.ahead and (age is None or age > max_age):
+            raise Stale(self.ahead_text, f"set the clock, then run `{self._command_anew()}`")
         if age is None:
             raise Stale("no run has succeeded yet", f"run `{self._command_anew()}`")
         if age > max_age:
@@ -89,6 +106,7 @@ class RootStatus:
             "last_run": _summary(self.last),
             "last_run_was_killed": self.last_was_killed,
             "last_good_run": _summary(self.last_good),
+            "run_in_future": _summary(self.ahead),
             "age_s": round(self.age.total_seconds()) if self.age is not None else None,
             "at_work": self.holder,
             "open_failure": self.open_failure,
@@ -98,16 +116,19 @@ class RootStatus:
 
 def root_status(root: Root) -> RootStatus:
     """Read the status of a root as it is now."""
-    last = last_good = None
+    now = datetime.datetime.now(datetime.UTC)
+    last = last_good = ahead = None
     for record in records_of(root):
         if record.command != ORCHESTRATE:
             continue
         last = last or record
         if record.status in GOOD:
+            if is_ahead(record.finished_at, now):
+                ahead = ahead or record
+                continue
             last_good = record
             break
     live = read_live(root).published
-    now = datetime.datetime.now(datetime.UTC)
     failure = open_failure(root)
     return RootStatus(
         root=root,
@@ -115,6 +136,7 @@ def root_status(root: Root) -> RootStatus:
         damaged=find_damage(root, live.files) if live else [],
         last=last,
         last_good=last_good,
+        ahead=ahead,
         holder=RootLock.of(root).holder(),
         open_failure=asdict(failure) if failure else None,
         lagging_tables=_lagging_tables(root, live, last_good),

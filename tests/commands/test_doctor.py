@@ -1,5 +1,6 @@
 """`doctor` looks at what a run needs before the first one."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,21 @@ def test_live_files_that_are_sound_are_said_to_be(orchestrate, cli):
     outcome = cli("doctor")
     assert outcome.code == 0
     assert f"published\tok\tthe 4 files of {run} are what was published" in outcome.out
+
+
+def test_what_was_published_in_the_future_is_a_warning(orchestrate, cli):
+    run = orchestrate("--json").document["run_id"]
+    pointer = Path("data/production/current.json")
+    live = json.loads(pointer.read_text())
+    pointer.write_text(json.dumps(live | {"published_at": "2099-02-15T06:00:00+00:00"}))
+
+    outcome = cli("doctor")
+
+    assert outcome.code == 0
+    assert (
+        f"published\twarning\t{run} was published at 2099-02-15T06:00:00Z, in the future"
+        in outcome.out
+    )
 
 
 def test_a_live_file_that_is_gone_fails_with_4_and_the_way_back(orchestrate, cli):

@@ -1,12 +1,14 @@
 """`status`: what is live, what is wrong, and who is at work."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from healthpipe.runs import run as run_module
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import Execution
 from healthpipe.storage.layout import Root
@@ -142,6 +144,59 @@ def test_status_fails_with_3_when_the_last_good_run_is_too_old(
 def test_status_fails_with_3_when_no_run_ever_succeeded(cli, tmp_path):
     (tmp_path / "data").mkdir()
     assert cli("status", "--max-age", "26h").code == 3
+
+
+def set_clock(monkeypatch, **away):
+    """Have runs begin and end by a clock that is so far from this one."""
+    ahead = datetime.now(UTC) + timedelta(**away)
+    start = replace(Execution.now(), start=ahead.replace(microsecond=0))
+    monkeypatch.setattr(Execution, "now", lambda: start)
+    monkeypatch.setattr(run_module, "utc_now", lambda *_: ahead.isoformat(timespec="seconds"))
+
+
+def test_a_run_of_a_clock_that_was_ahead_does_not_keep_the_watchdog_quiet(
+    cli, orchestrate, monkeypatch
+):
+    with monkeypatch.context() as patched:
+        set_clock(patched, days=330)
+        run = orchestrate("--json").document["run_id"]
+
+    told, late = cli("status"), cli("status", "--max-age", "26h", "--quiet")
+
+    assert told.code == 0
+    assert re.fullmatch(
+        f"run {run} ended 329 d 23 h in the future: its clock was wrong, or this one is\n", told.err
+    )
+    assert ", in the future\n" in told.out
+    assert (late.code, late.out) == (3, "")
+    assert late.err.startswith(f"healthpipe: run {run} ended 329 d 23 h in the future: ")
+    document = cli("status", "--json").document
+    assert (document["run_in_future"]["run_id"], document["last_good_run"]) == (run, None)
+    assert document["age_s"] is None
+
+
+def test_a_good_run_since_is_one_whatever_an_earlier_clock_said(cli, orchestrate, monkeypatch):
+    with monkeypatch.context() as patched:
+        set_clock(patched, days=330)
+        ahead = orchestrate("--json").document["run_id"]
+    run = orchestrate("--force", "--json").document["run_id"]
+
+    outcome = cli("status", "--max-age", "26h", "--json")
+
+    assert outcome.code == 0
+    assert f"run {ahead} ended 329 d 23 h in the future" in outcome.err
+    assert outcome.document["last_good_run"]["run_id"] == run
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(4, 0), (6, 3)])
+def test_clocks_may_differ_by_five_minutes(cli, orchestrate, monkeypatch, minutes, code):
+    with monkeypatch.context() as patched:
+        set_clock(patched, minutes=minutes)
+        orchestrate()
+
+    outcome = cli("status", "--max-age", "26h")
+
+    assert (outcome.code, "in the future" in outcome.err) == (code, code == 3)
 
 
 def test_a_run_with_nothing_to_do_is_a_good_one(cli, orchestrate, monkeypatch):

@@ -112,7 +112,9 @@ def test_what_somebody_has_to_know_is_mailed(scheduled, root):
     code, out, err = told(scheduled(PUBLISH, extra=" --as-of 2026-02-15"))
     assert (code, out) == (0, "")
     assert err.startswith("healthpipe: accreditations due: ")
-    assert err.splitlines()[-1].startswith("rejected: 1 facility_id_missing, ")
+    rejected, issues = err.splitlines()[-2:]
+    assert rejected.startswith("rejected: 1 facility_id_missing, ")
+    assert issues.startswith("issues: 1 accreditation_date_invalid, ")
 
     (root / "raw" / "torn.jsonl").write_text("{\n" * 20)
     first, second = (told(scheduled(PUBLISH, extra=" --as-of 2026-02-16")) for _ in range(2))
