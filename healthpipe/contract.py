@@ -45,6 +45,20 @@ class Reason(StrEnum):
     FILE_TRUNCATED = "file_truncated"
     FILE_UNREADABLE = "file_unreadable"
     FILE_NOT_JSON = "file_not_json"
+    FILE_TAR = "file_tar"
+    FILE_ZIP = "file_zip"
+    FILE_ENCRYPTED = "file_encrypted"
+    FILE_TOO_LARGE_UNPACKED = "file_too_large_unpacked"
+    FILE_UTF16 = "file_utf16"
+    FILE_UTF32 = "file_utf32"
+    FILE_PARQUET = "file_parquet"
+    FILE_SQLITE = "file_sqlite"
+    FILE_CSV = "file_csv"
+    FILE_HTML = "file_html"
+    FILE_XML = "file_xml"
+    FILE_JSONC = "file_jsonc"
+    FILE_GIT_LFS = "file_git_lfs"
+    FILE_NOT_TEXT = "file_not_text"
     FACILITY_ID_MISSING = "facility_id_missing"
     FACILITY_NAME_MISSING = "facility_name_missing"
     EMPLOYEE_COUNT_INVALID = "employee_count_invalid"
@@ -62,7 +76,7 @@ class Reason(StrEnum):
 
 
 # A file that breaks one of these is rejected whole and counts as one line.
-WHOLE_FILE = (Reason.FILE_TRUNCATED, Reason.FILE_UNREADABLE, Reason.FILE_NOT_JSON)
+WHOLE_FILE = tuple(reason for reason in Reason if reason.startswith("file_"))
 # A rule about several records, one of which has to stay: it never rejects.
 NEVER_REJECTING = (Reason.ORDER_UNDECIDED,)
 
@@ -93,12 +107,40 @@ RULES = (
          "look whether line ends are missing; split the record"),
     Rule(Reason.TOO_DEEP, REJECT, "", f"the line nests deeper than {MAX_DEPTH} levels",
          "have the sender flatten the record"),
-    Rule(Reason.FILE_TRUNCATED, REJECT, "", "the gzip file breaks off or is damaged",
+    Rule(Reason.FILE_TRUNCATED, REJECT, "", "the packed file breaks off or is damaged",
          "transfer the file again"),
     Rule(Reason.FILE_UNREADABLE, REJECT, "", "the file cannot be opened or read",
          "correct its permissions, or transfer it again"),
     Rule(Reason.FILE_NOT_JSON, REJECT, "", "the list or object that is the file breaks off",
          "transfer the file again"),
+    Rule(Reason.FILE_TAR, REJECT, "", "the file is a tar",
+         "unpack it (`tar -xf`), or have the sender put the files in a ZIP"),
+    Rule(Reason.FILE_ZIP, REJECT, "", "a ZIP, or a workbook, without a JSON file that can be read",
+         "have the sender put JSON files in the ZIP, or send them without it"),
+    Rule(Reason.FILE_ENCRYPTED, REJECT, "", "the file is encrypted",
+         "decrypt it first, or have the sender send it without a password"),
+    Rule(Reason.FILE_TOO_LARGE_UNPACKED, REJECT, "", "the file unpacks to more than is allowed",
+         "look what is in it; if it is right, raise the limit with --unpack-limit"),
+    Rule(Reason.FILE_UTF16, REJECT, "", "the file is UTF-16 without a byte order mark",
+         "have the sender export UTF-8, or UTF-16 with its mark"),
+    Rule(Reason.FILE_UTF32, REJECT, "", "the file is UTF-32",
+         "have the sender export UTF-8, or convert it (`iconv -f UTF-32 -t UTF-8`)"),
+    Rule(Reason.FILE_PARQUET, REJECT, "", "the file is Parquet",
+         "have the sender export JSON, one object for each facility"),
+    Rule(Reason.FILE_SQLITE, REJECT, "", "the file is a database of SQLite",
+         "have the sender export JSON, one object for each facility"),
+    Rule(Reason.FILE_CSV, REJECT, "", "the file is a table in CSV",
+         "have the sender export JSON, one object for each facility"),
+    Rule(Reason.FILE_HTML, REJECT, "", "the file is a web page, perhaps of a login or an error",
+         "open it in a browser to see what was downloaded, then download the data again"),
+    Rule(Reason.FILE_XML, REJECT, "", "the file is XML, perhaps an error of the server",
+         "look at it; have the sender export JSON"),
+    Rule(Reason.FILE_JSONC, REJECT, "", "the file is JSON with comments",
+         "have the sender leave out the comments"),
+    Rule(Reason.FILE_GIT_LFS, REJECT, "", "the file is a pointer of Git LFS, not the data",
+         "fetch the data with `git lfs pull`"),
+    Rule(Reason.FILE_NOT_TEXT, REJECT, "", "the file is binary, and of no kind that is read",
+         "have the sender export JSON in UTF-8"),
     Rule(Reason.FACILITY_ID_MISSING, REJECT, "facility_id", "absent, null, blank or no scalar",
          "give the facility its id"),
     Rule(Reason.FACILITY_NAME_MISSING, WARN, "facility_name", "absent, null, blank or no scalar",

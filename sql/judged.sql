@@ -61,7 +61,7 @@ select
     case
       when kind = 'object' then null
       when kind in ('not_utf8', 'not_json', 'too_large', 'too_deep') then kind
-      when kind in ('file_truncated', 'file_unreadable', 'file_not_json') then kind
+      when starts_with(kind, 'file_') then kind
       else 'not_object'
     end,
     if(kind = 'object' and facility_id_text is null, 'facility_id_missing'),

@@ -110,7 +110,7 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
         raise UsageError(f"cannot read {path}: {error.strerror}", "check --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML", str(error)) from error
-    _make_rules_options(values)
+    _make_table_options(values)
     command_line: Any = context.find_root().command
     command_line.load_all()  # a file serves all commands
     unknown = _unknown_keys(command_line, values)
@@ -143,12 +143,13 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
     return path
 
 
-def _make_rules_options(values: dict[str, Any]) -> None:
-    """Turn a table [rules] into --rule for each of its lines."""
-    rules = values.get("rules")
-    if isinstance(rules, dict):
-        del values["rules"]
-        values["rule"] = [f"{reason}={severity}" for reason, severity in rules.items()]
+def _make_table_options(values: dict[str, Any]) -> None:
+    """Turn each line of the tables [rules] and [unpack] into an option."""
+    for table, option in (("rules", "rule"), ("unpack", "unpack-limit")):
+        lines = values.get(table)
+        if isinstance(lines, dict):
+            del values[table]
+            values[option] = [f"{name}={value}" for name, value in lines.items()]
 
 
 def _command_path(context: typer.Context) -> list[str]:

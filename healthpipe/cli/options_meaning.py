@@ -36,6 +36,15 @@ class RecordOptions:
             help="Move a rule; may be repeated. See `healthpipe describe rules`.",
         ),
     ] = None
+    unpack_limit: Annotated[
+        list[str] | None,
+        counts_option(
+            "--unpack-limit",
+            metavar="NAME=NUMBER",
+            hidden=True,
+            help="The most bytes, ratio, layers or members of a packed file; may be repeated.",
+        ),
+    ] = None
     strict: Annotated[
         bool, counts_option("--strict", hidden=True, help="Reject lines for every rule.")
     ] = False

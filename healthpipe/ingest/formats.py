@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from healthpipe.ingest.content import BLANK, Reader, pieces
+from healthpipe.ingest.content import BLANK, pieces
 from healthpipe.ingest.json_splitter import MAX_HELD, InvalidJson, JsonSplitter, reject_constant
+from healthpipe.ingest.packing import Reader
 
 RECORD_KEY = "facility_id"
 Value = str | Path

@@ -16,7 +16,7 @@ import ijson
 
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.contract import MAX_LINE_BYTES
-from healthpipe.ingest.content import Reader
+from healthpipe.ingest.packing import Reader
 from healthpipe.storage.scratch import make_private_file
 
 _SAMPLE_STEP = 500
@@ -92,7 +92,7 @@ class JsonSplitter:
     def __init__(self, reader: Reader, spill: Path) -> None:
         self._reader = reader
         self._spill = spill
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._buffer = ""
         self._position = 0
         self._ended = False

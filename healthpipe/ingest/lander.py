@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.contract import Reason
@@ -21,7 +22,8 @@ from healthpipe.errors import (
     ObjectMissing,
     OutOfTime,
 )
-from healthpipe.ingest.content import DAMAGED_GZIP
+from healthpipe.ingest.content import Content, begins_as_json
+from healthpipe.ingest.formats import Shape
 from healthpipe.ingest.landing import (
     LandingFolder,
     is_container,
@@ -30,23 +32,34 @@ from healthpipe.ingest.landing import (
     land_rejected,
 )
 from healthpipe.ingest.manifest import (
+    PACKED_SUFFIXES,
     FoundFile,
     FoundFiles,
     InputFile,
     Manifest,
+    SkippedFile,
+    folder_date,
     version_without_target,
 )
+from healthpipe.ingest.packing import FileRefused
 from healthpipe.ingest.readers import FileReader, spool
 from healthpipe.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from healthpipe.ingest.archives import Archive
 
 NAME_DIGITS = 24
 # Errors of writing: the file that is read is not to blame.
 WRITE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+# A file rejected for one of these is read anew by the next run, even if it has not changed.
+READ_ANEW = (Reason.FILE_UNREADABLE, Reason.FILE_TOO_LARGE_UNPACKED)
 # Errors for a file on S3 that may not be read, or has changed since it was listed: then the run
 # lists all files again.
 LOST_ON_S3 = (ObjectDenied, ObjectMissing, InputChanged)
 # A batch of files is ingested before the next one is fetched.
 BATCH_FILES, BATCH_BYTES = 1_000, 1 << 30
+# Files that were ingested before, by URI and version; of an archive its members.
+KnownFiles = Mapping[tuple[str, str], list[InputFile]]
 
 
 class IngestPaused(OutOfTime):
@@ -79,7 +92,7 @@ class Lander:
         are not ingested again unless they changed or could not be read. Raises `IngestPaused` when
         the time is up.
         """
-        known_files = {(file.uri, file.version): file for file in known if not file.is_unreadable}
+        known_files = _by_identity(known)
         for file in found.files:
             # Here and not in a thread: reading may wait for ever, and a signal has to end it.
             if file.is_stream and not self._folder.stat(_stream_name(file)):
@@ -89,7 +102,8 @@ class Lander:
         ingested: list[InputFile] = []
         for batch in _batches(found.files):
             self._ingest_batch(batch, known_files, ingested)
-        return Manifest(tuple(ingested), found.skipped)
+        in_archives = (skipped for file in ingested for skipped in file.skipped_members)
+        return Manifest(tuple(ingested), (*found.skipped, *in_archives))
 
     def land(self, manifest: Manifest, refused: Iterable[str]) -> Manifest:
         """Land the files of a manifest that the engine's reader refused; returns the new one."""
@@ -97,7 +111,7 @@ class Lander:
         return replace(
             manifest,
             files=tuple(
-                self._land(file) if file.as_lines().path in paths else file
+                self._land_refused(file) if file.as_lines().path in paths else file
                 for file in manifest.files
             ),
         )
@@ -105,7 +119,7 @@ class Lander:
     def _ingest_batch(
         self,
         batch: Sequence[FoundFile],
-        known: Mapping[tuple[str, str], InputFile],
+        known: KnownFiles,
         ingested: list[InputFile],
     ) -> None:
         """Ingest the files of a batch, and append them in their order to `ingested`."""
@@ -123,17 +137,20 @@ class Lander:
             # Each in the context of this thread, for the deadline of its work.
             calls = [pool.submit(copy_context().run, self._ingest, file, known) for file in batch]
         if any(isinstance(call.exception(), OutOfTime) for call in calls):
-            done = [call.result() for call in calls if not call.exception()]
+            done = [file for call in calls if not call.exception() for file in call.result()]
             raise IngestPaused([*ingested, *done])
-        ingested.extend(call.result() for call in calls)
+        ingested.extend(file for call in calls for file in call.result())
         self._fetched += sum(file.listed.size for file in batch if file.listed)
         self._fetching = 0
 
     def _report_fetched(self, done: int, _: int) -> None:
         self._fetching = done
 
-    def _ingest(self, found: FoundFile, known: Mapping[tuple[str, str], InputFile]) -> InputFile:
-        """Ingest a file; one that is known and has not changed is returned as it is."""
+    def _ingest(self, found: FoundFile, known: KnownFiles) -> list[InputFile]:
+        """Ingest a file; one that is known and has not changed is returned as it is.
+
+        Of an archive its members are returned.
+        """
         raise_if_cancelled()
         date = found.folder_date.isoformat() if found.folder_date else None
         if found.is_stream:
@@ -142,53 +159,159 @@ class Lander:
             return self._inspect(InputFile(uri, found.source, size, "", "none", date))
         stored = found.listed or LocalStorage().stat(found.uri)
         size, version = (stored.size, stored.version) if stored else (0, _version_of_lost(found))
-        if known_file := known.get((found.uri, version)):
-            return known_file
+        if known_files := known.get((found.uri, version)):
+            return known_files
         return self._inspect(InputFile(found.uri, found.source, size, version, "none", date))
 
-    def _inspect(self, file: InputFile) -> InputFile:
-        """Tell the compression and the shape of a file by its content, and land it if need be."""
+    def _inspect(self, file: InputFile) -> list[InputFile]:
+        """Tell what a file is by its content, and land it if need be."""
         try:
             content = self._reader.content(file.uri)
-            is_gzip = content.is_gzip
-            file = replace(file, compression="gzip" if is_gzip else "none")
-            if is_gzip and not content.is_whole():
-                return self._reject(file, Reason.FILE_TRUNCATED)
-            target = self._target(file)
-            if is_container(content) and (landed := land_container(content, target)):
-                shape, lines = landed
-                uri = self._folder.deliver(target)
-                return replace(file, landed=uri, shape=shape, landed_lines=lines)
-            if self._reader.is_in_place(file.uri, content):
-                return file
-        except (*LOST_ON_S3, *DAMAGED_GZIP):  # a gzip was whole a moment ago
-            return self._reject(file, Reason.FILE_UNREADABLE)
+            if not self._is_archive(content):
+                return [self._inspect_content(file, content)]
+            from healthpipe.ingest.archives import open_archive
+
+            try:
+                with open_archive(content) as archive:
+                    return self._inspect_members(file, content, archive)
+            except FileRefused as refused:
+                return [self._reject(file, refused.reason, content)]
+        except LOST_ON_S3:
+            return [self._reject(file, Reason.FILE_UNREADABLE)]
         except HealthpipeError:
             raise
         except OSError as error:
             if error.errno in WRITE_ERRNOS:
                 raise
-            return self._reject(file, Reason.FILE_UNREADABLE)
-        return self._land(file)
+            return [self._reject(file, Reason.FILE_UNREADABLE)]
 
-    def _land(self, file: InputFile) -> InputFile:
-        """Rewrite the lines of a file."""
+    @staticmethod
+    def _is_archive(content: Content) -> bool:
+        try:
+            return content.is_archive
+        except FileRefused:
+            return False
+
+    def _inspect_members(
+        self, file: InputFile, content: Content, archive: "Archive"
+    ) -> list[InputFile]:
+        """Land the members of an archive, each as a file of its own."""
+        file = replace(
+            file, compression="+".join((*content.packing, "zip")), archive_date=file.folder_date
+        )
+        skipped = tuple(
+            SkippedFile(f"{file.uri}!{name}", f"{file.source}!{name}", reason)
+            for name, reason in archive.skipped
+        )
+        found: list[InputFile] = []
+        for member in archive.members:
+            raise_if_cancelled()
+            date = folder_date(PurePosixPath(member.name).parts[-2::-1])
+            own = replace(
+                file,
+                source=f"{file.source}!{member.name}",
+                member=member.name,
+                folder_date=date.isoformat() if date else file.folder_date,
+                skipped_members=() if found else skipped,
+            )
+            if member.refusal:
+                found.append(self._reject(own, member.refusal))
+            else:
+                found.append(self._inspect_content(own, member.content))
+        return found
+
+    def _inspect_content(self, file: InputFile, content: Content) -> InputFile:
+        """Tell the packing and the shape of a file by its content, and land it if need be."""
+        try:
+            _require_readable(file, content)
+            outer = (file.compression,) if file.member else ()
+            file = replace(file, compression="+".join((*outer, *content.packing)) or "none")
+            is_in_place = file.member is None and self._reader.is_in_place(file.uri, content)
+            if is_in_place and content.packing:
+                content.require_whole()
+            if is_container(content):
+                target = self._target(file)
+                if landed := land_container(content, target):
+                    shape, lines = landed
+                    uri = self._folder.deliver(target)
+                    return replace(file, landed=uri, shape=shape, landed_lines=lines)
+                _refuse_comments(content)
+            return file if is_in_place else self._land(file, content)
+        except FileRefused as refused:
+            return self._reject(file, refused.reason, content)
+
+    def _land(self, file: InputFile, content: Content) -> InputFile:
+        """Rewrite the lines of a file. Raises `FileRefused`."""
         target = self._target(file)
-        lines = land(self._reader.content(file.uri), target)
+        lines = land(content, target)
         return replace(file, landed=self._folder.deliver(target), landed_lines=lines)
 
-    def _reject(self, file: InputFile, reason: Reason) -> InputFile:
+    def _land_refused(self, file: InputFile) -> InputFile:
+        """Rewrite the lines of a file that the engine's reader refused."""
+        content = self._reader.content(file.uri)
+        try:
+            return self._land(file, content)
+        except FileRefused as refused:
+            return self._reject(file, refused.reason, content)
+
+    def _reject(self, file: InputFile, reason: Reason, content: Content | None = None) -> InputFile:
         """Reject a whole file, which counts as one line."""
         target = self._target(file)
         land_rejected(target, reason)
-        is_unreadable = reason is Reason.FILE_UNREADABLE
         landed = self._folder.deliver(target)
-        return replace(file, landed=landed, landed_lines=1, is_unreadable=is_unreadable)
+        return replace(
+            file,
+            landed=landed,
+            landed_lines=1,
+            shape=Shape.BROKEN if reason is Reason.FILE_NOT_JSON else Shape.LINES,
+            is_unreadable=reason in READ_ANEW,
+            refusal=reason,
+            apparent_records=_apparent_records(content),
+        )
 
     def _target(self, file: InputFile) -> Path:
         """The local path of a landed file: the same for the same file, whatever else is found."""
         name = hashlib.sha256(f"{file.uri}\0{file.source}".encode(errors="surrogateescape"))
         return self._folder.folder / f"{name.hexdigest()[:NAME_DIGITS]}.ndjson"
+
+
+def _by_identity(files: Iterable[InputFile]) -> KnownFiles:
+    """Files by URI and version, without those that could not be read."""
+    known: dict[tuple[str, str], list[InputFile]] = {}
+    for file in files:
+        known.setdefault((file.uri, file.version), []).append(file)
+    return {
+        key: group for key, group in known.items() if not any(file.is_unreadable for file in group)
+    }
+
+
+def _require_readable(file: InputFile, content: Content) -> None:
+    """Raise `FileRefused` where the first bytes of a file show that it holds no JSON."""
+    head = content.head
+    if not head and not content.packing and file.source.lower().endswith(PACKED_SUFFIXES):
+        raise FileRefused(Reason.FILE_TRUNCATED)
+    if not begins_as_json(head):
+        if content.is_archive:  # in an archive
+            raise FileRefused(Reason.FILE_ZIP)
+        from healthpipe.ingest.detection import refusal_of
+
+        if reason := refusal_of(content):
+            raise FileRefused(reason)
+
+
+def _refuse_comments(content: Content) -> None:
+    from healthpipe.ingest.detection import has_comments
+
+    if has_comments(content.text_head):
+        raise FileRefused(Reason.FILE_JSONC)
+
+
+def _apparent_records(content: Content | None) -> int:
+    if content is None:
+        return 1
+    from healthpipe.ingest.detection import apparent_records
+
+    return apparent_records(content)
 
 
 def _version_of_lost(found: FoundFile) -> str:

@@ -16,8 +16,6 @@ from typing import BinaryIO
 from healthpipe.contract import MAX_LINE_BYTES, Reason
 from healthpipe.ingest.content import (
     BLANK,
-    BYTE_ORDER_MARK,
-    DAMAGED_GZIP,
     Content,
     Piece,
     copy_line,
@@ -25,6 +23,7 @@ from healthpipe.ingest.content import (
 )
 from healthpipe.ingest.formats import Shape, may_be_container, records_in
 from healthpipe.ingest.json_splitter import InvalidJson, JsonSplitter, TruncatedJson
+from healthpipe.ingest.packing import FileRefused
 from healthpipe.storage.base import Storage, StoredFile
 from healthpipe.storage.scratch import make_private_file
 
@@ -32,30 +31,26 @@ SET_ASIDE = b"\x01"
 
 
 def land(content: Content, target: Path) -> int:
-    """Rewrite the lines of a file, plain or gzip, to the local file `target`; returns their number.
+    """Rewrite the lines of a file to the local file `target`; returns their number.
 
-    Lines of more than 8 MB are written to files beside it.
+    Lines of more than 8 MB are written to files beside it. Raises `FileRefused`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with content.decompressed() as reader, target.open("wb") as writer:
-            return _write_lines(pieces(reader), writer, target)
-    except DAMAGED_GZIP:
-        land_rejected(target, Reason.FILE_TRUNCATED)
-        return 1
+    with content.decompressed() as reader, target.open("wb") as writer:
+        return _write_lines(pieces(reader), writer, target)
 
 
 def is_container(content: Content) -> bool:
-    """Whether a file, plain or gzip, may be a container, by its first lines."""
+    """Whether a file may be a container, by its first lines. Raises `FileRefused`."""
     with content.decompressed() as reader:
         return may_be_container(reader)
 
 
 def land_container(content: Content, target: Path) -> tuple[Shape, int] | None:
-    """Rewrite a container, plain or gzip, to the local file `target`, with a record on each line.
+    """Rewrite a container to the local file `target`, with a record on each line.
 
     Returns its shape and the number of its records; None if it is no container. One that breaks
-    off is rejected whole, and none of its records is used.
+    off is rejected whole, and none of its records is used. Raises `FileRefused`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     spill = target.with_suffix(".spill")
@@ -68,9 +63,8 @@ def land_container(content: Content, target: Path) -> tuple[Shape, int] | None:
             shape, records = records_in(open_splitter)
             with target.open("wb") as writer:
                 count = _write_records(records, writer, target)
-    except TruncatedJson:
-        land_rejected(target, Reason.FILE_NOT_JSON)
-        return Shape.BROKEN, 1
+    except TruncatedJson as error:
+        raise FileRefused(Reason.FILE_NOT_JSON) from error
     except InvalidJson:
         _delete_large_line_files(target)
         target.unlink(missing_ok=True)
@@ -157,8 +151,7 @@ def _landed_line(content: bytes) -> bytes:
         content.decode("utf-8")
     except UnicodeDecodeError:
         return base64.b64encode(content) + SET_ASIDE + Reason.NOT_UTF8.encode()
-    # An engine's reader would drop a byte order mark at the beginning of the landed file.
-    if SET_ASIDE in content or content.startswith(BYTE_ORDER_MARK):
+    if SET_ASIDE in content:
         return base64.b64encode(content) + SET_ASIDE + Reason.NOT_JSON.encode()
     return content
 

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from healthpipe.aws.session import AwsAccess
+from healthpipe.contract import Reason
 from healthpipe.engines.base import LineFile
 from healthpipe.ingest.folders import Kind, kind_of
 from healthpipe.ingest.formats import Shape
@@ -20,8 +21,12 @@ from healthpipe.storage.layout import OWN_FOLDERS, require_known_version
 from healthpipe.storage.scratch import stats
 
 STANDARD_INPUT = "-"
-SUFFIXES = tuple(
-    suffix + packed for suffix in (".json", ".jsonl", ".ndjson", ".txt") for packed in ("", ".gz")
+TEXT_SUFFIXES = (".json", ".jsonl", ".ndjson", ".txt")
+PACKED_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
+ARCHIVE_SUFFIX = ".zip"
+SUFFIXES = (
+    *(suffix + packed for suffix in TEXT_SUFFIXES for packed in ("", *PACKED_SUFFIXES)),
+    ARCHIVE_SUFFIX,
 )
 _DATED_FOLDER = re.compile(r"(?:snapshot_date=)?(\d{4}-\d{2}-\d{2})")
 
@@ -50,6 +55,7 @@ OTHER_NAME = "not a name that is read"
 STREAM = "a pipe, socket or device"
 FOREIGN_LINK = "a link that belongs to another user"
 OWN_FOLDER = "a link into the root's own folders"
+OUTSIDE = "a link in an archive, or a name that leads out of it"
 
 
 @dataclass(frozen=True)
@@ -124,9 +130,16 @@ BROKEN_LINK = "broken link"
 class InputFile:
     """An input file of a run, of `size` bytes.
 
-    `shape` and `compression` ("gzip" or "none") are told by its content. `landed` is the URI of its
-    landed file, with `landed_lines` lines; None if it is read in place. One that `is_unreadable`
-    was rejected because nothing could be read of it; permissions are no part of its version.
+    `shape` and `compression` (such as "gzip", "zip+zstd", "none") are told by its content. `landed`
+    is the URI of its landed file, with `landed_lines` lines; None if it is read in place. One that
+    `is_unreadable` was rejected because nothing could be read of it, or because it unpacks to more
+    than the run allows; neither is part of its version.
+
+    A file in an archive has the URI, size and version of that, and is its `member` of this name;
+    `archive_date` is the date of the archive's folder. The first one has those that are not read.
+
+    A file that was rejected whole has its reason as `refusal`, and `apparent_records`: how many it
+    seems to hold.
     """
 
     uri: str
@@ -139,11 +152,24 @@ class InputFile:
     shape: Shape = Shape.LINES
     landed_lines: int | None = None
     is_unreadable: bool = False
+    member: str | None = None
+    archive_date: str | None = None
+    skipped_members: tuple[SkippedFile, ...] = ()
+    refusal: Reason | None = None
+    apparent_records: int = 0
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "InputFile":
         """Parse the document that `asdict` made."""
-        return cls(**{**document, "shape": Shape(document["shape"])})
+        skipped = tuple(map(SkippedFile.from_json, document.get("skipped_members", ())))
+        refusal = Reason(document["refusal"]) if document.get("refusal") else None
+        typed = {"shape": Shape(document["shape"]), "skipped_members": skipped, "refusal": refusal}
+        return cls(**document | typed)
+
+    @property
+    def stored_source(self) -> str:
+        """The name of the file, or of the archive that it is in, as it was found."""
+        return self.source.removesuffix(f"!{self.member}") if self.member else self.source
 
     def as_lines(self) -> LineFile:
         """The file for an engine to read."""
@@ -162,12 +188,17 @@ class Manifest:
     @property
     def bytes(self) -> int:
         """The size of all files in bytes, before decompression."""
-        return sum(file.size for file in self.files)
+        return sum({file.uri: file.size for file in self.files}.values())
 
     @property
     def uris(self) -> list[str]:
         """The URIs of the files."""
-        return [file.uri for file in self.files]
+        return list(dict.fromkeys(file.uri for file in self.files))
+
+    @property
+    def unseen_records(self) -> int:
+        """How many records the files that were rejected whole seem to hold beyond a line each."""
+        return sum(max(0, file.apparent_records - 1) for file in self.files)
 
     @property
     def landed_lines(self) -> dict[str, int]:

@@ -15,8 +15,9 @@ from healthpipe.aws.session import AwsAccess
 from healthpipe.cancellation import raise_if_cancelled, wait_for_bytes
 from healthpipe.choices import EngineName
 from healthpipe.errors import StreamBroken
-from healthpipe.ingest.content import BYTE_ORDER_MARK, CHUNK_BYTES, Content, Reader
-from healthpipe.ingest.manifest import STANDARD_INPUT, is_visible
+from healthpipe.ingest.content import Content
+from healthpipe.ingest.manifest import STANDARD_INPUT, InputFile, is_visible
+from healthpipe.ingest.packing import CHUNK_BYTES, DEFAULT_LIMITS, Codec, Limits, Reader
 from healthpipe.storage import is_s3, open_storage
 from healthpipe.storage.base import Progress
 from healthpipe.storage.scratch import local_copies
@@ -34,8 +35,9 @@ class FileReader(ABC):
     # How many files are ingested at a time; None: by the number of this machine's processors.
     threads: int | None = None
 
-    def __init__(self, access: AwsAccess) -> None:
+    def __init__(self, access: AwsAccess, limits: Limits = DEFAULT_LIMITS) -> None:
         self._access = access
+        self._limits = limits
 
     @abstractmethod
     def fetch(self, uris: Sequence[str], progress: Progress) -> None:
@@ -47,7 +49,7 @@ class FileReader(ABC):
 
     @abstractmethod
     def content(self, uri: str) -> Content:
-        """Return the content of a file."""
+        """Return the content of a file, which may be unpacked within the limits."""
 
     @abstractmethod
     def is_in_place(self, uri: str, content: Content) -> bool:
@@ -57,19 +59,29 @@ class FileReader(ABC):
 class LocalReader(FileReader):
     """For an engine on this machine: objects of S3 are copied here first, whole."""
 
-    def __init__(self, access: AwsAccess) -> None:
-        super().__init__(access)
+    def __init__(self, access: AwsAccess, limits: Limits = DEFAULT_LIMITS) -> None:
+        super().__init__(access, limits)
         self._copies = dict[str, Path]()
 
     def fetch(self, uris: Sequence[str], progress: Progress) -> None:
         self._copies |= zip(uris, local_copies(uris, self._access, progress), strict=True)
 
     def content(self, uri: str) -> Content:
-        return Content.of(self._copies.get(uri) or local_copies([uri], self._access)[0])
+        copy = self._copies.get(uri) or local_copies([uri], self._access)[0]
+        return Content.of(copy, self._limits)
+
+    def content_of(self, file: InputFile) -> Content:
+        """The content of a file of a manifest, also of one in an archive."""
+        content = self.content(file.uri)
+        if file.member is None:
+            return content
+        from healthpipe.ingest.archives import open_member
+
+        return Content(partial(open_member, content, file.member), self._limits)
 
     def is_in_place(self, uri: str, content: Content) -> bool:
         # The reader trusts the suffix, and knows names in UTF-8 only.
-        return content.is_gzip == uri.lower().endswith(".gz") and _is_utf8(uri)
+        return _agrees(uri.lower(), content) and _is_utf8(uri)
 
 
 class S3Reader(FileReader):
@@ -81,20 +93,29 @@ class S3Reader(FileReader):
         """Do nothing: the engine reads them in place."""
 
     def content(self, uri: str) -> Content:
-        return Content(partial(open_storage(uri, self._access).open, uri))
+        return Content(partial(open_storage(uri, self._access).open, uri), self._limits)
 
     def is_in_place(self, uri: str, content: Content) -> bool:
         if not is_s3(uri) or not is_visible(uri.rpartition("/")[2]) or UNLISTABLE & set(uri):
             return False
-        suffix = next((codec for codec in CODECS if uri.lower().endswith(codec)), "")
-        if suffix not in ("", ".gz") or content.is_gzip != uri.endswith(".gz"):
-            return False
-        return not content.starts_with(BYTE_ORDER_MARK)
+        return _agrees(uri.lower(), content) and content.packing == _packing(uri)
 
 
-def open_reader(engine: EngineName, access: AwsAccess) -> FileReader:
+def _agrees(name: str, content: Content) -> bool:
+    """Whether what an engine unpacks by the suffix of a name is what the content is packed in."""
+    return content.is_utf_8 and content.packing == _packing(name) and not name.endswith(CODECS[1:])
+
+
+def _packing(name: str) -> tuple[Codec, ...]:
+    return (Codec.GZIP,) if name.endswith(CODECS[0]) else ()
+
+
+def open_reader(
+    engine: EngineName, access: AwsAccess, limits: Limits = DEFAULT_LIMITS
+) -> FileReader:
     """Create the reader for an engine."""
-    return S3Reader(access) if engine is EngineName.ATHENA else LocalReader(access)
+    reader = S3Reader if engine is EngineName.ATHENA else LocalReader
+    return reader(access, limits)
 
 
 def _is_utf8(text: str) -> bool:

@@ -24,12 +24,14 @@ from healthpipe.ingest.folders import (
     walk,
 )
 from healthpipe.ingest.manifest import (
+    ARCHIVE_SUFFIX,
     FOREIGN_LINK,
     OTHER_NAME,
     OWN_FOLDER,
+    PACKED_SUFFIXES,
     STANDARD_INPUT,
     STREAM,
-    SUFFIXES,
+    TEXT_SUFFIXES,
     FoundFile,
     FoundFiles,
     SkippedFile,
@@ -151,7 +153,8 @@ def find_files(sources: Sequence[str], root: Root) -> FoundFiles:
     if not found:
         raise SourceNotFound(
             f"{', '.join(sources) or root.raw} holds no file to read",
-            f"files in a folder are read when their name ends in {', '.join(SUFFIXES[::2])} or .gz",
+            f"files in a folder are read when their name ends in {', '.join(TEXT_SUFFIXES)}, also "
+            f"with {', '.join(PACKED_SUFFIXES)} after that, or in {ARCHIVE_SUFFIX}",
         )
     files = _with_unique_names(map(_best_path, found.values()))
     in_order = sorted(files, key=lambda f: (f.source, f.uri))

@@ -16,8 +16,9 @@ from typing import Any
 from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Engine
 from healthpipe.errors import ObjectMissing, RunNotFound
-from healthpipe.ingest.content import BLANK, DAMAGED_GZIP, Content, Reader, pieces
+from healthpipe.ingest.content import BLANK, Content, pieces
 from healthpipe.ingest.manifest import InputFile, Manifest
+from healthpipe.ingest.packing import NO_LIMITS, FileRefused, Reader
 from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import absolute_source
 from healthpipe.runs.run import runs_of
@@ -39,7 +40,7 @@ Occurrence = tuple[bytes, int]
 
 
 def line_numbers(content: Content, wanted: Collection[Occurrence]) -> dict[Occurrence, int]:
-    """Find the numbers, from 1, of lines of a file, plain or gzip, without those that it lacks.
+    """Find the numbers, from 1, of lines of a file, without those that it lacks.
 
     Lines are cut as ingest cuts them, and blank ones are counted, as an editor does.
     """
@@ -57,13 +58,13 @@ def line_numbers(content: Content, wanted: Collection[Occurrence]) -> dict[Occur
                     found[line, seen[line]] = number
                 if len(found) == len(wanted):
                     break
-    except (OSError, *DAMAGED_GZIP):  # gone, or no longer what it was
+    except (OSError, FileRefused):  # gone, or no longer what it was
         return found
     return found
 
 
 def lines_of(content: Content) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file, plain or gzip, with their numbers from 1, but for blank ones."""
+    """The lines of a file, with their numbers from 1, but for blank ones."""
     with content.decompressed() as reader:
         for number, line in enumerate(_lines(reader), 1):
             if line.strip(BLANK):
@@ -157,12 +158,13 @@ class Quarantine:
         return [found.get((line.source, line.line, line.occurrence)) for line in lines]
 
     def _numbers_in(self, file: InputFile, wanted: set[Occurrence]) -> dict[Occurrence, int]:
-        uri = file.uri
-        if file.landed is not None and file.shape.has_items:
-            # Named below this root: the run may have been started in another folder.
-            uri = f"{self.uri}/landed/{PurePath(file.landed).name}"
+        reader = LocalReader(self.root.access, NO_LIMITS)
         try:
-            return line_numbers(LocalReader(self.root.access).content(uri), wanted)
+            content = reader.content_of(file)
+            if file.landed is not None and file.shape.has_items:
+                # Named below this root: the run may have been started in another folder.
+                content = reader.content(f"{self.uri}/landed/{PurePath(file.landed).name}")
+            return line_numbers(content, wanted)
         except ObjectMissing:
             return {}
 

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from healthpipe.contract import TEXT_SPACE
+from healthpipe.contract import RULES, TEXT_SPACE, Reason
 from healthpipe.engines.base import LinesRefused, Query
 from healthpipe.errors import ReplayRefused, UsageError
-from healthpipe.ingest.content import DAMAGED_GZIP
 from healthpipe.ingest.formats import Shape
 from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.landing import LandingFolder
 from healthpipe.ingest.manifest import InputFile, Manifest
+from healthpipe.ingest.packing import FileRefused
 from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import find_files
 from healthpipe.quarantine.rejects import Quarantine, lines_of
@@ -129,8 +129,7 @@ def replay(quarantine: Quarantine, file: str, selection: Selection) -> ReplayRes
 def _judge_file(quarantine: Quarantine, file: str) -> list[JudgedLine]:
     """Judge the lines of a file by the rules of the run that rejected them."""
     found = find_files([file], quarantine.root)
-    if len(found.files) > 1:
-        raise UsageError(f"{file} is more than one file", "name the file of repaired lines")
+    is_one = len(found.files) == 1
     options = StageOptions.from_json(quarantine.document(RECORD)["options"])
     reader = LocalReader(quarantine.root.access)
     lander = Lander(LandingFolder.local(quarantine.scratch / "landed"), reader)
@@ -140,8 +139,13 @@ def _judge_file(quarantine: Quarantine, file: str) -> list[JudgedLine]:
         judge_lines(engine, [each.as_lines() for each in manifest.files])
         keep_records(engine, options, frozenset())
 
-    manifest = lander.ingest(found)
+    manifest = lander.ingest(found) if is_one else None
+    if manifest is None or len(manifest.files) > 1:
+        raise UsageError(f"{file} is more than one file", "name the file of repaired lines")
     (repaired,) = manifest.files
+    if repaired.refusal not in (None, Reason.FILE_NOT_JSON):
+        rule = next(rule for rule in RULES if rule.reason is repaired.refusal)
+        raise ReplayRefused(f"{file} cannot be replayed: {rule.meaning}", rule.advice)
     if repaired.shape is Shape.BROKEN:  # a line that breaks off is a line here, not a broken file
         manifest = lander.land(manifest, [repaired.as_lines().path])
     try:
@@ -161,9 +165,10 @@ def _judge_file(quarantine: Quarantine, file: str) -> list[JudgedLine]:
 def _read_lines(name: str, file: InputFile, reader: LocalReader) -> list[tuple[int, bytes]]:
     """The lines or items of a file with their numbers. Raises `ReplayRefused` if it is damaged."""
     try:
-        uri = (file.shape.has_items and file.landed) or file.uri
-        return list(lines_of(reader.content(uri)))
-    except (OSError, *DAMAGED_GZIP) as error:
+        if file.shape.has_items and file.landed:
+            return list(lines_of(reader.content(file.landed)))
+        return list(lines_of(reader.content_of(file)))
+    except (OSError, FileRefused) as error:
         raise ReplayRefused(f"{name} cannot be read to its end", "write it anew") from error
 
 

@@ -16,7 +16,7 @@ from healthpipe.alerts.channels import Channel, open_channel
 from healthpipe.aws.session import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
 from healthpipe.choices import KEPT_RUNS, EngineName, Grain
 from healthpipe.errors import UsageError
-from healthpipe.ingest.manifest import FoundFiles, Manifest
+from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
 from healthpipe.ingest.sources import absolute_source
 from healthpipe.publishing.gates import Gates, RawGates
 from healthpipe.stages import segments
@@ -213,10 +213,15 @@ def manifest_inputs(manifest: Manifest) -> Iterator[InputIdentity]:
     """Identify the files of a manifest as they were when it was made.
 
     One that could not be read is like no file that is found: the next run has to try it again.
+    An archive is one file, whatever is in it.
     """
-    for file in manifest.files:
-        version = f"unreadable {file.version}" if file.is_unreadable else file.version
-        yield (file.uri, file.source, version, file.folder_date)
+    yield from dict.fromkeys(map(_input_identity, manifest.files))
+
+
+def _input_identity(file: InputFile) -> InputIdentity:
+    version = f"unreadable {file.version}" if file.is_unreadable else file.version
+    date = file.archive_date if file.member else file.folder_date
+    return (file.uri, file.stored_source, version, date)
 
 
 def _digest(document: Any) -> str:

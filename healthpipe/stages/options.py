@@ -17,6 +17,7 @@ from healthpipe.choices import (
 )
 from healthpipe.engines.base import Value
 from healthpipe.errors import UsageError
+from healthpipe.ingest.packing import DEFAULT_LIMITS, Limits
 from healthpipe.stages.rules import Rules
 
 
@@ -112,6 +113,7 @@ class StageOptions:
     strict_states: bool = False
     spreadsheet_safe: bool = False
     rules: Rules = field(default_factory=Rules)
+    unpack_limits: Limits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
         if self.annotate and self.grain is Grain.ACCREDITATION:
@@ -158,6 +160,7 @@ class StageOptions:
             "accredited": Accredited(document["accredited"]),
             "grain": Grain(document["grain"]),
             "rules": Rules.from_json(document["rules"]),
+            "unpack_limits": Limits(**document.get("unpack_limits", {})),
         }
         return cls(**{**document, **typed})
 
@@ -195,6 +198,7 @@ class RawOptions:
     rule: Sequence[str] | UnsetType | None = UNSET
     strict: bool | UnsetType = UNSET
     id_pattern: str | UnsetType | None = UNSET
+    unpack_limit: Sequence[str] | UnsetType | None = UNSET
 
     def to_json(self) -> dict[str, Any]:
         """Serialize the options that were written; `from_json` reads them."""
@@ -232,6 +236,7 @@ class RawOptions:
             include_expired=_or(self.include_expired, False),
         )
         moves: Sequence[str] | None = _or(self.rule, None)
+        limits: Sequence[str] | None = _or(self.unpack_limit, None)
         rules = Rules.choose(
             moves or (),
             strict=_or(self.strict, False),
@@ -253,6 +258,7 @@ class RawOptions:
             strict_states=_or(self.strict_states, False),
             spreadsheet_safe=_or(self.spreadsheet_safe, False),
             rules=rules,
+            unpack_limits=Limits.choose(limits) if limits else DEFAULT_LIMITS,
         )
 
 

@@ -8,6 +8,7 @@ from healthpipe.engines.base import LinesRefused
 from healthpipe.errors import InputChanged
 from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
+from healthpipe.ingest.packing import DEFAULT_LIMITS, Limits
 from healthpipe.ingest.readers import open_reader
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
@@ -42,6 +43,7 @@ class InputReader:
     sources: Sequence[str]
     engine: EngineName
     progress: Progress = field(default_factory=NoProgress)
+    limits: Limits = DEFAULT_LIMITS
 
     def make_manifest(self, found: FoundFiles, known: Iterable[InputFile] = ()) -> Manifest:
         """Land the files that the engine cannot read as they are, and write the manifest.
@@ -96,4 +98,5 @@ class InputReader:
         return manifest
 
     def _lander(self) -> Lander:
-        return Lander(self.run.landed, open_reader(self.engine, self.run.root.access))
+        reader = open_reader(self.engine, self.run.root.access, self.limits)
+        return Lander(self.run.landed, reader)

@@ -152,7 +152,8 @@ def _recorded_run(request: StageRequest) -> Iterator[Run]:
 def _compute(request: StageRequest, run: Run, found: FoundFiles) -> StageResult:
     """Read the files that were found, compute the stage, and put its files in their place."""
     began = time.monotonic()
-    reader = InputReader(run, request.sources, request.engine, request.progress)
+    limits = request.options.unpack_limits
+    reader = InputReader(run, request.sources, request.engine, request.progress, limits)
     manifest = reader.make_manifest(found)
     wanted = ComputeRequest(
         RawLines(manifest, reader.read),

@@ -7,15 +7,18 @@ with located as (
     -- A line that ingest set aside is its bytes in base64 (or their place), U+0001, the reason.
     if(raw_files.landed, raw_lines.rest) as set_aside,
     case
-      when raw_lines.rest is null or raw_files.landed then raw_lines.line
-      else concat(raw_lines.line, chr(1), raw_lines.rest)
+      when raw_lines.rest is not null and coalesce(not raw_files.landed, true)
+        then regexp_replace(concat(raw_lines.line, chr(1), raw_lines.rest), '^[\x1e\x{feff}]+')
+      when starts_with(raw_lines.line, '{') then raw_lines.line
+      -- Record separators and byte order marks before a record belong to no record.
+      else regexp_replace(raw_lines.line, '^[\x1e\x{feff}]+')
     end as line
   from raw_lines
   left join raw_files on raw_files.path = raw_lines."$path"
   where
     raw_lines.rest is not null
-    or raw_lines.line >= '!'
-    or replace(replace(raw_lines.line, ' '), chr(9)) <> ''
+    or starts_with(raw_lines.line, '{')
+    or not regexp_like(raw_lines.line, '^[\x1e\x{feff}]*[ \t]*\z')
 ),
 sized as (
   select

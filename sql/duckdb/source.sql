@@ -6,10 +6,11 @@ with located as (
     folder_date,
     -- A line that ingest set aside is its bytes in base64 (or their place), U+0001, the reason.
     if(landed and contains(line, chr(1)), split_part(line, chr(1), 2), null) as set_aside,
-    line,
+    -- Record separators and byte order marks before a record belong to no record.
+    if(starts_with(line, '{'), line, regexp_replace(line, '^[\x1e\x{feff}]+', '')) as line,
     rest
   from lines
-  where line is null or regexp_matches(line, '[^ \t]')
+  where line is null or not regexp_matches(line, '^[\x1e\x{feff}]*[ \t]*$')
 ),
 sized as (
   select

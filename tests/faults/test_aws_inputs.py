@@ -96,7 +96,7 @@ def test_files_that_athena_cannot_read_are_landed_and_read_once_more(place, trus
 
 
 def test_a_file_that_cannot_be_read_at_all_is_rejected(place, trusting, monkeypatch):
-    monkeypatch.setattr("healthpipe.ingest.content.Content.is_whole", lambda _: True)
+    monkeypatch.setattr("healthpipe.ingest.content.Content.require_whole", lambda _: None)
     monkeypatch.setattr("healthpipe.ingest.lander.is_container", lambda _: False)
     place.put(CUT, gzip.compress(LATE * 200)[:-20])
     outcome = place.orchestrate(*LENIENT)
@@ -114,7 +114,7 @@ def reasons(place):
 
 def test_a_gzip_that_is_cut_while_ingest_looks_at_it_is_rejected(place, monkeypatch):
     place.engine = "duckdb"
-    monkeypatch.setattr("healthpipe.ingest.content.Content.is_whole", lambda _: True)
+    monkeypatch.setattr("healthpipe.ingest.content.Content.require_whole", lambda _: None)
     place.put(CUT, gzip.compress(LATE * 200)[:-20])
     outcome = place.orchestrate(*LENIENT)
     assert outcome.code == 0, outcome.err

@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 
 from healthpipe.ingest import content as ingest_content
+from healthpipe.ingest.content import Content
 from tests.support.records import facility, write_records
 from tests.support.source_files import BOM, LARGEST, RECORD, landed, set_aside
 
@@ -29,22 +30,28 @@ from tests.support.source_files import BOM, LARGEST, RECORD, landed, set_aside
         (BOM, []),
         (BOM + b"one\ntwo", [b"one", b"two"]),
         (BOM + b"\r\none", [b"", b"one"]),
-        (BOM + BOM + b"one", [BOM + b"one"]),
-        (b"one\n" + BOM + b"two", [b"one", BOM + b"two"]),
+        (BOM + BOM + b"one", [b"one"]),
+        (b"one\n" + BOM + b"two", [b"one", b"two"]),
+        (b"one\r\n" + BOM + b"\x1e" + BOM + b"two", [b"one", b"two"]),
         (b"one" + BOM, [b"one" + BOM]),
         (BOM[:2], [BOM[:2]]),
+        (b"one\n" + BOM[:2] + b"\ntwo", [b"one", BOM[:2], b"two"]),
+        (b"\x1eone\n\x1etwo\n", [b"one", b"two"]),
+        (b"\x1e\x1eone\x1e\n \x1etwo", [b"one\x1e", b" \x1etwo"]),
+        (b"\x1e\n\x1e", [b""]),
     ],
 )
-def test_lines_end_at_lf_crlf_or_cr_and_a_bom_at_the_start_belongs_to_none(
+def test_lines_end_at_lf_crlf_or_cr_and_marks_at_their_start_belong_to_none(
     chunk_bytes, content, expected, monkeypatch
 ):
     monkeypatch.setattr(ingest_content, "CHUNK_BYTES", chunk_bytes)
     found, rest = [], b""
-    for piece in ingest_content.pieces(io.BytesIO(content)):
-        rest += piece.content
-        if piece.last:
-            found.append(rest)
-            rest = b""
+    with Content(lambda: io.BytesIO(content)).decompressed() as reader:
+        for piece in ingest_content.pieces(reader):
+            rest += piece.content
+            if piece.last:
+                found.append(rest)
+                rest = b""
     assert found + ([rest] if rest else []) == expected
 
 
@@ -171,16 +178,27 @@ def test_a_bad_line_costs_itself_and_no_good_line_beside_it(result, tmp_path):
 
 
 @pytest.mark.every_engine
+@pytest.mark.parametrize("mark", [BOM, b"\x1e", BOM + BOM, b"\x1e" + BOM], ids=str)
 @pytest.mark.parametrize("beside", [b'{"facility_id": "F3"}', b"\xff"], ids=["text", "no text"])
-def test_only_the_first_of_two_byte_order_marks_is_none_of_the_line(result, tmp_path, beside):
-    mark, line = b"\xef\xbb\xbf", b'{"facility_id": "F1"}'
-    write_records(tmp_path / "in.jsonl", mark + mark + line, facility("F2"), beside)
+def test_marks_before_a_line_are_none_of_it(result, tmp_path, beside, mark):
+    first, second = (b'{"facility_id": "F%d"}' % number for number in (1, 2))
+    write_records(
+        tmp_path / "in.jsonl", mark + first, b"", mark, mark + second, mark + b" ", beside
+    )
 
     found = result("extract", "in.jsonl")
 
-    assert "F1" not in found.first_column
-    assert "F2" in found.first_column
-    assert mark + line in [kept for _, _, kept, _ in found.rejects]
+    assert found.first_column[:2] == ["F1", "F2"]
+    assert found.records["lines"] == 3
+
+
+@pytest.mark.every_engine
+def test_a_rejected_line_is_kept_without_the_marks_before_it(result, tmp_path):
+    write_records(tmp_path / "in.jsonl", BOM + b"nothing", b"\x1e{}", b'{"facility_id": "F1"}')
+
+    found = result("extract", "in.jsonl")
+
+    assert sorted(line for _, _, line, _ in found.rejects) == [b"nothing", b"{}"]
 
 
 @pytest.mark.pitfall(9)

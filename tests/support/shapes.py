@@ -12,7 +12,7 @@ from healthpipe.ingest.manifest import InputFile
 from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import find_files
 from healthpipe.storage.layout import Root
-from tests.support.container_oracle import lines_of
+from tests.support.container_oracle import lines_of, split_lines
 
 BOM = b"\xef\xbb\xbf"
 ONE = b'{"facility_id": "1", "rate": 0.10, "big": 12345678901234567890, "z": 1, "a": 1e3}'
@@ -58,7 +58,6 @@ SHAPES = {
     "an object above lines": (b'{"data": [{}]}\n' + ONE, Shape.LINES, [b'{"data": [{}]}', ONE]),
     "empty": (b"", Shape.LINES, []),
     "blank": (b" \t\r\n\n", Shape.LINES, []),
-    "zeros": (b"\0" * 100, Shape.LINES, [b"\0" * 100]),
     "a bad line first": (
         b'{"facility_id": "1"\n' + ONE, Shape.LINES, [b'{"facility_id": "1"', ONE],
     ),
@@ -89,16 +88,15 @@ def ingest_file(folder: Path, name: str, content: bytes) -> InputFile:
     )
 
 
-def landed_lines(file: InputFile, content: bytes) -> list[bytes] | None:
-    """The lines that an engine is given; None for a file rejected whole."""
+def landed_lines(file: InputFile, content: bytes) -> list[bytes] | str | None:
+    """The lines that an engine is given; None for a container that breaks off, else the reason."""
     if file.landed is None:
-        content = content.removeprefix(BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return [line for line in content.split(b"\n") if line.strip(b" \t")]
+        return split_lines(content)  # as the engines do
     lines = []
     for line in Path(file.landed).read_bytes().split(b"\n")[:-1]:
         encoded, aside, reason = line.partition(b"\x01")
-        if reason == b"file_not_json":
-            return None
+        if reason.startswith(b"file_"):
+            return None if reason == b"file_not_json" else reason.decode()
         lines.append(base64.b64decode(encoded) if aside else line)
     return lines
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from healthpipe.aws.session import AwsAccess
 from healthpipe.ingest.content import Content
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.landing import LandingFolder, land
+from healthpipe.ingest.landing import LandingFolder, land, land_rejected
+from healthpipe.ingest.packing import FileRefused
 from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import find_files
 from healthpipe.storage.layout import Root
@@ -18,7 +19,10 @@ BOM, RECORD, LARGEST = b"\xef\xbb\xbf", b'{"facility_id": "F1"}', 8_000_000
 def landed(content, folder):
     """Land a file with this content; returns the bytes of the landed file."""
     (folder / "in").write_bytes(content)
-    land(Content.of(folder / "in"), folder / "landed" / "000007.ndjson")
+    try:
+        land(Content.of(folder / "in"), folder / "landed" / "000007.ndjson")
+    except FileRefused as refused:
+        land_rejected(folder / "landed" / "000007.ndjson", refused.reason)
     return (folder / "landed" / "000007.ndjson").read_bytes()
 
 

@@ -43,7 +43,8 @@ class StepContext:
     @property
     def input_reader(self) -> InputReader:
         """Makes and reads the manifest of the run."""
-        return InputReader(self.run, self.request.sources, self.request.engine, self.progress)
+        request, limits = self.request, self.options.unpack_limits
+        return InputReader(self.run, request.sources, request.engine, self.progress, limits)
 
     @cached_property
     def options(self) -> StageOptions:
