@@ -72,6 +72,33 @@ class QuarantineGroup(StrEnum):
     FILE = "file"
 
 
+class Gate(StrEnum):
+    """The gates of an audit, in the order in which they are judged."""
+
+    REJECTS = "rejects"
+    REJECTED_FILES = "rejected_files"
+    ACCEPTED_RECORDS = "accepted_records"
+    FIELDS = "fields"
+    ISSUES = "issues"
+    FACILITIES = "facilities"
+    STATES = "states"
+    ACCREDITED = "accredited"
+    DATED = "dated"
+    NEWEST_SNAPSHOT = "newest_snapshot"
+    CHANGES = "changes"
+    SNAPSHOT_AGE = "snapshot_age"
+    SNAPSHOT_DATES = "snapshot_dates"
+
+
+# What --accept-drop accepts.
+DROP_GATES = (
+    Gate.FACILITIES, Gate.STATES, Gate.ACCREDITED, Gate.DATED, Gate.NEWEST_SNAPSHOT,
+)  # fmt: skip
+# What --accept takes: without a record there is nothing to publish, and the others never fail.
+ACCEPTABLE = (
+    Gate.REJECTS, Gate.REJECTED_FILES, Gate.FIELDS, Gate.ISSUES, *DROP_GATES, Gate.SNAPSHOT_AGE,
+)  # fmt: skip
+
 MAX_MONTHS = 120
 MAX_DAYS = 3660
 DEFAULT_MONTHS = 6
@@ -79,6 +106,9 @@ DEFAULT_MONTHS = 6
 MAX_REJECTS = "5%"
 MAX_REJECTED_FILES = "0"
 MAX_DROP = "20%"
+# Of the records that could break a rule, those that do.
+MAX_ISSUES = "20%"
+WARN_ISSUES = "5%"
 # How many published runs stay for a rollback, and how many days the folders of runs stay.
 KEPT_RUNS = 7
 KEPT_DAYS = 30

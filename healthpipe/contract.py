@@ -196,6 +196,14 @@ STATE_SPELLINGS |= {name.upper(): code for code, name in STATES.items()}
 STATE_SPELLINGS |= {alias.upper(): code for alias, code in STATE_ALIASES.items()}
 
 
+# The fields of a record, beside its id, of which a run counts the records that have them. Each has
+# a bit of `given` in `judged`; valid_until is counted by its dates.
+GIVEN_FIELDS = (
+    "facility_name", "location", "location.address", "location.city", "location.state",
+    "location.zip", "employee_count", "services", "labs", "accreditations", "accreditation_body",
+    "accreditation_id", "snapshot_date",
+)  # fmt: skip
+
 Constant = str | int | list[str]
 
 # The constants of the SQL files; the patterns mean the same to RE2 (DuckDB) and Java (Athena).
@@ -213,6 +221,7 @@ CONSTANTS: dict[str, Constant] = {
     "states": list(STATES),
     "formula": rf"^[{FORMULA_STARTS}]",
     "number_as_written": r"^-?[0-9]+\z",
+    **{f"given_{field.rpartition('.')[2]}": 1 << bit for bit, field in enumerate(GIVEN_FIELDS)},
     **{tier.value: tier.value for tier in Tier},
     **{f"{tier.value}_days": days for tier, days in TIER_DAYS.items()},
 }

@@ -1,12 +1,16 @@
-"""Text for people: times and durations, commands to try, control characters escaped, texts cut.
+"""Text for people: times, durations and ages, commands to try, texts escaped and cut.
 
 Documents keep times as they are.
 """
 
 import datetime
+import re
 import shlex
 from collections.abc import Iterator
 
+from healthpipe.errors import UsageError
+
+AGE_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
@@ -14,6 +18,14 @@ def moment_text(moment: str) -> str:
     """Format a time in ISO 8601 in UTC, to the second: `2026-02-15T06:00:00Z`."""
     time = datetime.datetime.fromisoformat(moment).astimezone(datetime.UTC)
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def parse_age(option: str, text: str) -> datetime.timedelta:
+    """Parse a whole number of minutes, hours or days, as `26h`. Raises `UsageError`."""
+    match = re.fullmatch(r"(\d{1,6})([mhd])", text)
+    if match is None:
+        raise UsageError(f"{option} {text!r} is no age", "give for example 90m, 26h or 2d")
+    return datetime.timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
 
 
 def span_text(span: datetime.timedelta) -> str:

@@ -93,6 +93,28 @@ select
   cast(number_of_objects as integer) as number_of_objects,
   cast(number_of_given_dates as integer) as number_of_given_dates,
   number_of_dates,
+  -- Which fields have a value, a bit for each of GIVEN_FIELDS in contract.py.
+  if(facility_name_text is not null, :given_facility_name, 0)
+  + if(location_kind not in ('absent', 'null'), :given_location, 0)
+  + if(address is not null, :given_address, 0)
+  + if(city is not null, :given_city, 0)
+  + if(state_text is not null, :given_state, 0)
+  + if(zip is not null, :given_zip, 0)
+  + if(employee_count_given, :given_employee_count, 0)
+  + if(services_kind not in ('absent', 'null'), :given_services, 0)
+  + if(labs_kind not in ('absent', 'null'), :given_labs, 0)
+  + if(accreditations_kind not in ('absent', 'null'), :given_accreditations, 0)
+  + if(
+    cardinality(filter(accreditations, a -> a.accreditation_body is not null)) > 0,
+    :given_accreditation_body,
+    0
+  )
+  + if(
+    cardinality(filter(accreditations, a -> a.accreditation_id is not null)) > 0,
+    :given_accreditation_id,
+    0
+  )
+  + if(snapshot_date_given, :given_snapshot_date, 0) as given,
   accreditation_dates,
   facility_name_text as facility_name,
   line,

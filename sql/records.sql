@@ -55,9 +55,6 @@ select
   ) as state,
   employee_count,
   number_of_services,
-  number_of_items,
-  number_of_objects,
-  number_of_given_dates,
   snapshot_date,
   if(
     :first_accreditation = 'earliest',
@@ -87,6 +84,13 @@ select
     or (:expiring_accreditations and cardinality(expiring_dates) > 0),
     accreditation_dates
   ) as accreditation_dates,
+  -- What only the figures of a run ask for.
+  given,
+  number_of_items,
+  number_of_objects,
+  number_of_given_dates,
+  number_of_dates,
+  array_max(filter(accreditation_dates, d -> d is not null)) as latest_expiry,
   address,
   city,
   zip,

@@ -78,10 +78,13 @@ def _variables(command: Any) -> Iterator[str]:
 
 
 DEFAULT_CONFIG = Path("healthpipe.toml")
+# Tables whose lines are values, as REASON=VALUE, of an option that may be repeated.
+TABLES = {"rules": "rule", "gates": "gate", "unpack": "unpack-limit"}
 # Options of a single call, which would do harm as defaults: set on the command line only, neither
 # in the configuration file nor in the environment.
 ONE_CALL = {
     *(
+        "--accept",
         "--accept-drop",
         "--all",
         "--config",
@@ -144,12 +147,10 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
 
 
 def _make_table_options(values: dict[str, Any]) -> None:
-    """Turn each line of the tables [rules] and [unpack] into an option."""
-    for table, option in (("rules", "rule"), ("unpack", "unpack-limit")):
-        lines = values.get(table)
-        if isinstance(lines, dict):
-            del values[table]
-            values[option] = [f"{name}={value}" for name, value in lines.items()]
+    """Turn a table of TABLES into its option, once for each of the table's lines."""
+    for table, option in TABLES.items():
+        if isinstance(values.get(table), dict):
+            values[option] = [f"{key}={value}" for key, value in values.pop(table).items()]
 
 
 def _command_path(context: typer.Context) -> list[str]:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from healthpipe.aws.session import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
-from healthpipe.choices import EngineName, Format, LogFormat
+from healthpipe.choices import EngineName, Format, Gate, LogFormat
 from healthpipe.cli.config import load_configuration, warn_of_unknown_variables
 from healthpipe.cli.console import OutputSettings, use_output_settings
 from healthpipe.cli.signature import (
     AppliedFirst,
+    check_gates,
     check_owner,
     check_s3_uri,
     check_topic,
@@ -64,10 +65,13 @@ MaxBytesScannedOption = Annotated[
         help="End the run when its queries have scanned more, as 500GB.",
     ),
 ]
-AcceptDropOption = Annotated[
-    bool,
-    one_call_option(
-        "--accept-drop", help="Publish this once, however far they drop.", panel=PUBLISHED
+SnapshotAgeOption = Annotated[
+    str | None,
+    option(
+        "--max-snapshot-age",
+        metavar="AGE",
+        help="At most so old may the newest snapshot of a feed be, as 45d.",
+        panel=PUBLISHED,
     ),
 ]
 KeepOption = Annotated[
@@ -97,6 +101,32 @@ class RootOptions:
         from healthpipe.storage.layout import open_root
 
         return open_root(self.root, aws.access())
+
+
+@dataclass(frozen=True)
+class AcceptOptions:
+    """The gates that a run may fail, once."""
+
+    accept: Annotated[
+        list[str] | None,
+        one_call_option(
+            "--accept",
+            metavar="GATE",
+            callback=check_gates,
+            help="Publish this once though it fails; may be repeated.",
+            panel=PUBLISHED,
+        ),
+    ] = None
+    accept_drop: Annotated[
+        bool,
+        one_call_option(
+            "--accept-drop", help="Publish this once, however far they drop.", panel=PUBLISHED
+        ),
+    ] = False
+
+    def gates(self) -> tuple[Gate, ...]:
+        """The gates that --accept names."""
+        return tuple(map(Gate, self.accept or ()))
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from healthpipe.choices import KEPT_RUNS, MAX_DROP, MAX_REJECTED_FILES, MAX_REJECTS
+from healthpipe.choices import (
+    KEPT_RUNS,
+    MAX_DROP,
+    MAX_ISSUES,
+    MAX_REJECTED_FILES,
+    MAX_REJECTS,
+    WARN_ISSUES,
+)
 from healthpipe.cli.console import OutputSettings, log
 from healthpipe.cli.options import (
     PUBLISHED,
     RUNS,
     TOLD,
-    AcceptDropOption,
+    AcceptOptions,
     AthenaOptions,
     AwsOptions,
     DryRunOption,
@@ -21,6 +28,7 @@ from healthpipe.cli.options import (
     KeepOption,
     LockOptions,
     MessageOptions,
+    SnapshotAgeOption,
     SpreadsheetOptions,
     TopicOptions,
 )
@@ -79,10 +87,30 @@ class GateOptions:
         option(
             "--max-drop",
             metavar=AT_MOST,
-            help="At most so many facilities, or states, fewer than live.",
+            help="At most so many facilities fewer than live.",
             panel=PUBLISHED,
         ),
     ] = MAX_DROP
+    max_issues: Annotated[
+        str,
+        option(
+            "--max-issues",
+            metavar=AT_MOST,
+            help="At most so many records that break a rule.",
+            panel=PUBLISHED,
+        ),
+    ] = MAX_ISSUES
+    gate: Annotated[
+        list[str] | None,
+        option(
+            "--gate",
+            metavar="REASON=N|P%",
+            help="At most so many that break this rule; may be repeated.",
+            panel=PUBLISHED,
+        ),
+        RARE,
+    ] = None
+    max_snapshot_age: Annotated[SnapshotAgeOption, RARE] = None
     warn_rejects: Annotated[
         str | None,
         option(
@@ -108,7 +136,17 @@ class GateOptions:
         option(
             "--warn-drop",
             metavar=AT_MOST,
-            help="Warn of a larger drop of facilities or states.",
+            help="Warn of a larger drop against the live run.",
+            panel=PUBLISHED,
+        ),
+        RARE,
+    ] = None
+    warn_issues: Annotated[
+        str | None,
+        option(
+            "--warn-issues",
+            metavar=AT_MOST,
+            help=f"Warn of more records that break a rule.  (default: {WARN_ISSUES})",
             panel=PUBLISHED,
         ),
         RARE,
@@ -123,9 +161,8 @@ class GateOptions:
 
 @dataclass(frozen=True)
 class PublishOptions:
-    """Whether a drop is accepted, and how many published runs stay."""
+    """How many published runs stay."""
 
-    accept_drop: AcceptDropOption = False
     keep: Annotated[KeepOption, RARE] = KEPT_RUNS
 
 
@@ -172,6 +209,7 @@ def orchestrate(
     zero: Annotated[ZeroOptions, RARE],
     spreadsheet: Annotated[SpreadsheetOptions, RARE],
     gates: GateOptions,
+    accept: AcceptOptions,
     publish: PublishOptions,
     alerts: Annotated[AlertOptions, RARE],
     force: ForceOption = False,
@@ -198,6 +236,8 @@ def orchestrate(
         as_of=records.as_of,
         raw_options=raw_options(context, *meaning),
         gates=gates.raw(),
+        accept=accept.gates(),
+        accept_drop=accept.accept_drop,
         force=force,
         **vars(publish) | vars(alerts) | vars(aws) | vars(athena),
     )

@@ -14,7 +14,7 @@ import typer
 from healthpipe.choices import KEPT_DAYS, KEPT_RUNS, MAX_KEPT_DAYS
 from healthpipe.cli.console import OutputSettings, log
 from healthpipe.cli.options import (
-    AcceptDropOption,
+    AcceptOptions,
     AwsOptions,
     DryRunOption,
     KeepOption,
@@ -113,7 +113,7 @@ def retry(
     *,
     any_run: RunArgument = None,
     root: RootOptions,
-    accept_drop: AcceptDropOption = False,
+    accept: AcceptOptions,
     max_bytes_scanned: MaxBytesScannedOption = None,
     lock: LockOptions,
     aws: AwsOptions,
@@ -125,7 +125,7 @@ def retry(
     """
     from healthpipe.runs.request import RequestChanges
 
-    changes = RequestChanges(accept_drop, max_bytes_scanned)
+    changes = RequestChanges(accept.gates(), accept.accept_drop, max_bytes_scanned)
     retry_run(
         root.open(aws).existing(), RetryRequest(any_run, changes, lock.lock_wait), messages.apply()
     )

@@ -8,7 +8,6 @@ alone.
 """
 
 import copy
-import datetime
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -20,6 +19,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 from typer.models import OptionInfo
 
+from healthpipe.choices import ACCEPTABLE
 from healthpipe.errors import UsageError
 
 # A command with fewer parameters shows its options as one list, which is then easier to read.
@@ -40,7 +40,6 @@ class AppliedFirst:
 
 
 SIZE_UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-AGE_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _SIZE = re.compile(r"(\d{1,15})\s*(kB|MB|GB|TB)?", re.IGNORECASE)
 _S3 = re.compile(r"s3://[a-z0-9.-]{3,63}(/.*)?")
 
@@ -90,6 +89,17 @@ def check_owner(account: str | None) -> str | None:
     return account
 
 
+def check_gates(gates: list[str] | None) -> list[str] | None:
+    """Return the names of gates as given. Raises `UsageError` for one that cannot be accepted."""
+    for gate in gates or ():
+        if gate not in ACCEPTABLE:
+            raise UsageError(
+                f"--accept {gate!r} is no gate that can be accepted",
+                f"give one of {', '.join(ACCEPTABLE)}",
+            )
+    return gates
+
+
 def check_topic(topic: str | None) -> str | None:
     """Return the ARN of a topic as given. Raises `UsageError` for what is none."""
     if topic is not None:
@@ -113,16 +123,6 @@ def parse_size(text: str | int) -> int:
         raise typer.BadParameter(f"{text!r} is no size: give a number of bytes, or one as 500GB")
     unit = next(unit for unit in SIZE_UNITS if unit.lower() == (match[2] or "").lower())
     return int(match[1]) * SIZE_UNITS[unit]
-
-
-def parse_age(text: str | None) -> datetime.timedelta | None:
-    """Parse a whole number of minutes, hours or days, as `26h`. Raises `UsageError`."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d{1,6})([mhd])", text)
-    if match is None:
-        raise UsageError(f"--max-age {text!r} is no age", "give for example 90m, 26h or 2d")
-    return datetime.timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
 
 
 def expand_options(

@@ -9,8 +9,8 @@ import typer
 from healthpipe.cli.console import OutputSettings, log
 from healthpipe.cli.options import AwsOptions, MessageOptions, RootOptions
 from healthpipe.cli.render import print_table
-from healthpipe.cli.signature import expand_options, option, parse_age
-from healthpipe.text import elapsed_text, is_ahead, moment_text
+from healthpipe.cli.signature import expand_options, option
+from healthpipe.text import elapsed_text, is_ahead, moment_text, parse_age
 
 if TYPE_CHECKING:
     from healthpipe.runs.record import RunRecord
@@ -52,7 +52,7 @@ def show_status(root: "Root", max_age: str | None, settings: OutputSettings) -> 
     from healthpipe.workflow.status import root_status
 
     settings.start_logging()
-    limit = parse_age(max_age)
+    limit = None if max_age is None else parse_age("--max-age", max_age)
     status = root_status(root)
     if not (settings.json or settings.quiet):
         print_table(("what", "how it stands"), list(_rows(status)))

@@ -1,21 +1,23 @@
-"""The audit of a run before it is published: how much was rejected, how far it drops.
+"""The audit of a run before it is published: all gates, and what its verdict says.
 
-Rejected lines and files are judged against the run's own input, facilities and states against
-those of the live run.
+Rejected lines and files are judged here against the run's own input, facilities and states against
+those of the live run; `meaning` and `drops` judge the figures of its feeds.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from healthpipe.choices import Format, PublishedStage
+from healthpipe.choices import DROP_GATES, Format, Gate, PublishedStage
 from healthpipe.contract import WHOLE_FILE
 from healthpipe.errors import GateFailed, ServiceFailed
-from healthpipe.publishing.gates import Gates, Threshold
+from healthpipe.publishing.drops import judge_age, judge_changes, judge_drops
+from healthpipe.publishing.gates import Bounds, GateResult, Gates, Level, RawGates
+from healthpipe.publishing.meaning import Comparison, judge_fields, judge_issues
 from healthpipe.publishing.pointer import PublishedRun
 from healthpipe.stages.curate import Balance, RunCounts
+from healthpipe.stages.rules import Rules
 from healthpipe.storage.base import Storage
 from healthpipe.storage.layout import Root
 
@@ -65,25 +67,6 @@ def live_coverage(
     return None
 
 
-class Level(StrEnum):
-    """The result of a gate; `accepted` is a failed one that a user has overridden."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-    ACCEPTED = "accepted"
-
-
-class Gate(StrEnum):
-    """The gates of an audit."""
-
-    REJECTS = "rejects"
-    REJECTED_FILES = "rejected_files"
-    ACCEPTED_RECORDS = "accepted_records"
-    FACILITIES = "facilities"
-    STATES = "states"
-
-
 LABELS = {
     Gate.REJECTS: "rejected lines",
     Gate.REJECTED_FILES: "files rejected whole",
@@ -91,26 +74,15 @@ LABELS = {
     Gate.FACILITIES: "facilities fewer than live",
     Gate.STATES: "states fewer than live",
 }
-DROPS = (Gate.FACILITIES, Gate.STATES)
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """The result of a gate: `actual` was counted, `limit` is the threshold that decided.
-
-    `limit` is None where there is nothing to compare with. The message has no record's values.
-    """
-
-    gate: Gate
-    level: Level
-    actual: int
-    limit: str | None
-    message: str
+# The gates that the rejected lines explain.
+ABOUT_REJECTS = (Gate.REJECTS, Gate.REJECTED_FILES, Gate.ACCEPTED_RECORDS)
+# A message about more failures than these is no longer one that is read.
+SHOWN_FAILURES = 4
 
 
 @dataclass(frozen=True)
 class Audit:
-    """The results of all gates."""
+    """The results of all gates, those first that tell the cause of what others find."""
 
     findings: list[GateResult]
 
@@ -131,39 +103,62 @@ class Audit:
     def require_passed(self, root: Root, run_id: str) -> None:
         """Raise `GateFailed`, which names every gate that failed, for a run of the root."""
         if failed := self.of_level(Level.FAIL):
-            steps = dict.fromkeys(_next_step(finding.gate, root, run_id) for finding in failed)
+            shown, more = describe_results(failed[:SHOWN_FAILURES]), len(failed) - SHOWN_FAILURES
+            rest = f"; and {more:,} more, see `{root.command('runs', 'show', run_id)}`"
             raise GateFailed(
-                f"the run is not fit to be published: {describe_results(failed)}", "; ".join(steps)
+                f"the run is not fit to be published: {shown}{rest if more > 0 else ''}",
+                "; ".join(_next_steps([finding.gate for finding in failed], root, run_id)),
             )
 
 
-def _next_step(gate: Gate, root: Root, run_id: str) -> str:
-    if gate in DROPS:
-        accept = root.command("runs", "retry", run_id, accept_drop=True)
-        return f"if the drop is right, publish it with `{accept}`"
-    return f"look at `{root.command('quarantine', 'list', run_id)}`"
+def _next_steps(failed: Sequence[Gate], root: Root, run_id: str) -> Iterator[str]:
+    """What to do about the gates that failed, each command once."""
+    if any(gate in ABOUT_REJECTS for gate in failed):
+        yield f"look at `{root.command('quarantine', 'list', run_id)}`"
+    acceptable = [gate for gate in dict.fromkeys(failed) if gate not in ABOUT_REJECTS]
+    if acceptable:
+        accept = root.command(
+            "runs",
+            "retry",
+            run_id,
+            accept=[gate for gate in acceptable if gate not in DROP_GATES],
+            accept_drop=any(gate in DROP_GATES for gate in acceptable),
+        )
+        yield f"if the data is right, publish it with `{accept}`"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run read and covers: `rejected_files` of its `files` were rejected whole."""
+
+    balance: Balance
+    rejected_files: int
+    files: int
+    coverage: Coverage
 
 
 def audit(
     gates: Gates,
-    balance: Balance,
-    rejected_files: int,
-    files: int,
-    new: Coverage,
+    rules: Rules,
+    facts: RunFacts,
     live: Coverage | None,
-    *,
-    accept_drop: bool,
+    comparison: Comparison,
+    accepted: Collection[Gate] = (),
 ) -> Audit:
     """Judge a run against its own input and against the live run, if there is one.
 
-    With `accept_drop` a drop that is too large is accepted, and recorded as such.
+    A gate that fails and is one of the `accepted` is recorded as such.
     """
-    pairs: dict[Gate, tuple[int, int | None]] = {
-        Gate.FACILITIES: (new.facilities, live.facilities if live else None),
-        Gate.STATES: (new.states, live.states if live else None),
-    }
-    drops = [_judge_drop(gates, gate, *pair, accept=accept_drop) for gate, pair in pairs.items()]
-    return Audit([*judge_input(gates, balance, rejected_files, files), *drops])
+    results = [
+        *judge_input(gates, facts.balance, facts.rejected_files, facts.files),
+        *judge_fields(comparison),
+        *judge_issues(comparison, gates, rules),
+        *_judge_coverage(facts.coverage, live, gates),
+        *judge_drops(comparison, gates),
+        *judge_changes(comparison),
+        *judge_age(comparison, gates),
+    ]
+    return Audit([_accept(result) if result.gate in accepted else result for result in results])
 
 
 def judge_input(
@@ -173,14 +168,8 @@ def judge_input(
     rejects = balance.rejected - balance.resolved
     none_left = "fewer than" if balance.accepted == 0 else "at least"
     return [
-        _judge(Gate.REJECTS, rejects, balance.lines, gates.max_rejects, gates.warn_rejects),
-        _judge(
-            Gate.REJECTED_FILES,
-            rejected_files,
-            files,
-            gates.max_rejected_files,
-            gates.warn_rejected_files,
-        ),
+        _judge(Gate.REJECTS, rejects, balance.lines, gates.rejects),
+        _judge(Gate.REJECTED_FILES, rejected_files, files, gates.rejected_files),
         GateResult(
             Gate.ACCEPTED_RECORDS,
             Level.OK if balance.accepted else Level.FAIL,
@@ -194,7 +183,7 @@ def judge_input(
 def describe_input_failures(counts: RunCounts, files: int) -> str:
     """Describe, in one line, the gates about the input that fail by default; empty if none does."""
     rejected_files = count_rejected_files(counts.issues)
-    results = judge_input(Gates.choose(), counts.balance, rejected_files, files)
+    results = judge_input(RawGates().checked(), counts.balance, rejected_files, files)
     return describe_results(Audit(results).of_level(Level.FAIL))
 
 
@@ -211,26 +200,29 @@ def count_rejected_files(issues: Mapping[str, int]) -> int:
     return sum(issues.get(reason, 0) for reason in WHOLE_FILE)
 
 
-def _judge(
-    gate: Gate, actual: int, of: int, maximum: Threshold, warning: Threshold | None
-) -> GateResult:
-    level, limit = Level.OK, maximum
-    if not maximum.allows(actual, of):
-        level = Level.FAIL
-    elif warning and not warning.allows(actual, of):
-        level, limit = Level.WARN, warning
+def _judge(gate: Gate, actual: int, of: int, bounds: Bounds) -> GateResult:
+    level, limit = bounds.judge(actual, of)
     relation = "within" if level is Level.OK else "more than"
     message = f"{LABELS[gate]} {actual:,} of {of:,}, {relation} {limit}"
     return GateResult(gate, level, actual, str(limit), message)
 
 
-def _judge_drop(
-    gates: Gates, gate: Gate, new: int, live: int | None, *, accept: bool
-) -> GateResult:
+def _judge_coverage(new: Coverage, live: Coverage | None, gates: Gates) -> list[GateResult]:
+    """Judge how many facilities and states fewer there are than live."""
+    counts = asdict(new)
     if live is None:
-        return GateResult(gate, Level.OK, 0, None, f"{LABELS[gate]} 0, there is nothing to compare")
-    found = _judge(gate, max(0, live - new), live, gates.max_drop, gates.warn_drop)
-    if accept and found.level is Level.FAIL:
-        message = f"{found.message}, accepted"
-        return GateResult(gate, Level.ACCEPTED, found.actual, found.limit, message)
-    return found
+        return [
+            GateResult(gate, Level.OK, 0, None, f"{LABELS[gate]} 0, there is nothing to compare")
+            for gate in map(Gate, counts)
+        ]
+    return [
+        _judge(Gate(name), max(0, before - counts[name]), before, gates.drop)
+        for name, before in asdict(live).items()
+    ]
+
+
+def _accept(result: GateResult) -> GateResult:
+    """The result of a gate whose failure a user has overridden."""
+    if result.level is not Level.FAIL:
+        return result
+    return replace(result, level=Level.ACCEPTED, message=f"{result.message}, accepted")

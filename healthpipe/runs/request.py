@@ -14,7 +14,7 @@ from typing import Any
 import healthpipe
 from healthpipe.alerts.channels import Channel, open_channel
 from healthpipe.aws.session import DATABASE, WORKGROUP, AthenaSettings, AwsAccess
-from healthpipe.choices import KEPT_RUNS, EngineName, Grain
+from healthpipe.choices import DROP_GATES, KEPT_RUNS, EngineName, Gate, Grain
 from healthpipe.errors import UsageError
 from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
 from healthpipe.ingest.sources import absolute_source
@@ -38,6 +38,7 @@ ENGINE_OPTIONS = (
 class RequestChanges:
     """What a retry may change of the request of its run; a false value changes nothing."""
 
+    accept: tuple[Gate, ...] = ()
     accept_drop: bool = False
     max_bytes_scanned: int | None = None
 
@@ -56,6 +57,7 @@ class RunRequest:
     as_of: str | None = None
     raw_options: RawOptions = field(default_factory=RawOptions)
     gates: RawGates = field(default_factory=RawGates)
+    accept: tuple[Gate, ...] = ()
     accept_drop: bool = False
     force: bool = False
     keep: int = KEPT_RUNS
@@ -74,6 +76,7 @@ class RunRequest:
         """Serialize the request; `from_json` reads it."""
         typed = {
             "sources": list(self.sources),
+            "accept": list(self.accept),
             "raw_options": self.raw_options.to_json(),
             "gates": self.gates.to_json(),
         }
@@ -92,6 +95,7 @@ class RunRequest:
             )
         typed = {
             "sources": tuple(document.get("sources", ())),
+            "accept": tuple(map(Gate, document.get("accept", ()))),
             "engine": EngineName(document.get("engine", EngineName.DUCKDB)),
             "raw_options": RawOptions.from_json(document.get("words", {})),
             "gates": RawGates(**document.get("gates", {})),
@@ -151,6 +155,10 @@ class RunRequest:
     def chosen_gates(self) -> Gates:
         """Check the gates."""
         return self.gates.checked()
+
+    def accepted_gates(self) -> frozenset[Gate]:
+        """The gates whose failure does not keep the run from being published."""
+        return frozenset((*self.accept, *(DROP_GATES if self.accept_drop else ())))
 
     def require_valid(self, today: datetime.date) -> None:
         """Raise `UsageError` for what can be refused before a run begins."""

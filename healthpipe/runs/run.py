@@ -7,12 +7,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from healthpipe.cancellation import shielded
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
 from healthpipe.ingest.landing import LandingFolder
 from healthpipe.runs.locks import RunLock
 from healthpipe.runs.record import Document, RunRecord, RunStatus, as_json, describe_error, utc_now
 from healthpipe.stages.curate import BALANCE, ISSUES, REJECTS, RunCounts
+from healthpipe.stages.figures import FACILITIES, FIGURES, RunFigures
 from healthpipe.stages.results import Provenance, WrittenFile
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import (
@@ -184,6 +187,25 @@ class Run:
         self.write_json(BALANCE, counts.to_json())
         for name in (REJECTS, ISSUES):
             self.deliver(name, folder / name)
+
+    def keep_figures(self, folder: Path, figures: RunFigures) -> None:
+        """Write the figures, and move the facilities here unless an engine has put them here."""
+        prefix = f"{self.uri}/"
+        names = [uri.removeprefix(prefix) for uri in figures.facilities]
+        if not names:
+            self.deliver(FACILITIES, folder / FACILITIES)
+            names = [FACILITIES]
+        self.write_json(FIGURES, structs.replace(figures, facilities=names).to_json())
+
+    @property
+    def figures(self) -> RunFigures:
+        """Read the figures. Raises `RunNotFound` where there are none."""
+        return RunFigures.from_json(self.read_json(FIGURES))
+
+    def find_figures(self) -> RunFigures | None:
+        """Read the figures; None where a run has none. Raises `ServiceFailed` if damaged."""
+        found = self.find_json(FIGURES)
+        return RunFigures.from_json(found[0]) if found else None
 
     def deliver_results(self, stage: str, folder: Path, files: Sequence[WrittenFile]) -> list[str]:
         """Move the files of a stage here from the local `folder`; returns the URI of each.

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from healthpipe.engines.base import Engine
 from healthpipe.ingest.manifest import Manifest
 from healthpipe.progress import NoProgress, Progress
@@ -23,6 +25,13 @@ from healthpipe.stages.curate import (
     judge_lines,
     keep_records,
     open_records,
+)
+from healthpipe.stages.figures import (
+    FACILITIES,
+    LiveFacilities,
+    RunFigures,
+    measure,
+    write_facilities,
 )
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.resolutions import resolutions_in
@@ -108,14 +117,27 @@ class CuratedLines(RecordSource):
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """Ask for the figures of the run, compared with `live` if anything is.
+
+    An engine elsewhere writes the run's facilities to the empty folder `uri`.
+    """
+
+    live: LiveFacilities | None
+    uri: str
+
+
+@dataclass(frozen=True)
 class Accounting:
     """Ask for the counts of all lines, and for rejects and issues as files of `folder`.
 
     Rejected lines that repaired ones have replaced are looked up below `root`, if there is one.
+    With `measurement` the figures are counted, and the facilities are another file of `folder`.
     """
 
     folder: Path
     root: Root | None = None
+    measurement: Measurement | None = None
 
 
 @dataclass(frozen=True)
@@ -146,20 +168,26 @@ class ComputeRequest:
     @property
     def projections(self) -> frozenset[Projection]:
         """What the queries need of records beyond scalar fields."""
-        accounted = ACCOUNTED if self.accounting else frozenset()
-        return accounted | (projections_of(self.outputs.outputs) if self.outputs else frozenset())
+        wanted = set(ACCOUNTED if self.accounting else ())
+        if self.accounting and self.accounting.measurement:
+            wanted.add(Projection.FIGURES)
+        if self.outputs:
+            wanted |= projections_of(self.outputs.outputs)
+        return frozenset(wanted)
 
 
 @dataclass(frozen=True)
 class ComputeResult:
     """What was computed: counts if accounting was asked for, the rest if outputs were.
 
-    `facts` are counts for the summary, by what they count. `manifest` is that of the files that
+    `figures` are there if they were asked for; `facts` are counts for the summary, by what they
+    count. `manifest` is that of the files that
     were read, which may have changed since the request.
     """
 
     manifest: Manifest
     accounted: RunCounts | None = None
+    figures: RunFigures | None = None
     files: Sequence[WrittenFile] = ()
     facts: Mapping[str, int] = field(default_factory=dict)
     preview: PreviewTable | None = None
@@ -203,12 +231,13 @@ def compute(
     if isinstance(request.records, RawLines):
         progress.step(f"reading {len(request.records.manifest.files)} files", engine.progress)
     records = request.records.open(engine, request.options, request.projections)
-    accounted = None
+    accounted = figures = None
     if request.accounting:
         progress.step("accounting for every line", engine.progress)
         accounted = _account(engine, request.options, request.accounting, records.manifest)
+        figures = _measure(engine, request.options, request.accounting)
     if request.outputs is None:
-        return ComputeResult(records.manifest, accounted)
+        return ComputeResult(records.manifest, accounted, figures)
     wanted = request.outputs
     progress.step("writing the result", engine.progress)
     writer = Writer(
@@ -220,7 +249,7 @@ def compute(
     if wanted.with_preview:
         main, _ = wanted.outputs[0]
         preview = preview_of(engine, wanted.stage, main, request.options)
-    return ComputeResult(records.manifest, accounted, files, facts, preview)
+    return ComputeResult(records.manifest, accounted, figures, files, facts, preview)
 
 
 def _account(
@@ -231,3 +260,12 @@ def _account(
     return account(
         engine, options, accounting.folder, landed=manifest.landed_lines, resolutions=resolutions
     )
+
+
+def _measure(engine: Engine, options: StageOptions, accounting: Accounting) -> RunFigures | None:
+    wanted = accounting.measurement
+    if wanted is None:
+        return None
+    figures = measure(engine, options, wanted.live)
+    parts = write_facilities(engine, wanted.uri, accounting.folder / FACILITIES)
+    return replace(figures, facilities=parts)

@@ -8,6 +8,7 @@ through them is in `compute`.
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ class Projection(StrEnum):
     - `EXPIRING_LINES`, `ALL_LINES`: the lines of records that expire, of all.
     - `EXPIRING_ACCREDITATIONS`, `ALL_ACCREDITATIONS`: the accreditations of the same.
     - `DETAILS`: the columns `DETAILS` below. Without it there are no such columns.
+    - `FIGURES`: the columns `FIGURED` below, likewise.
     """
 
     ACCOUNTED = "accounted"
@@ -114,11 +116,12 @@ class Projection(StrEnum):
     EXPIRING_ACCREDITATIONS = "expiring_accreditations"
     ALL_ACCREDITATIONS = "all_accreditations"
     DETAILS = "details"
+    FIGURES = "figures"
 
 
 def projection_values(projections: Set[Projection]) -> dict[str, Value]:
     """The values of the placeholders of `records.sql` that are about projections."""
-    names = (each for each in Projection if each is not Projection.DETAILS)
+    names = (each for each in Projection if each not in COLUMNS_OF)
     return {each.value: each in projections for each in names}
 
 
@@ -128,6 +131,17 @@ BALANCE = "balance.json"
 SCHEMA_VERSION = 1
 # What only some stages show, and none of those that the workflow publishes.
 DETAILS = ("address", "city", "zip", "services", "labs")
+# What only the figures of a run are counted from.
+FIGURED = (
+    "given",
+    "number_of_items",
+    "number_of_objects",
+    "number_of_given_dates",
+    "number_of_dates",
+    "latest_expiry",
+)
+# The projections that add columns.
+COLUMNS_OF = {Projection.DETAILS: DETAILS, Projection.FIGURES: FIGURED}
 ACCOUNTED = frozenset({Projection.ACCOUNTED})
 CURATED_LINES = Query("judged").without(DETAILS)
 NONE_UNDECIDED = Constants(("source", "facility_id"), ())
@@ -229,7 +243,8 @@ def account(
 
 def _records(options: StageOptions, projections: Set[Projection]) -> Query:
     query = Query("records", options.values() | projection_values(projections))
-    return query if Projection.DETAILS in projections else query.without(DETAILS)
+    absent = [names for each, names in COLUMNS_OF.items() if each not in projections]
+    return query.without(chain.from_iterable(absent))
 
 
 def _find_rivals(engine: Engine, options: StageOptions) -> tuple[bool, bool]:

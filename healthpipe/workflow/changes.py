@@ -11,7 +11,7 @@ from healthpipe.contract import Severity
 from healthpipe.errors import HealthpipeError, UsageError
 from healthpipe.ingest.feeds import feed_of
 from healthpipe.ingest.manifest import Manifest, SkippedFile
-from healthpipe.publishing.audit import Level
+from healthpipe.publishing.gates import Level
 from healthpipe.runs.record import GateRecord, RunRecord
 from healthpipe.runs.run import Run
 from healthpipe.stages.rules import Rules

@@ -51,7 +51,9 @@ parsed as (
       unparsed_kind is null,
       try(json_transform(line, '{
         "facility_id": "VARCHAR", "facility_name": "VARCHAR", "employee_count": "VARCHAR",
-        "location": {"state": "VARCHAR"},
+        "location": {
+          "address": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "zip": "VARCHAR"
+        },
         "services": ["NULL"], "labs": "JSON", "snapshot_date": "VARCHAR",
         "accreditations": [{
           "accreditation_body": "VARCHAR", "accreditation_id": "VARCHAR", "valid_until": "VARCHAR"
@@ -63,7 +65,6 @@ parsed as (
     if(
       unparsed_kind is null,
       try(json_transform(line, '{
-        "location": {"address": "VARCHAR", "city": "VARCHAR", "zip": "VARCHAR"},
         "services": ["VARCHAR"],
         "labs": [{"lab_name": "VARCHAR", "certifications": ["VARCHAR"]}]
       }')),
@@ -91,10 +92,10 @@ select
   kind,
   json_text(record.facility_id, line, '$.facility_id') as facility_id,
   json_text(record.facility_name, line, '$.facility_name') as facility_name,
-  json_text(nested.location.address, line, '$.location.address') as address,
-  json_text(nested.location.city, line, '$.location.city') as city,
+  json_text(record.location.address, line, '$.location.address') as address,
+  json_text(record.location.city, line, '$.location.city') as city,
   json_text(record.location.state, line, '$.location.state') as state,
-  json_text(nested.location.zip, line, '$.location.zip') as zip,
+  json_text(record.location.zip, line, '$.location.zip') as zip,
   json_text(record.employee_count, line, '$.employee_count') as employee_count,
   json_text(record.snapshot_date, line, '$.snapshot_date') as snapshot_date,
   coalesce(record.employee_count is not null, false) as employee_count_given,

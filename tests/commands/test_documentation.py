@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from healthpipe.choices import Gate
 from healthpipe.cli.options import AthenaOptions, AwsOptions
 from healthpipe.contract import RULES, Reason
 from healthpipe.engines.sql import columns, summary
-from healthpipe.publishing.audit import Gate
-from healthpipe.publishing.gates import Gates
+from healthpipe.publishing.gates import RawGates
 from healthpipe.stages.catalog import VIEWS
 
 RECORDS = (Path(__file__).parents[2] / "docs" / "records.md").read_text(encoding="utf-8")
@@ -47,8 +47,11 @@ def test_every_gate_is_documented_with_its_default():
 
     assert [row[0] for row in rows] == list(Gate)
     documented = {option: default for _, _, default, option, _ in rows if option}
-    chosen = {name: word for name, word in vars(Gates.choose()).items() if word}
-    assert documented == {f"--{name.replace('_', '-')}": str(word) for name, word in chosen.items()}
+    bounds = {name: each for name, each in vars(RawGates().checked()).items() if each}
+    assert documented == {
+        **{f"--max-{name.replace('_', '-')}": str(each.maximum) for name, each in bounds.items()},
+        "--max-snapshot-age": "off",
+    }
 
 
 ON_AWS = (Path(__file__).parents[2] / "docs" / "aws.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from healthpipe.cli.signature import parse_age
+from healthpipe.text import parse_age
 from tests.conftest import EXAMPLES
 from tests.support.documented_commands import PROJECT, blocks, shown_and_printed
 
@@ -140,7 +140,7 @@ def test_the_crontab_checks_late_enough_to_miss_the_run_of_the_morning():
     def time_of(fields):
         return timedelta(hours=int(fields[1]), minutes=int(fields[0]))
 
-    age = parse_age(shlex.split(CHECK)[-1])
+    age = parse_age("--max-age", shlex.split(CHECK)[-1])
     since_yesterday = timedelta(days=1) + time_of(check) - time_of(publish)
     assert time_of(check) - time_of(publish) > timedelta(hours=1)
     assert since_yesterday > age > timedelta(days=1)

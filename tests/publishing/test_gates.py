@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthpipe.errors import UsageError
-from healthpipe.publishing.gates import Gates, Threshold
+from healthpipe.publishing.gates import Bounds, Gates, RawGates, Threshold
 
 NUMBERS = st.integers(0, 10**18 - 1).map(str)
 PERCENTS = st.decimals(0, 100, places=3).map(lambda number: f"{number:f}%")
@@ -67,25 +67,26 @@ def test_thresholds_by_example(text, actual, of, allowed):
 
 
 def test_the_defaults_are_those_of_the_contract():
-    assert Gates.choose() == Gates(
-        max_rejects=Threshold(percent=Decimal(5)),
-        max_rejected_files=Threshold(number=0),
-        max_drop=Threshold(percent=Decimal(20)),
+    assert RawGates().checked() == Gates(
+        rejects=Bounds(Threshold(percent=Decimal(5))),
+        rejected_files=Bounds(Threshold(number=0)),
+        drop=Bounds(Threshold(percent=Decimal(20))),
+        issues=Bounds(Threshold(percent=Decimal(20)), Threshold(percent=Decimal(5))),
     )
 
 
-@pytest.mark.parametrize("gate", ["rejects", "rejected_files", "drop"])
+@pytest.mark.parametrize("gate", ["rejects", "rejected_files", "drop", "issues"])
 @pytest.mark.parametrize(("warn", "most"), [("6%", "5%"), ("5.01%", "5%"), ("11", "10")])
 def test_a_warning_above_its_gate_is_refused(gate, warn, most):
     with pytest.raises(UsageError, match=f"--warn-{gate} {warn} is above".replace("_", "-")):
-        Gates.choose(**{f"warn_{gate}": warn, f"max_{gate}": most})
+        RawGates(**{f"warn_{gate}": warn, f"max_{gate}": most}).checked()
 
 
 @pytest.mark.parametrize(("warn", "most"), [("5%", "5%"), ("10", "10"), ("90%", "1"), ("9", "1%")])
 def test_a_warning_may_be_as_high_or_not_to_be_compared(warn, most):
-    assert str(Gates.choose(warn_rejects=warn, max_rejects=most).warn_rejects) == warn
+    assert str(RawGates(warn_rejects=warn, max_rejects=most).checked().rejects.warning) == warn
 
 
 def test_the_message_names_the_option():
     with pytest.raises(UsageError, match=r"^--max-rejected-files 'many' is neither"):
-        Gates.choose(max_rejected_files="many")
+        RawGates(max_rejected_files="many").checked()

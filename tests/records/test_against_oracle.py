@@ -15,6 +15,7 @@ from healthpipe.runs.request import RunRequest
 from healthpipe.stages.options import RawOptions
 from healthpipe.workflow.orchestrate import orchestrate
 from tests.support.engine_rig import PART
+from tests.support.figures import expected_figures, without_zeros
 from tests.support.oracle import Options, Oracle
 from tests.support.oracle_comparison import (
     CASES,
@@ -109,7 +110,7 @@ def check_workflow(rig, files, wanted):
             rig.engine,
             as_of=wanted.as_of.isoformat(),
             raw_options=RawOptions.from_json(raw_options(wanted)),
-            gates=RawGates(max_rejects="100%", max_rejected_files="100%"),
+            gates=RawGates(max_rejects="100%", max_rejected_files="100%", max_issues="100%"),
         )
         try:
             result = orchestrate(request, Execution.now())
@@ -125,3 +126,7 @@ def check_workflow(rig, files, wanted):
             found, expected = case.read(str(path)), case.expected(oracle)
             assert rig.in_order(found) == rig.in_order(expected), name
         check_counts(rig, result.to_json(), result.run.uri, oracle)
+        figures = result.run.figures.to_json()["feeds"]
+        assert {feed: without_zeros(each) for feed, each in figures.items()} == expected_figures(
+            oracle
+        )

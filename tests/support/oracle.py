@@ -58,6 +58,7 @@ class Facility:
     accreditations: list[datetime.date | None]
     objects: int
     record: dict
+    issues: set[str] = field(default_factory=set)
 
     @property
     def rank(self):
@@ -131,6 +132,7 @@ def judge(files: list[File], options: Options = AS_IT_IS) -> Verdict:
             if facility is None or "reject" in severities.values():
                 verdict.rejected.append((file.source, line))
             else:
+                facility.issues = {issue for issue in issues if severities[issue] != "off"}
                 verdict.facilities.append(facility)
     return verdict
 
@@ -351,12 +353,17 @@ class Oracle:
         }
         if undecided and self.options.severity("order_undecided") != "off":
             self.verdict.issues["order_undecided"] = len(undecided)
+            for facility_id in undecided:
+                best[facility_id].issues.add("order_undecided")
         return sorted(best.values(), key=lambda f: (f.source.encode(), f.order))
 
     def _counted(self, facility: Facility) -> int:
         if self.options.accredited == "any":
             return facility.objects
         return sum(d is not None and d >= self.options.as_of for d in facility.accreditations)
+
+    def is_accredited(self, facility: Facility) -> bool:
+        return self._counted(facility) > 0
 
     def _is_in_window(self, date: datetime.date | None) -> bool:
         options = self.options

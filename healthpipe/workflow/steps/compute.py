@@ -20,10 +20,12 @@ from healthpipe.stages.compute import (
     Accounting,
     ComputeRequest,
     CuratedLines,
+    Measurement,
     StageOutputs,
     compute,
 )
 from healthpipe.stages.curate import write_segment
+from healthpipe.stages.figures import LiveFacilities
 from healthpipe.stages.results import ResultPlace
 from healthpipe.stages.segments import (
     DATA,
@@ -38,6 +40,7 @@ from healthpipe.workflow.steps.notify import failure_of, open_notifier, record_d
 from healthpipe.workflow.steps.release import sync_tables
 
 UNREADABLE_DATA = "unreadable.parquet"
+FACILITIES_FOLDER = "facilities"
 # The details that a run which found nothing to do takes over from the live run.
 UNCHANGED_DETAILS = ("input", "records", "issues")
 
@@ -99,16 +102,35 @@ def curate(context: StepContext) -> dict[str, Any]:
     request = ComputeRequest(
         CuratedLines(segments, manifest),
         context.options,
-        Accounting(context.scratch, context.root),
+        Accounting(context.scratch, context.root, _measurement(context, manifest)),
     )
     # Called again after files changed, it must not find queries about the segments before.
     with context.engine(_digest("".join(segments).encode())) as engine:
         computed = compute(engine, request, context.progress)
     context.run.keep_accounting(context.scratch, computed.counts)
+    if computed.figures:
+        context.run.keep_figures(context.scratch, computed.figures)
     details = computed.counts_document()
     own = fingerprint(manifest_inputs(manifest), context.options)
     context.run.note(**details, fingerprint=own)
     return {"segments": segments, **details}
+
+
+def _measurement(context: StepContext, manifest: Manifest) -> Measurement:
+    """What the figures are compared with: the run that is live now, as far as it is known."""
+    uri = f"{context.run.uri}/{FACILITIES_FOLDER}/{context.attempt.number}"
+    live = read_live(context.root).run_id
+    if live is None:
+        return Measurement(None, uri)
+    run = Run(context.root, live)
+    figures, inputs = run.find_figures(), run.find_json(MANIFEST)
+    arrived = None
+    if inputs:
+        read = {(file.uri, file.version) for file in Manifest.from_json(inputs[0]).files}
+        arrived = [f.source for f in manifest.files if (f.uri, f.version) not in read]
+    known = [f"{run.uri}/{name}" for name in (figures.facilities if figures else ())]
+    is_whole = all(context.root.storage.stat(each) for each in known)
+    return Measurement(LiveFacilities(live, arrived, known if is_whole else ()), uri)
 
 
 def _segments_for(context: StepContext, manifest: Manifest, reading: int) -> list[str]:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import date
 
 from healthpipe.alerts.notifier import Delivery, ExpiringRow, Failure, Notifier, RunSummary
+from healthpipe.choices import Gate
 from healthpipe.errors import GateFailed, PublishConflict
-from healthpipe.publishing.audit import Gate, Level
+from healthpipe.publishing.gates import Level
 from healthpipe.runs.attempts import StepStatus, result_of
 from healthpipe.runs.record import AlertRecord, Document, RunRecord, as_json
 from healthpipe.runs.request import RunRequest

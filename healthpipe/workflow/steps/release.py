@@ -13,8 +13,15 @@ from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.choices import EngineName, Format
 from healthpipe.errors import GateFailed, HealthpipeError
 from healthpipe.progress import SAID_BEFORE
-from healthpipe.publishing.audit import Level, count_rejected_files, coverage_of, live_coverage
+from healthpipe.publishing.audit import (
+    RunFacts,
+    count_rejected_files,
+    coverage_of,
+    live_coverage,
+)
 from healthpipe.publishing.audit import audit as audit_run
+from healthpipe.publishing.gates import Level
+from healthpipe.publishing.meaning import Comparison
 from healthpipe.publishing.pointer import LivePointer, PublishedRun, newest_generation, read_live
 from healthpipe.publishing.prune import prune_published
 from healthpipe.publishing.publish import OutputFile, Publication
@@ -23,6 +30,7 @@ from healthpipe.runs.attempts import Attempt, abandon_unfinished
 from healthpipe.runs.cleanup import try_stop_run_queries
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import Document, RunRecord, RunStatus
+from healthpipe.runs.run import Run
 from healthpipe.stages.curate import BALANCE, Balance
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.changes import gate_changes, raised_gates, record_before
@@ -57,14 +65,19 @@ def audit(context: StepContext) -> Document:
         for file in context.result("StateCounts")["files"]
         if file["format"] == Format.JSON.value
     )
-    found = audit_run(
-        context.request.chosen_gates(),
+    facts = RunFacts(
         Balance(**context.run.read_json(BALANCE)["all"]),
         count_rejected_files(curated["issues"]),
         curated["input"]["files"],
         coverage_of(context.root.storage, counts),
+    )
+    found = audit_run(
+        context.request.chosen_gates(),
+        context.options.rules,
+        facts,
         live_coverage(context.root, live.published, accept_drop=context.request.accept_drop),
-        accept_drop=context.request.accept_drop,
+        _comparison(context, live.run_id),
+        context.request.accepted_gates(),
     )
     raise_if_cancelled()  # a cancelled attempt must not change the record
     record = context.run.note(audit=found.to_json(), compared_with=live.run_id)
@@ -84,6 +97,19 @@ def _log_warnings(record: RunRecord, before: RunRecord | None) -> None:
             log.warning(finding.message)
         elif finding.level == Level.WARN:
             log.warning(finding.message, extra={SAID_BEFORE: key not in told})
+
+
+def _comparison(context: StepContext, live: str | None) -> Comparison:
+    """The figures of the run, and those of the live run where they are known.
+
+    What was compared with another live run, at the time of Curate, is left out.
+    """
+    new = context.run.figures
+    if new.live != live:
+        new = msgspec.structs.replace(new, arrived=None, changes=None)
+    return Comparison(
+        context.options.as_of, new, Run(context.root, live).find_figures() if live else None
+    )
 
 
 def finish(context: StepContext) -> Document:
