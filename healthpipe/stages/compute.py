@@ -61,11 +61,13 @@ def read_once(manifest: Manifest, judge: Callable[[Manifest], None]) -> Manifest
 class OpenRecords:
     """The relations `records` and `current` of an engine, and the files that they were read from.
 
-    `in_input_order` says whether the rows of `current` are in the order of the lines.
+    `in_input_order` says whether the rows of `current` are in the order of the lines,
+    `are_unrivalled` whether each facility has one record.
     """
 
     manifest: Manifest
     in_input_order: bool
+    are_unrivalled: bool
 
 
 class RecordSource(ABC):
@@ -96,24 +98,29 @@ class RawLines(RecordSource):
             in_input_order = keep_records(engine, options, projections)
 
         manifest = self.read(self.manifest, judge)
-        return OpenRecords(manifest, in_input_order)
+        return OpenRecords(manifest, in_input_order, in_input_order)
 
 
 @dataclass(frozen=True)
 class CuratedLines(RecordSource):
     """Lines that were judged before: the Parquet files of segments, made from a manifest's files.
 
-    Only accounting looks at the manifest.
+    Only accounting looks at the manifest. `are_unrivalled` says that it is known that each facility
+    has one record.
     """
 
     segments: Sequence[str]
     manifest: Manifest = field(default_factory=lambda: Manifest((), ()))
+    are_unrivalled: bool = False
 
     def open(
         self, engine: Engine, options: StageOptions, projections: frozenset[Projection]
     ) -> OpenRecords:
-        in_order = open_records(engine, options, self.segments, projections)
-        return OpenRecords(self.manifest, in_order)
+        rivals = open_records(
+            engine, options, self.segments, projections, are_unrivalled=self.are_unrivalled
+        )
+        in_order = not rivals.exist and len(self.segments) == 1
+        return OpenRecords(self.manifest, in_order, not rivals.exist)
 
 
 @dataclass(frozen=True)
@@ -180,12 +187,13 @@ class ComputeRequest:
 class ComputeResult:
     """What was computed: counts if accounting was asked for, the rest if outputs were.
 
-    `figures` are there if they were asked for; `facts` are counts for the summary, by what they
-    count. `manifest` is that of the files that
-    were read, which may have changed since the request.
+    `are_unrivalled` says whether each facility has one record. `figures` are there if they were
+    asked for; `facts` are counts for the summary, by what they count. `manifest` is that of the
+    files that were read, which may have changed since the request.
     """
 
     manifest: Manifest
+    are_unrivalled: bool
     accounted: RunCounts | None = None
     figures: RunFigures | None = None
     files: Sequence[WrittenFile] = ()
@@ -237,7 +245,7 @@ def compute(
         accounted = _account(engine, request.options, request.accounting, records.manifest)
         figures = _measure(engine, request.options, request.accounting)
     if request.outputs is None:
-        return ComputeResult(records.manifest, accounted, figures)
+        return ComputeResult(records.manifest, records.are_unrivalled, accounted, figures)
     wanted = request.outputs
     progress.step("writing the result", engine.progress)
     writer = Writer(
@@ -249,7 +257,9 @@ def compute(
     if wanted.with_preview:
         main, _ = wanted.outputs[0]
         preview = preview_of(engine, wanted.stage, main, request.options)
-    return ComputeResult(records.manifest, accounted, figures, files, facts, preview)
+    return ComputeResult(
+        records.manifest, records.are_unrivalled, accounted, figures, files, facts, preview
+    )
 
 
 def _account(

@@ -161,6 +161,14 @@ class RunCounts:
         return {"schema_version": SCHEMA_VERSION, "all": asdict(self.balance), "files": files}
 
 
+@dataclass(frozen=True)
+class Rivals:
+    """Whether any facility has several records, and whether only their lines decide which wins."""
+
+    exist: bool
+    are_contested: bool
+
+
 def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
     """Make the relation `judged` from raw lines."""
     engine.read_lines(files)
@@ -176,28 +184,38 @@ def keep_records(engine: Engine, options: StageOptions, projections: Set[Project
     """
     kept = projections | ACCOUNTED
     engine.materialize("records", _records(options, kept))
-    has_repeated, is_contested = _find_rivals(engine, options)
-    if is_contested:
+    rivals = _find_rivals(engine, options)
+    if rivals.are_contested:
         engine.materialize("records", _records(options, kept | {Projection.ALL_LINES}))
-    _define_current(engine, options, has_repeated=has_repeated, is_contested=is_contested)
-    return not has_repeated
+    _define_current(engine, options, rivals)
+    return not rivals.exist
 
 
 def open_records(
-    engine: Engine, options: StageOptions, segments: Sequence[str], projections: Set[Projection]
-) -> bool:
+    engine: Engine,
+    options: StageOptions,
+    segments: Sequence[str],
+    projections: Set[Projection],
+    *,
+    are_unrivalled: bool = False,
+) -> Rivals:
     """Make `records` and `current` from curated segments, which have no details.
 
     What no projection asks for is not read, the lines above all, unless their bytes decide which
-    record of a facility wins. Returns whether the rows of `current` are in input order.
+    record of a facility wins. With `are_unrivalled` it is known that each facility has one record,
+    which then is not looked for.
     """
     engine.read_table("judged", segments)
     engine.define("records", _records(options, projections))
-    has_repeated, is_contested = _find_rivals(engine, options)
-    if is_contested:
+    if are_unrivalled:
+        engine.define("eligible", Query("eligible", options.values()))
+        rivals = Rivals(exist=False, are_contested=False)
+    else:
+        rivals = _find_rivals(engine, options)
+    if rivals.are_contested:
         engine.define("records", _records(options, projections | {Projection.ALL_LINES}))
-    _define_current(engine, options, has_repeated=has_repeated, is_contested=is_contested)
-    return not has_repeated and len(segments) == 1
+    _define_current(engine, options, rivals)
+    return rivals
 
 
 def write_segment(engine: Engine, files: Sequence[LineFile], uri: str, local: Path) -> list[str]:
@@ -247,21 +265,19 @@ def _records(options: StageOptions, projections: Set[Projection]) -> Query:
     return query.without(chain.from_iterable(absent))
 
 
-def _find_rivals(engine: Engine, options: StageOptions) -> tuple[bool, bool]:
-    """Whether a facility has more than one record, and whether their lines decide which wins."""
+def _find_rivals(engine: Engine, options: StageOptions) -> Rivals:
     engine.define("eligible", Query("eligible", options.values()))
     engine.materialize("best", Query("best"))
-    ((has_repeated, is_contested),) = engine.rows(Query("rivalry"))
-    return has_repeated, is_contested
+    ((exist, are_contested),) = engine.rows(Query("rivalry"))
+    return Rivals(exist, are_contested)
 
 
-def _define_current(
-    engine: Engine, options: StageOptions, *, has_repeated: bool, is_contested: bool
-) -> None:
+def _define_current(engine: Engine, options: StageOptions, rivals: Rivals) -> None:
     """Make `current`, and `undecided`: the facilities of which the bytes of lines chose it."""
-    if is_contested:
+    if rivals.are_contested:
         engine.define("current", Query("current_by_line"))
     else:
-        engine.define("current", Query("current" if has_repeated else "current_unrepeated"))
+        engine.define("current", Query("current" if rivals.exist else "current_unrepeated"))
     is_told = options.rules.severities[Reason.ORDER_UNDECIDED] is not Severity.OFF
-    engine.define("undecided", Query("undecided") if is_contested and is_told else NONE_UNDECIDED)
+    is_undecided = rivals.are_contested and is_told
+    engine.define("undecided", Query("undecided") if is_undecided else NONE_UNDECIDED)

@@ -113,7 +113,7 @@ def curate(context: StepContext) -> dict[str, Any]:
     details = computed.counts_document()
     own = fingerprint(manifest_inputs(manifest), context.options)
     context.run.note(**details, fingerprint=own)
-    return {"segments": segments, **details}
+    return {"segments": segments, "are_unrivalled": computed.are_unrivalled, **details}
 
 
 def _measurement(context: StepContext, manifest: Manifest) -> Measurement:
@@ -227,7 +227,10 @@ def stage_step(name: PublishedStage) -> Callable[[StepContext], dict[str, Any]]:
         )
         with context.engine() as engine:
             context.progress.step("computing the results", engine.progress)
-            records = CuratedLines(context.result("Curate")["segments"])
+            curated = context.result("Curate")
+            records = CuratedLines(
+                curated["segments"], are_unrivalled=curated.get("are_unrivalled", False)
+            )
             computed = compute(engine, ComputeRequest(records, context.options, outputs=outputs))
         uris = context.run.deliver_results(name, folder, computed.files)
         written = [

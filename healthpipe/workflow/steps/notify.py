@@ -124,8 +124,14 @@ def alert_expiring(context: StepContext) -> Document:
     options = context.options
     with_lapsed = replace(options, window=Window(date.min, options.window.end))
     with context.engine() as engine:
-        segments = result_of(published_by, "Curate")["segments"]
-        open_records(engine, with_lapsed, segments, ACCREDITATIONS.projections)
+        curated = result_of(published_by, "Curate")
+        open_records(
+            engine,
+            with_lapsed,
+            curated["segments"],
+            ACCREDITATIONS.projections,
+            are_unrivalled=curated.get("are_unrivalled", False),
+        )
         define_relations(engine, ACCREDITATIONS, with_lapsed)
         rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))
         delivery = open_notifier(context.root, context.request).announce_expiring(
