@@ -191,7 +191,7 @@ def test_a_manifest_that_is_made_anew_loses_no_rows(cli, tmp_path, monkeypatch):
     old, new = tmp_path / "in" / "a.jsonl", tmp_path / "in" / "b.jsonl"
     old.parent.mkdir()
     old.write_text("".join(f'{{"facility_id": "A{number}"}}\n' for number in range(50)))
-    cli("orchestrate", "in")
+    cli("orchestrate", "in", "--max-issues", "100%")
     new.write_text("".join(f'{{"facility_id": "B{number}"}}\n' for number in range(60)))
     real = compute.describe_segment
 
@@ -203,7 +203,7 @@ def test_a_manifest_that_is_made_anew_loses_no_rows(cli, tmp_path, monkeypatch):
 
     monkeypatch.setattr(compute, "describe_segment", touch_the_old_one)
 
-    document = cli("orchestrate", "in", "--json").document
+    document = cli("orchestrate", "in", "--max-issues", "100%", "--json").document
 
     assert (document["records"]["lines"], document["records"]["superseded"]) == (110, 0)
     (extract,) = [f for f in document["production"]["files"] if f["stage"] == "extract"]

@@ -44,7 +44,8 @@ def test_a_run_is_shown_with_its_steps_gates_and_alerts(cli, failed):
     outcome = cli("runs", "show", failed)
     told = [line.split("\t")[0] for line in outcome.out.splitlines()]
     assert told[:2] == ["run", "status"]
-    assert [told.count(name) for name in ("gate", "step", "published")] == [5, 10, 1]
+    # Eleven gates, and a warning of each of five rules.
+    assert [told.count(name) for name in ("gate", "step", "published")] == [16, 10, 1]
     assert cli("runs", "show", failed, "--json").document["run_id"] == failed
 
 

@@ -1,8 +1,8 @@
-"""A root that the commit before the restructuring wrote is read, resumed and rolled back.
+"""A root that an earlier commit wrote is read, rolled back and gone on with.
 
 What is expected is what the commands of that commit print on the same root: see
-`tests.support.stored_root`. A retry is refused, by contract, once the version or an SQL file
-differs from those that began the run: whoever changes one stores a new root.
+`tests.support.stored_root`. Its SQL files were others: a retry is refused, by contract, and what it
+curated is made anew.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.records import csv_rows, parquet_rows
+from tests.support.records import parquet_rows
 from tests.support.stored_root import BY_HAND, FAILED, FIRST, SECOND, restore_root
 
 NAMES = ("extract.parquet", "expiring.ndjson", "state-counts.csv", "state-counts.json")
@@ -131,25 +131,11 @@ def test_what_it_rejected_is_counted_and_shown(cli):
     )
 
 
-def test_the_failed_run_is_resumed_at_the_step_that_failed(cli, step_spy):
+def test_the_failed_run_is_not_resumed_by_other_sql(cli, step_spy):
     outcome = cli("runs", "retry", "--accept-drop")
 
-    assert (outcome.code, outcome.out) == (0, published(FAILED))
-    assert step_spy.names == ["Audit", "Publish", "AlertExpiring", "NotifySuccess", "Finish"]
-    assert RECOVERED in outcome.err
-    assert csv_rows(cli("current", "state-counts", "-o", "-").out) == [["TX", "1", "1", "30", "1"]]
-    shown = cli("runs", "show", FAILED).out
-    assert "step\tCurate succeeded, began 2026-11-28T01:28:05Z, took 0 s\n" in shown
-    assert "step\tAudit succeeded, attempt 2, began 2026-11-28T01:28:06Z, " in shown
-    assert "alert\texpiring: 0 sent, 1 known already\n" in shown
-    assert "published\tas generation 3, " in shown
-
-
-def test_the_gate_fails_again_for_who_does_not_accept_the_drop(cli):
-    outcome = cli("runs", "retry")
-
-    assert (outcome.code, outcome.out) == (3, "")
-    assert f"the run is not fit to be published: {DROP}; if the drop is right, " in outcome.err
+    assert (outcome.code, outcome.out, step_spy.names) == (2, "", [])
+    assert "sql" in outcome.err
     assert cli("current").out == published(SECOND)
 
 
@@ -163,19 +149,19 @@ def test_a_rollback_makes_its_first_run_live(cli):
     assert cli("current", "filter-expiring", "-o", "-").out == F1
 
 
-def test_the_same_files_and_day_are_nothing_to_do(cli):
-    outcome = cli("orchestrate", "--as-of", "2026-02-15", "--max-rejects", "50%")
+def test_the_same_files_and_day_are_published_anew_by_other_sql(cli):
+    """The live run has no figures: what is judged by them is not, and the run says so."""
+    outcome = cli("orchestrate", "--as-of", "2026-02-15", "--max-rejects", "50%", "--json")
 
-    assert (outcome.code, outcome.out) == (0, published(SECOND))
+    assert (outcome.code, outcome.document["production"]["generation"]) == (0, 3)
     assert RECOVERED in outcome.err
-    assert outcome.err.endswith(
-        "nothing to do: inputs, options, SQL and as-of date are those of the live run "
-        f"{SECOND} (--force runs all the same)\n"
-    )
+    findings = {each["gate"]: each for each in outcome.document["audit"]["findings"]}
+    assert "not judged: there is no live run with figures" in findings["accredited"]["message"]
+    assert (findings["facilities"]["level"], findings["accredited"]["level"]) == ("ok", "ok")
 
 
-def test_a_new_file_is_published_with_what_was_curated_before(cli, tmp_path):
-    """The two segments of the root are used again: only the new file is curated."""
+def test_with_a_new_file_all_is_curated_anew_by_other_sql(cli, tmp_path):
+    """The two segments of the root were made by other SQL: none is used, or misread."""
     segments = {path.name for path in Path("data/curated").iterdir()}
     new = F1.replace("F1", "F4").replace('"A1"', '"A4"').replace("North", "West")
     (tmp_path / "data" / "raw" / "2026-02-08" / "c.jsonl").write_text(new)
@@ -196,7 +182,11 @@ def test_a_new_file_is_published_with_what_was_curated_before(cli, tmp_path):
     assert [row[0] for row in parquet_rows(live)] == ["F1", "F2", "F3", "F4"]
     (segment,) = {path.name for path in Path("data/curated").iterdir()} - segments
     described = json.loads(Path("data/curated", segment, "segment.json").read_text())
-    assert [json.loads(file)[0] for file in described["files"]] == ["data/raw/2026-02-08/c.jsonl"]
+    assert [json.loads(file)[0] for file in described["files"]] == [
+        "data/raw/2026-02-01/a.jsonl",
+        "data/raw/2026-02-08/b.json",
+        "data/raw/2026-02-08/c.jsonl",
+    ]
 
 
 def test_older_published_runs_are_pruned(cli):
