@@ -25,6 +25,7 @@ from healthpipe.choices import EngineName
 from healthpipe.doctor.checks import Check, CheckResult, Verdict
 from healthpipe.engines import require_reachable_root
 from healthpipe.errors import ServiceFailed
+from healthpipe.ingest.manifest import FOREIGN_LINK, OWN_FOLDER, SkippedFile
 from healthpipe.ingest.sources import LocalSources
 from healthpipe.publishing.pointer import read_live
 from healthpipe.publishing.publish import require_intact
@@ -291,12 +292,15 @@ def _existing_folder(folder: Path) -> Path:
 
 
 def _check_input(root: Root) -> CheckResult | str:
-    """Look whether all folders of the root's input can be listed, and its files opened.
+    """Look whether all folders of the root's input can be listed, its files opened, and its links
+    followed.
 
     Raises `SourceDenied` and `ServiceFailed`.
     """
-    files = list(LocalSources(root, []).files(root.raw) or ())
-    if not files:
+    skipped: list[SkippedFile] = []
+    files = list(LocalSources(root, skipped).files(root.raw) or ())
+    links = [file for file in skipped if file.reason in (FOREIGN_LINK, OWN_FOLDER)]
+    if not files and not links:
         return f"nothing to read below {root.raw} yet"
     unreadable = [file.uri for file in files if not os.access(file.uri, os.R_OK)]
     if unreadable:
@@ -304,6 +308,10 @@ def _check_input(root: Root) -> CheckResult | str:
         return CheckResult(
             "input", Verdict.WARNING, f"{unreadable[0]}{more} cannot be read", "correct permissions"
         )
+    if links:
+        finding = f"{links[0].uri} is not followed: it is {links[0].reason}"
+        fix = "have this user own the link (`chown -h`), or remove it"
+        return CheckResult("input", Verdict.WARNING, finding, fix)
     return f"{root.raw} can be listed and read"
 
 

@@ -1,8 +1,12 @@
 """Links in a SOURCE: whose are followed, and under which of its paths a file is read, once."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.ordinary_user import ordinary_user
 from tests.support.records import LATER, facility
@@ -82,6 +86,47 @@ def test_a_circle_of_links_is_walked_once(source, tmp_path):
     assert (source_names(found), found.skipped) == (["x/a.json", "y/b.json"], ())
 
 
+FOLDERS = ("in", "in/a", "in/a/b", "in/2026-02-01", "out", "out/c")
+
+
+def reachable(folder, seen):
+    """Every file that some way leads to, by its path without links."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return set()
+    seen.add(real)
+    found = set()
+    for entry in os.scandir(real):
+        below = os.path.realpath(entry.path)
+        found |= reachable(below, seen) if Path(below).is_dir() else {below}
+    return found
+
+
+@given(
+    files=st.sets(st.tuples(st.sampled_from(FOLDERS), st.sampled_from("xy"))),
+    links=st.dictionaries(
+        st.tuples(st.sampled_from(FOLDERS), st.sampled_from("lmn")), st.sampled_from(FOLDERS)
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_what_any_way_leads_to_is_read_once_without_a_link_if_there_is_such_a_way(files, links):
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(os.path.realpath(name))
+        for folder in FOLDERS:
+            (top / folder).mkdir(exist_ok=True)
+        write_files(top, "in/0.json", *(f"{folder}/{each}.json" for folder, each in files))
+        for (folder, each), target in links.items():
+            link(top / folder / each, top / target)
+
+        for source in ("in", "in/**", "in/**/*.json"):
+            uris = [file.uri for file in find_sources(top, top / source).files]
+
+            assert len(uris) == len(set(uris))
+            assert sorted(map(os.path.realpath, uris)) == sorted(reachable(top / "in", set()))
+            direct = [uri for uri in uris if os.path.realpath(uri).startswith(f"{top}/in/")]
+            assert direct == [os.path.realpath(uri) for uri in direct]
+
+
 @pytest.mark.parametrize("source", ["root/raw", "root/raw/*", "root/raw/**"])
 def test_links_into_the_roots_own_folders_are_named_and_not_followed(source, tmp_path):
     write_files(tmp_path / "root", "raw/a.json", "runs/1/run.json", "curated/x.json", "b.json")
@@ -93,6 +138,17 @@ def test_links_into_the_roots_own_folders_are_named_and_not_followed(source, tmp
 
     assert source_names(found) == ["a.json", "loop/b.json"]
     assert skipped(found) == dict.fromkeys(["runs", "c.json"], "a link into the root's own folders")
+
+
+def test_doctor_names_a_link_that_is_not_followed(cli, tmp_path):
+    (tmp_path / "data/runs").mkdir(parents=True)
+    link(tmp_path / "data/raw/x", "../runs")
+
+    outcome = cli("doctor")
+
+    assert outcome.code == 0
+    told = "data/raw/x is not followed: it is a link into the root's own folders"
+    assert f"input\twarning\t{told}" in outcome.out
 
 
 FOREIGN = "a link that belongs to another user"
