@@ -1,13 +1,15 @@
 """The command that tells what is live and how the last run ended."""
 
+import datetime
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from healthpipe.cli.console import OutputSettings, log
-from healthpipe.cli.options import AwsOptions, MessageOptions, RootOptions
+from healthpipe.cli.options import AwsOptions, MessageOptions, RootOptions, SnapshotAgeOption
 from healthpipe.cli.render import print_table
 from healthpipe.cli.signature import expand_options, option
 from healthpipe.text import elapsed_text, is_ahead, moment_text, parse_age
@@ -33,6 +35,7 @@ def status(
     *,
     root: RootOptions,
     max_age: MaxAgeOption = None,
+    max_snapshot_age: SnapshotAgeOption = None,
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:
@@ -40,25 +43,38 @@ def status(
 
     For example: healthpipe status --max-age 26h
     """
-    show_status(root.open(aws).existing(), max_age, messages.apply())
+    limits = AgeLimits(max_age, max_snapshot_age)
+    show_status(root.open(aws).existing(), limits, messages.apply())
 
 
-def show_status(root: "Root", max_age: str | None, settings: OutputSettings) -> None:
+@dataclass(frozen=True)
+class AgeLimits:
+    """How old the last good run and the live snapshots may be, as the user wrote it."""
+
+    run: str | None = None
+    snapshot: str | None = None
+
+
+def show_status(root: "Root", limits: AgeLimits, settings: OutputSettings) -> None:
     """Print the status of a root.
 
     Raises `PublishedDamaged` if a live file is not what was published, and `Stale` if the last good
-    run is older than `max_age`.
+    run or a live snapshot is too old.
     """
+    from healthpipe.publishing.gates import RawGates
     from healthpipe.workflow.status import root_status
 
     settings.start_logging()
-    limit = None if max_age is None else parse_age("--max-age", max_age)
+    limit = None if limits.run is None else parse_age("--max-age", limits.run)
+    gates = RawGates(max_snapshot_age=limits.snapshot).checked()
     status = root_status(root)
     if not (settings.json or settings.quiet):
         print_table(("what", "how it stands"), list(_rows(status)))
     status.require_intact()
     if limit is not None:
         status.require_fresh(limit)
+    if gates.max_snapshot_age is not None:
+        status.require_recent(gates)
     if status.ahead_text:
         log.warning(status.ahead_text)
     if settings.json:
@@ -76,6 +92,8 @@ def _rows(status: "RootStatus") -> Iterator[tuple[str, str]]:
         yield "live", f"{run}, published {at}, generation {live.generation}"
     else:
         yield "live", "nothing is published yet"
+    if status.newest_snapshots:
+        yield "snapshot", _snapshot_text(status)
     for damage in status.damaged:
         yield "damaged", str(damage)
     if last:
@@ -94,6 +112,26 @@ def _rows(status: "RootStatus") -> Iterator[tuple[str, str]]:
         failure = status.open_failure
         first = moment_text(failure["first"])
         yield "open failure", f"{failure['code']} at {failure['step']}, first {first}"
+
+
+def _snapshot_text(status: "RootStatus") -> str:
+    """Say how old the newest snapshot is, and which feed has had none for longer."""
+    days = {feed: day for feed, day in status.newest_snapshots.items() if day}
+    undated = [feed for feed in status.newest_snapshots if feed not in days]
+    parts = []
+    if days:
+        newest, oldest = max(days, key=days.__getitem__), min(days, key=days.__getitem__)
+        parts.append(_day_text(days[newest], status))
+        if days[oldest] < days[newest]:
+            parts.append(f"that of {oldest} {_day_text(days[oldest], status)}")
+    if undated:
+        parts.append(f"{len(undated)} feeds without a date" if days else "without a date")
+    return "; ".join(parts)
+
+
+def _day_text(day: datetime.date, status: "RootStatus") -> str:
+    age = (status.now.date() - day).days
+    return f"of {day}, {age:,} {'day' if age == 1 else 'days'} old"
 
 
 def _time_text(record: "RunRecord", status: "RootStatus") -> str:

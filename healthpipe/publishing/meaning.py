@@ -38,6 +38,11 @@ PARENTS = {
 WORST_FIRST = (Level.FAIL, Level.WARN, Level.OK)
 
 
+def latest_usable(as_of: date) -> date:
+    """The last day that counts as a snapshot date."""
+    return min(as_of, date.max - timedelta(DAYS_AHEAD)) + timedelta(DAYS_AHEAD)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The figures of a run and, where they are known, of the live run that it is compared with."""
@@ -49,7 +54,7 @@ class Comparison:
     @property
     def latest_usable(self) -> date:
         """The last day that counts as a snapshot date."""
-        return self.as_of + timedelta(DAYS_AHEAD)
+        return latest_usable(self.as_of)
 
     def feeds(self) -> Iterator[tuple[str, FeedFigures, FeedFigures | None]]:
         """Each feed that has current records, with its figures in the new and in the live run."""

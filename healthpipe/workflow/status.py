@@ -7,13 +7,18 @@ from dataclasses import asdict, dataclass, replace
 from healthpipe.alerts.notifier import open_failure
 from healthpipe.choices import EngineName
 from healthpipe.errors import HealthpipeError, Stale
+from healthpipe.publishing.audit import describe_results
+from healthpipe.publishing.drops import judge_age
+from healthpipe.publishing.gates import Gates, Level
+from healthpipe.publishing.meaning import Comparison, latest_usable
 from healthpipe.publishing.pointer import PublishedRun, read_live
 from healthpipe.publishing.publish import Damage, damage_json, find_damage, published_damaged
 from healthpipe.runs.cleanup import athena_settings
 from healthpipe.runs.locks import RootLock
 from healthpipe.runs.record import GOOD, ORCHESTRATE, Document, RunRecord, RunStatus
 from healthpipe.runs.request import RequestChanges, RunRequest
-from healthpipe.runs.run import records_of
+from healthpipe.runs.run import Run, records_of
+from healthpipe.stages.figures import RunFigures
 from healthpipe.storage.layout import Root
 from healthpipe.text import is_ahead, span_text
 from healthpipe.workflow.steps.notify import failed_step
@@ -30,7 +35,8 @@ class RootStatus:
     Glue that do not show what is live.
 
     `ahead` is a good run that ends in the future by this machine's clock, if there is one: it tells
-    nothing of today, so that the last good run is another.
+    nothing of today, so that the last good run is another. `figures` are those of what is live;
+    None where an earlier version published it.
     """
 
     root: Root
@@ -42,6 +48,7 @@ class RootStatus:
     holder: Document | None
     open_failure: Document | None
     lagging_tables: list[str]
+    figures: RunFigures | None
     now: datetime.datetime
 
     @property
@@ -68,6 +75,13 @@ class RootStatus:
             " its clock was wrong, or this one is"
         )
 
+    @property
+    def newest_snapshots(self) -> dict[str, datetime.date | None]:
+        """The newest snapshot date of each live feed, without those in the future."""
+        usable = latest_usable(self.now.date())
+        feeds = self.figures.feeds if self.figures else {}
+        return {feed: each.newest_snapshot(usable) for feed, each in sorted(feeds.items())}
+
     def require_intact(self) -> None:
         """Raise `PublishedDamaged`, with the whole status, if a live file is damaged."""
         if self.damaged:
@@ -88,6 +102,17 @@ class RootStatus:
                 f"see `{self.root.command('runs', 'list')}` for what happened",
             )
 
+    def require_recent(self, gates: Gates) -> None:
+        """Raise `Stale` where the newest snapshot of a live feed is too old for the gates."""
+        if self.figures is None:
+            raise Stale(
+                "there is no telling how old the live snapshots are",
+                f"run `{self._command_anew()}`",
+            )
+        judged = judge_age(Comparison(self.now.date(), self.figures, None), gates)
+        if old := [result for result in judged if result.level is Level.FAIL]:
+            raise Stale(describe_results(old), "see whether the sender still delivers")
+
     def _command_anew(self) -> str:
         """The command that runs the workflow as it ran last."""
         if self.last is None or self.last.request is None:
@@ -107,6 +132,9 @@ class RootStatus:
             "last_run_was_killed": self.last_was_killed,
             "last_good_run": _summary(self.last_good),
             "run_in_future": _summary(self.ahead),
+            "newest_snapshots": {
+                feed: day and day.isoformat() for feed, day in self.newest_snapshots.items()
+            },
             "age_s": round(self.age.total_seconds()) if self.age is not None else None,
             "at_work": self.holder,
             "open_failure": self.open_failure,
@@ -140,6 +168,7 @@ def root_status(root: Root) -> RootStatus:
         holder=RootLock.of(root).holder(),
         open_failure=asdict(failure) if failure else None,
         lagging_tables=_lagging_tables(root, live, last_good),
+        figures=Run(root, live.run_id).find_figures() if live else None,
         now=now,
     )
 

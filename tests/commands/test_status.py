@@ -213,3 +213,55 @@ def test_a_run_with_nothing_to_do_is_a_good_one(cli, orchestrate, monkeypatch):
 @pytest.mark.parametrize("age", ["26", "h", "-1h", "1.5h", "26 h", "1w", ""])
 def test_an_age_that_is_none_is_refused(cli, age):
     assert cli("status", "--max-age", age).code == 2
+
+
+def dated(day: datetime, count: int = 5) -> str:
+    record = '{{"facility_id": "{0}", "facility_name": "N", "location": {{"state": "CA"}}}}\n'
+    folder = Path("data", "raw", day.date().isoformat())
+    folder.mkdir(parents=True, exist_ok=True)
+    return "".join(record.format(number) for number in range(count))
+
+
+@pytest.fixture
+def two_feeds(cli):
+    """A live run of a feed of yesterday and of one that is 40 days old."""
+    now = datetime.now(UTC)
+    for name, age in (("east.jsonl", 1), ("west.jsonl", 40)):
+        day = now - timedelta(days=age)
+        text = dated(day).replace('"facility_id": "', f'"facility_id": "{name}')
+        Path("data", "raw", day.date().isoformat(), name).write_text(text)
+    assert cli("orchestrate").code == 0
+    return now.date()
+
+
+def test_status_shows_how_old_the_newest_snapshots_are(cli, two_feeds):
+    told = dict(line.split("\t") for line in cli("status").out.splitlines())
+
+    days = [(two_feeds - timedelta(days=age)).isoformat() for age in (1, 40)]
+    assert told["snapshot"] == (
+        f"of {days[0]}, 1 day old; that of west.jsonl of {days[1]}, 40 days old"
+    )
+    assert cli("status", "--json").document["newest_snapshots"] == {
+        "east.jsonl": days[0],
+        "west.jsonl": days[1],
+    }
+
+
+def test_a_snapshot_that_is_too_old_makes_the_status_fail(cli, two_feeds):
+    assert cli("status", "--max-snapshot-age", "40d").code == 0
+
+    outcome = cli("status", "--max-snapshot-age", "39d")
+    assert outcome.code == 3
+    assert "the newest snapshot of west.jsonl is 40 days old, more than 39 d is too old" in (
+        outcome.err
+    )
+
+
+def test_snapshots_without_a_date_are_too_old(cli):
+    Path("in.jsonl").write_text(dated(datetime.now(UTC)))
+    assert cli("orchestrate", "in.jsonl").code == 0
+
+    assert "snapshot\twithout a date" in cli("status").out
+    outcome = cli("status", "--max-snapshot-age", "9000d")
+    assert outcome.code == 3
+    assert "the newest snapshot of in.jsonl has no usable date" in outcome.err

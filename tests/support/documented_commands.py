@@ -17,6 +17,7 @@ CHANGING = {
     r"ended ((\d+ min )?\d+ s|\d+ min)\b": "ended <span>",
     r"took ((\d+ min )?\d+ s|\d+ min)\b": "took <span>",
     r"\t((\d+ min )?\d+ s|\d+ min)\t": "\t<span>\t",
+    r"\b\d+ days old": "<days> days old",
     r"root: .*/": "root: <folder>/",
     r"--root /.*/": "--root <folder>/",
 }
