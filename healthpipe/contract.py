@@ -6,6 +6,9 @@ from enum import StrEnum
 MAX_LINE_BYTES = 8_000_000
 MAX_DEPTH = 200
 UNKNOWN_STATE = "UNKNOWN"
+# The words for nothing, in any case, where a run has no list of its own; and how long one may be.
+NULL_WORDS = ("N/A", "NA", "NULL", "NONE", "-", "?")
+MAX_NULL_WORD = 20
 TEXT_SPACE = " \t\r\n"
 # The characters that make a spreadsheet evaluate a cell, as OWASP lists them (CSV injection),
 # with their full-width forms.
@@ -96,6 +99,8 @@ class Rule:
 
 
 REJECT, WARN = Severity.REJECT, Severity.WARN
+MISSING_DATE = "absent, null, blank or a word for nothing"
+MISSING = "absent, null, blank, a word for nothing or no scalar"
 RULES = (
     Rule(Reason.NOT_UTF8, REJECT, "", "the line is not UTF-8",
          "have the sender export UTF-8"),
@@ -141,9 +146,9 @@ RULES = (
          "fetch the data with `git lfs pull`"),
     Rule(Reason.FILE_NOT_TEXT, REJECT, "", "the file is binary, and of no kind that is read",
          "have the sender export JSON in UTF-8"),
-    Rule(Reason.FACILITY_ID_MISSING, REJECT, "facility_id", "absent, null, blank or no scalar",
+    Rule(Reason.FACILITY_ID_MISSING, REJECT, "facility_id", MISSING,
          "give the facility its id"),
-    Rule(Reason.FACILITY_NAME_MISSING, WARN, "facility_name", "absent, null, blank or no scalar",
+    Rule(Reason.FACILITY_NAME_MISSING, WARN, "facility_name", MISSING,
          "give the facility its name"),
     Rule(Reason.EMPLOYEE_COUNT_INVALID, WARN, "employee_count", "not 1 to 18 digits",
          "write a whole number"),
@@ -155,11 +160,11 @@ RULES = (
          "write a list, empty if there are none"),
     Rule(Reason.ACCREDITATION_INVALID, WARN, "accreditations", "the item is not an object",
          "write each accreditation as an object"),
-    Rule(Reason.ACCREDITATION_DATE_MISSING, WARN, "valid_until", "absent, null or blank",
+    Rule(Reason.ACCREDITATION_DATE_MISSING, WARN, "valid_until", MISSING_DATE,
          "give the accreditation its last day: it counts for nothing until then"),
     Rule(Reason.ACCREDITATION_DATE_INVALID, WARN, "valid_until", "not a day as YYYY-MM-DD",
          "write a day as YYYY-MM-DD: the accreditation counts for nothing until then"),
-    Rule(Reason.STATE_MISSING, WARN, "location.state", "absent, null, blank or no scalar",
+    Rule(Reason.STATE_MISSING, WARN, "location.state", MISSING,
          "give the location its state"),
     Rule(Reason.STATE_NOT_RECOGNISED, WARN, "location.state", "no state or territory of the US",
          "write its two letters or its full name"),

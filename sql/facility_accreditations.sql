@@ -13,8 +13,8 @@ with listed as (
 select
   facility_id, -- VARCHAR: the facility's id
   cast(item as integer) as item, -- INTEGER: the place in the list, from 1
-  trimmed(accreditation.accreditation_body) as accreditation_body, -- VARCHAR: who grants it
-  trimmed(accreditation.accreditation_id) as accreditation_id, -- VARCHAR: its id there
+  meant(accreditation.accreditation_body) as accreditation_body, -- VARCHAR: who grants it
+  meant(accreditation.accreditation_id) as accreditation_id, -- VARCHAR: its id there
   valid_until -- DATE: its last day, NULL where that is no day as YYYY-MM-DD
 from listed
 where kind = 'object'

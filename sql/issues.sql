@@ -17,7 +17,7 @@ broken_items as (
       records.accreditations,
       a -> case
         when a.kind <> 'object' then 'accreditation_invalid'
-        when trimmed(a.valid_until) is null then 'accreditation_date_missing'
+        when meant(a.valid_until) is null then 'accreditation_date_missing'
         else 'accreditation_date_invalid'
       end
     )

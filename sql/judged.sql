@@ -2,13 +2,18 @@
 with trimmed as (
   select
     source.*,
-    trimmed(facility_id) as facility_id_text,
-    trimmed(facility_name) as facility_name_text,
+    meant(facility_id) as facility_id_text,
+    meant(facility_name) as facility_name_text,
     trimmed(state) as state_text,
     trimmed(employee_count) as employee_count_text,
     transform(
       accreditations,
-      a -> try_cast(if(regexp_like(a.valid_until, :calendar_day), a.valid_until) as date)
+      a -> try_cast(
+        if(
+          regexp_like(a.valid_until, :calendar_day) and not value_says_nothing(a.valid_until),
+          a.valid_until
+        ) as date
+      )
     ) as accreditation_dates
   from source
 ),
@@ -22,11 +27,22 @@ spelled as (
 typed as (
   select
     spelled.*,
-    element_at(map(:state_spellings, :state_codes), state_spelling) as state_code,
-    try_cast(if(regexp_like(employee_count_text, :whole_number), employee_count_text) as bigint)
-      as employee_count_value,
-    try_cast(if(regexp_like(snapshot_date, :calendar_day), snapshot_date) as date)
-      as snapshot_date_value,
+    if(
+      not value_says_nothing(state_text),
+      element_at(map(:state_spellings, :state_codes), state_spelling)
+    ) as state_code,
+    try_cast(
+      if(
+        regexp_like(employee_count_text, :whole_number) and not value_says_nothing(employee_count_text),
+        employee_count_text
+      ) as bigint
+    ) as employee_count_value,
+    try_cast(
+      if(
+        regexp_like(snapshot_date, :calendar_day) and not value_says_nothing(snapshot_date),
+        snapshot_date
+      ) as date
+    ) as snapshot_date_value,
     coalesce(cardinality(accreditations), 0) as number_of_items,
     coalesce(cardinality(filter(accreditation_dates, d -> d is not null)), 0) as number_of_dates
   from spelled
@@ -35,6 +51,7 @@ counted as (
   -- The items are looked at one by one only where some of them have no date.
   select
     typed.*,
+    coalesce(state_code, if(not says_nothing(state_text), state_spelling)) as state_value,
     if(
       number_of_dates < number_of_items,
       cardinality(filter(accreditations, a -> a.kind = 'object')),
@@ -42,7 +59,7 @@ counted as (
     ) as number_of_objects,
     if(
       number_of_dates < number_of_items,
-      cardinality(filter(accreditations, a -> trimmed(a.valid_until) is not null)),
+      cardinality(filter(accreditations, a -> meant(a.valid_until) is not null)),
       number_of_items
     ) as number_of_given_dates
   from typed
@@ -66,27 +83,26 @@ select
     end,
     if(kind = 'object' and facility_id_text is null, 'facility_id_missing'),
     if(kind = 'object' and facility_name_text is null, 'facility_name_missing'),
-    -- A blank text is absent; what has no text at all is a list, an object or another number.
-    if(
-      employee_count_given and employee_count_value is null
-      and (employee_count is null or employee_count_text is not null),
-      'employee_count_invalid'
-    ),
+    -- A text that says nothing is absent; what has no text is a list, an object, another number.
+    case
+      when employee_count_value is not null or not employee_count_given then null
+      when employee_count is null or meant(employee_count) is not null
+      then 'employee_count_invalid'
+    end,
     if(services_kind not in ('array', 'absent', 'null'), 'services_invalid'),
     if(labs_kind not in ('array', 'absent', 'null'), 'labs_invalid'),
     if(accreditations_kind not in ('array', 'absent', 'null'), 'accreditations_invalid'),
     if(number_of_objects < number_of_items, 'accreditation_invalid'),
     if(number_of_given_dates < number_of_objects, 'accreditation_date_missing'),
     if(number_of_dates < number_of_given_dates, 'accreditation_date_invalid'),
-    if(kind = 'object' and state_text is null, 'state_missing'),
-    if(state_text is not null and state_code is null, 'state_not_recognised'),
-    if(
-      snapshot_date_given and snapshot_date_value is null
-      and (snapshot_date is null or trimmed(snapshot_date) is not null),
-      'snapshot_date_invalid'
-    )
+    if(kind = 'object' and state_value is null, 'state_missing'),
+    if(state_code is null and state_value is not null, 'state_not_recognised'),
+    case
+      when snapshot_date_value is not null or not snapshot_date_given then null
+      when snapshot_date is null or meant(snapshot_date) is not null then 'snapshot_date_invalid'
+    end
   ) as broken,
-  coalesce(state_code, state_spelling) as state,
+  state_value as state,
   employee_count_value as employee_count,
   cast(coalesce(number_of_services, 0) as integer) as number_of_services,
   cast(number_of_items as integer) as number_of_items,
@@ -120,9 +136,9 @@ select
   line,
   line_is_encoded,
   accreditations,
-  trimmed(address) as address,
-  trimmed(city) as city,
-  trimmed(zip) as zip,
+  meant(address) as address,
+  meant(city) as city,
+  meant(zip) as zip,
   services,
   labs
 from counted

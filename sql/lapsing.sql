@@ -17,8 +17,8 @@ select
   facility_name,
   state,
   item,
-  trimmed(accreditation.accreditation_body) as accreditation_body,
-  trimmed(accreditation.accreditation_id) as accreditation_id,
+  meant(accreditation.accreditation_body) as accreditation_body,
+  meant(accreditation.accreditation_id) as accreditation_id,
   valid_until,
   days_until_expiry,
   tier(days_until_expiry) as tier

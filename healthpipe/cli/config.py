@@ -114,6 +114,7 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML", str(error)) from error
     _make_table_options(values)
+    nulls = _make_nulls_option(values, path)
     command_line: Any = context.find_root().command
     command_line.load_all()  # a file serves all commands
     unknown = _unknown_keys(command_line, values)
@@ -141,7 +142,7 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
     }
     own |= {parameters[key]: value for key, value in options.items() if key in parameters}
     keys |= {parameters[key]: f"{table}{key}" for key in options if key in parameters}
-    remember_call(context, path, keys)
+    remember_call(context, path, keys | nulls)
     context.default_map = own
     return path
 
@@ -151,6 +152,28 @@ def _make_table_options(values: dict[str, Any]) -> None:
     for table, option in TABLES.items():
         if isinstance(values.get(table), dict):
             values[option] = [f"{key}={value}" for key, value in values.pop(table).items()]
+
+
+def _make_nulls_option(values: dict[str, Any], path: Path) -> dict[str, str]:
+    """Turn a table [nulls] into --null-words; returns the parameter with its key in the file.
+
+    Raises `UsageError`.
+    """
+    nulls = values.get("nulls")
+    if not isinstance(nulls, dict):
+        return {}
+    if unknown := set(nulls) - {"words"}:
+        raise UsageError(f"{path} has unknown keys: nulls.{min(unknown)}", "[nulls] has `words`")
+    words = nulls.get("words")
+    if not isinstance(words, list) or not all(
+        isinstance(w, str) and w.strip() and "," not in w for w in words
+    ):
+        raise UsageError(
+            f"nulls.words in {path} is not a list of words", 'for example words = ["N/A"]'
+        )
+    del values["nulls"]
+    values["null-words"] = ",".join(words)
+    return {"null_words": "nulls.words"}
 
 
 def _command_path(context: typer.Context) -> list[str]:

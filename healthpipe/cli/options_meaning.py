@@ -5,6 +5,7 @@ from typing import Annotated
 
 from healthpipe.choices import MAX_DAYS, MAX_MONTHS, Accredited, FirstAccreditation
 from healthpipe.cli.options import counts_option, result_option
+from healthpipe.contract import NULL_WORDS
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ class RecordOptions:
             metavar="REGEX",
             hidden=True,
             help="What a whole facility id looks like, for example '[A-Z]{2}-[0-9]{4}'.",
+        ),
+    ] = None
+    null_words: Annotated[
+        str | None,
+        counts_option(
+            "--null-words",
+            metavar="WORD,...",
+            hidden=True,
+            help="The words for nothing, in any case; '' for none."
+            f"  (default: {','.join(NULL_WORDS)})",
         ),
     ] = None
 

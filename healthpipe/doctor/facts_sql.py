@@ -80,7 +80,8 @@ def _run_stages(harness: Harness) -> dict[str, Any]:
     uri = harness.write("records.jsonl", RECORDS)
     options = RawOptions(months=1).checked(DAY)
     with open_engine(EngineName.ATHENA, harness.workplace, harness.settings) as engine:
-        judge_lines(engine, [LineFile(uri, "records.jsonl", None, landed=False, size=len(RECORDS))])
+        file = LineFile(uri, "records.jsonl", None, landed=False, size=len(RECORDS))
+        judge_lines(engine, [file], options)
         keep_records(engine, options, {Projection.EXPIRING_ACCREDITATIONS})
         counts = engine.rows(Query("state_counts", options.values()))
         (balance,) = engine.rows(Query("balance"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 from healthpipe.choices import Format
+from healthpipe.contract import MAX_NULL_WORD
 from healthpipe.storage.base import Storage
 
 # Of regular expressions what RE2 (DuckDB) and Java (Athena) read alike, and no character that
@@ -45,8 +46,37 @@ class IdPattern:
         return rf"^(?:{self.text})\z"
 
 
+_WORD = re.compile(rf"[A-Z0-9._/?#-](?:[A-Z0-9 ._/?#-]{{0,{MAX_NULL_WORD - 2}}}[A-Z0-9._/?#-])?")
+
+
+@dataclass(frozen=True)
+class WordPattern:
+    """A regular expression for words of a closed alphabet, in any case of their ASCII letters.
+
+    Raises `ValueError` for a word in lower case, with other characters, or too long.
+    """
+
+    words: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not all(map(_WORD.fullmatch, self.words)):
+            raise ValueError("it has characters that are not allowed, or too many")
+
+    @property
+    def anchored(self) -> str:
+        """The expression for a text that is one of the words and nothing more."""
+        spelled = ("".join(map(_in_any_case, word)) for word in self.words)
+        return rf"^(?:{'|'.join(spelled)})\z"
+
+
+def _in_any_case(character: str) -> str:
+    if character.isalpha():
+        return f"[{character}{character.lower()}]"
+    return rf"\{character}" if character in ".?" else character
+
+
 # A value of a placeholder in a query: no free text.
-Value = datetime.date | bool | int | StrEnum | IdPattern | Sequence[StrEnum]
+Value = datetime.date | bool | int | StrEnum | IdPattern | WordPattern | Sequence[StrEnum]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from healthpipe.contract import CONSTANTS, Constant
-from healthpipe.engines.base import Constants, IdPattern, Query, Relation, Value
+from healthpipe.engines.base import Constants, IdPattern, Query, Relation, Value, WordPattern
 
 # sqlglot's names of the engines' dialects, which are those of their folders, too.
 ATHENA, DUCKDB = "athena", "duckdb"
@@ -132,7 +132,7 @@ def literal(value: Value) -> exp.Expr:
             return exp.Literal.number(value)
         case StrEnum():
             return exp.Literal.string(value.value)
-        case IdPattern():
+        case IdPattern() | WordPattern():
             return exp.Literal.string(value.anchored)
         case str():
             raise TypeError("only words from a closed list become SQL, not text")

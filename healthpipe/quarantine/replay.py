@@ -136,7 +136,7 @@ def _judge_file(quarantine: Quarantine, file: str) -> list[JudgedLine]:
     engine = quarantine.engine
 
     def judge(manifest: Manifest) -> None:
-        judge_lines(engine, [each.as_lines() for each in manifest.files])
+        judge_lines(engine, [each.as_lines() for each in manifest.files], options)
         keep_records(engine, options, frozenset())
 
     manifest = lander.ingest(found) if is_one else None

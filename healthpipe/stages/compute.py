@@ -94,7 +94,7 @@ class RawLines(RecordSource):
 
         def judge(manifest: Manifest) -> None:
             nonlocal in_input_order
-            judge_lines(engine, [file.as_lines() for file in manifest.files])
+            judge_lines(engine, [file.as_lines() for file in manifest.files], options)
             in_input_order = keep_records(engine, options, projections)
 
         manifest = self.read(self.manifest, judge)

@@ -143,7 +143,6 @@ FIGURED = (
 # The projections that add columns.
 COLUMNS_OF = {Projection.DETAILS: DETAILS, Projection.FIGURES: FIGURED}
 ACCOUNTED = frozenset({Projection.ACCOUNTED})
-CURATED_LINES = Query("judged").without(DETAILS)
 NONE_UNDECIDED = Constants(("source", "facility_id"), ())
 
 
@@ -169,10 +168,15 @@ class Rivals:
     are_contested: bool
 
 
-def judge_lines(engine: Engine, files: Sequence[LineFile]) -> None:
+def judge_lines(engine: Engine, files: Sequence[LineFile], options: StageOptions) -> None:
     """Make the relation `judged` from raw lines."""
     engine.read_lines(files)
-    engine.define("judged", Query("judged"))
+    engine.define("judged", Query("judged", options.null_words.values()))
+
+
+def curated_lines(options: StageOptions) -> Query:
+    """The rows of a segment, from the relation `source`."""
+    return Query("judged", options.null_words.values()).without(DETAILS)
 
 
 def keep_records(engine: Engine, options: StageOptions, projections: Set[Projection]) -> bool:
@@ -218,16 +222,19 @@ def open_records(
     return rivals
 
 
-def write_segment(engine: Engine, files: Sequence[LineFile], uri: str, local: Path) -> list[str]:
+def write_segment(
+    engine: Engine, files: Sequence[LineFile], options: StageOptions, uri: str, local: Path
+) -> list[str]:
     """Read raw lines and write them as Parquet, typed and judged.
 
     An engine elsewhere writes to the empty folder `uri`; returns its files, sorted. Without any,
     because the engine computes on this machine or there are no lines, the file is `local`.
     """
     engine.read_lines(files)
-    if parts := engine.unload(CURATED_LINES, uri, Format.PARQUET):
+    judged = curated_lines(options)
+    if parts := engine.unload(judged, uri, Format.PARQUET):
         return sorted(parts)
-    engine.write(CURATED_LINES, local, Format.PARQUET)
+    engine.write(judged, local, Format.PARQUET)
     return []
 
 
@@ -245,7 +252,7 @@ def account(
     digests of rejected lines that repaired lines of this run replace.
     """
     engine.define("rules", options.rules.relation())
-    engine.materialize("issues", Query("issues"))
+    engine.materialize("issues", Query("issues", options.values()))
     rejects = make_private_file(folder / REJECTS)
     rejected = engine.write(Query("rejects"), rejects, Format.PARQUET)
     engine.write(Query("issue_rows"), folder / ISSUES, Format.PARQUET)

@@ -18,7 +18,7 @@ from healthpipe.choices import (
 from healthpipe.engines.base import Value
 from healthpipe.errors import UsageError
 from healthpipe.ingest.packing import DEFAULT_LIMITS, Limits
-from healthpipe.stages.rules import Rules
+from healthpipe.stages.rules import NullWords, Rules
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ class StageOptions:
     spreadsheet_safe: bool = False
     rules: Rules = field(default_factory=Rules)
     unpack_limits: Limits = DEFAULT_LIMITS
+    null_words: NullWords = field(default_factory=NullWords)
 
     def __post_init__(self) -> None:
         if self.annotate and self.grain is Grain.ACCREDITATION:
@@ -136,6 +137,7 @@ class StageOptions:
             "include_zero": self.include_zero,
             "strict_states": self.strict_states,
             **self.rules.values(),
+            **self.null_words.values(),
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -146,6 +148,7 @@ class StageOptions:
             "window": [self.window.start.isoformat(), self.window.end.isoformat()],
             "snapshot": str(self.snapshot),
             "rules": self.rules.to_json(),
+            "null_words": self.null_words.to_json(),
         }
 
     @classmethod
@@ -161,6 +164,8 @@ class StageOptions:
             "grain": Grain(document["grain"]),
             "rules": Rules.from_json(document["rules"]),
             "unpack_limits": Limits(**document.get("unpack_limits", {})),
+            # Runs before there were any know none.
+            "null_words": NullWords.from_json(document.get("null_words", ())),
         }
         return cls(**{**document, **typed})
 
@@ -199,6 +204,7 @@ class RawOptions:
     strict: bool | UnsetType = UNSET
     id_pattern: str | UnsetType | None = UNSET
     unpack_limit: Sequence[str] | UnsetType | None = UNSET
+    null_words: str | UnsetType | None = UNSET
 
     def to_json(self) -> dict[str, Any]:
         """Serialize the options that were written; `from_json` reads them."""
@@ -242,6 +248,7 @@ class RawOptions:
             strict=_or(self.strict, False),
             id_pattern=_or(self.id_pattern, None),
         )
+        null_words: str | None = _or(self.null_words, None)
         return StageOptions(
             today,
             window,
@@ -259,6 +266,7 @@ class RawOptions:
             spreadsheet_safe=_or(self.spreadsheet_safe, False),
             rules=rules,
             unpack_limits=Limits.choose(limits) if limits else DEFAULT_LIMITS,
+            null_words=NullWords() if null_words is None else NullWords.parse(null_words),
         )
 
 

@@ -1,11 +1,22 @@
-"""The rules of a run and their severities, as in the contract or as a user moved them."""
+"""The rules of a run, their severities and the words for nothing, as in the contract or as a user
+chose them.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from healthpipe.contract import NEVER_REJECTING, RULES, Reason, Rule, Severity
-from healthpipe.engines.base import Constants, IdPattern, Value
+from healthpipe.contract import (
+    MAX_NULL_WORD,
+    NEVER_REJECTING,
+    NULL_WORDS,
+    RULES,
+    STATE_SPELLINGS,
+    Reason,
+    Rule,
+    Severity,
+)
+from healthpipe.engines.base import Constants, IdPattern, Value, WordPattern
 from healthpipe.errors import UsageError
 
 BY_REASON = {rule.reason: rule for rule in RULES}
@@ -72,6 +83,48 @@ class Rules:
         """The rules that `to_json` wrote."""
         moves = (f"{reason}={severity}" for reason, severity in document["moved"].items())
         return cls.choose(moves, id_pattern=document["id_pattern"])
+
+
+@dataclass(frozen=True)
+class NullWords:
+    """The words for nothing, in upper case: a text that is one of them, in any case, is absent."""
+
+    words: tuple[str, ...] = NULL_WORDS
+
+    @classmethod
+    def parse(cls, text: str) -> "NullWords":
+        """Parse words with commas between them; a blank text is none. Raises `UsageError`."""
+        words = (word.strip().upper() for word in text.split(",") if text.strip())
+        try:
+            return cls(WordPattern(tuple(dict.fromkeys(words))).words)
+        except ValueError as error:
+            raise UsageError(
+                f"--null-words {text!r} is not understood: {error}",
+                f"give words of 1 to {MAX_NULL_WORD} letters, digits, spaces and . _ / ? # -,"
+                " with commas between them",
+            ) from error
+
+    def values(self) -> dict[str, Value]:
+        """The values of the queries' placeholders that are about words for nothing."""
+        return {
+            "null_words": WordPattern(self.words),
+            "longest_null_word": max(map(len, self.words), default=0),
+            "null_words_have_values": any(map(_is_value, self.words)),
+        }
+
+    def to_json(self) -> list[str]:
+        """The words, as a run record and a segment keep them."""
+        return list(self.words)
+
+    @classmethod
+    def from_json(cls, document: Iterable[str]) -> "NullWords":
+        """The words that `to_json` wrote."""
+        return cls(tuple(document))
+
+
+def _is_value(word: str) -> bool:
+    """Whether a word could be a day, a whole number or a state as well."""
+    return word[0].isdigit() or word in STATE_SPELLINGS
 
 
 def _parse_move(move: str) -> tuple[Rule, Severity]:

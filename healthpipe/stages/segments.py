@@ -10,6 +10,7 @@ from typing import Any
 from healthpipe.contract import CONSTANTS
 from healthpipe.engines.sql import sql_folder
 from healthpipe.ingest.manifest import InputFile
+from healthpipe.stages.rules import NullWords
 from healthpipe.storage import is_s3
 from healthpipe.storage.base import TEMPORARY
 from healthpipe.storage.layout import Root, require_known_version
@@ -28,30 +29,32 @@ class Segment:
     folder: str
     data: tuple[str, ...]
     files: frozenset[str]
+    null_words: NullWords
 
 
-def fingerprint(patterns: Sequence[str] = SEGMENT_SQL) -> str:
-    """Hash the rules and SQL files, by default those that make a segment.
+def fingerprint(patterns: Sequence[str] = SEGMENT_SQL, null_words: NullWords | None = None) -> str:
+    """Hash the rules and SQL files, by default those that make a segment, and words for nothing.
 
     A segment with another fingerprint was made by other rules and must not be used.
     """
-    digest = hashlib.sha256(json.dumps(CONSTANTS).encode())
+    words = (null_words or NullWords()).to_json()
+    digest = hashlib.sha256(json.dumps([CONSTANTS, words]).encode())
     for pattern in patterns:
         for path in sorted(sql_folder().glob(pattern)):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def usable_segments(root: Root, files: Sequence[InputFile]) -> list[Segment]:
+def usable_segments(root: Root, files: Sequence[InputFile], null_words: NullWords) -> list[Segment]:
     """Find earlier segments that hold only these files, as they are now, none of them twice.
 
-    None holds a file that cannot be read now.
+    They were judged with the same words for nothing. None holds a file that cannot be read now.
     """
     wanted = {_identity(file) for file in files if not file.is_unreadable}
     found: list[Segment] = []
     for folder in segment_folders(root):
         segment = _read_segment(root, folder)
-        if segment and segment.files <= wanted:
+        if segment and segment.null_words == null_words and segment.files <= wanted:
             found.append(segment)
             wanted -= segment.files
     return found
@@ -104,10 +107,13 @@ def _read_segment(root: Root, folder: str) -> Segment | None:
         return None
     require_known_version(document, SCHEMA_VERSION, uri)
     held = frozenset(document.get("files", ()))
-    is_current = document.get("schema_version") == SCHEMA_VERSION
-    if not is_current or document.get("fingerprint") != fingerprint() or not held:
+    if document.get("schema_version") != SCHEMA_VERSION or not held:
         return None
-    return Segment(folder, tuple(f"{folder}/{name}" for name in document["data"]), held)
+    null_words = NullWords.from_json(document.get("null_words", ()))
+    if document.get("fingerprint") != fingerprint(null_words=null_words):
+        return None
+    data = tuple(f"{folder}/{name}" for name in document["data"])
+    return Segment(folder, data, held, null_words)
 
 
 def files_not_in(segments: Iterable[Segment], files: Sequence[InputFile]) -> list[InputFile]:
@@ -116,14 +122,17 @@ def files_not_in(segments: Iterable[Segment], files: Sequence[InputFile]) -> lis
     return [file for file in files if _identity(file) not in held]
 
 
-def describe_segment(files: Sequence[InputFile], data: Sequence[str]) -> bytes:
+def describe_segment(
+    files: Sequence[InputFile], data: Sequence[str], null_words: NullWords
+) -> bytes:
     """The document segment.json, which makes a segment usable; `data` are names in its folder.
 
     One of no files is used by no other run.
     """
     document = {
         "schema_version": SCHEMA_VERSION,
-        "fingerprint": fingerprint(),
+        "fingerprint": fingerprint(null_words=null_words),
+        "null_words": null_words.to_json(),
         "data": list(data),
         "files": [_identity(file) for file in files],
     }

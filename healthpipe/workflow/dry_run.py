@@ -82,7 +82,7 @@ def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
     results = []
     with _open_dry_run(request.engine, request.athena(), run) as (engine, folder):
         lines = [file.as_lines() for file in _manifest(found).files]
-        parts = write_segment(engine, lines, f"{segment}/1", folder / DATA)
+        parts = write_segment(engine, lines, options, f"{segment}/1", folder / DATA)
         segments = parts or [f"{segment}/{DATA}"]
         compute(engine, ComputeRequest(CuratedLines(segments), options, Accounting(folder)))
         for name in PublishedStage:

@@ -141,6 +141,7 @@ select
     when record.accreditations is null then null
     when list_count(list_filter(record.accreditations, lambda a:
       a.valid_until is not null
+      and json_plain(a.valid_until)
       and json_plain(a.accreditation_body)
       and json_plain(a.accreditation_id)
     )) = length(record.accreditations)

@@ -16,8 +16,8 @@ from healthpipe.engines.sql import column_names
 from healthpipe.errors import UsageError
 from healthpipe.stages.catalog import STAGES, View
 from healthpipe.stages.curate import (
-    CURATED_LINES,
     Projection,
+    curated_lines,
     judge_lines,
     keep_records,
     open_records,
@@ -60,7 +60,7 @@ def in_utf8(content: bytes) -> bytes:
 
 def judged(engine, files, **shape):
     """Make `records` and `current` of raw files."""
-    judge_lines(engine, files)
+    judge_lines(engine, files, options())
     keep_records(engine, options(**shape), set(Projection))
 
 
@@ -101,7 +101,7 @@ def test_dirty_records_give_the_rows_of_duckdb_in_every_view(site, tmp_path):
             engine.write_lines(Query("expiring", chosen.values()).only("record"), path)
             lines.append(sorted(path.read_bytes().splitlines()))
             engine.define("rules", chosen.rules.relation())
-            engine.materialize("issues", Query("issues"))
+            engine.materialize("issues", Query("issues", chosen.values()))
             issues.append(engine.rows(Query("issue_counts")))
             found[-1] |= written(
                 engine, tmp_path / "out", [(View("issue_rows"), Format.PARQUET)], chosen
@@ -139,11 +139,12 @@ def test_raw_lines_keep_their_bytes_and_files_their_names_and_days(site):
         (name, day, "not_json", "no json"),
         (name, day, "not_object", "[1]"),
         ("landed.jsonl", None, "not_json", "bm8ganNvbg=="),
-        ("landed.jsonl", None, "accreditation_date_invalid", LINE.decode().strip()),
+        ("landed.jsonl", None, "accreditation_date_missing", LINE.decode().strip()),
     ]
     with site.engine() as engine:
-        judge_lines(engine, files)
-        found = engine.rows(Query("judged").without(set(column_names("judged")) - SHOWN))
+        judge_lines(engine, files, options())
+        query = Query("judged", options().values())
+        found = engine.rows(query.without(set(column_names("judged")) - SHOWN))
         assert sorted(found, key=repr) == sorted(expected, key=repr)
 
 
@@ -245,9 +246,9 @@ def test_segments_that_either_engine_wrote_are_read_by_both(site, tmp_path):
     with site.both() as (athena, embedded):
         segments = []
         for engine, file in zip((athena, embedded), files, strict=True):
-            judge_lines(engine, [file])
+            judge_lines(engine, [file], chosen)
             path = tmp_path / f"{engine.name}.parquet"
-            engine.write(CURATED_LINES, path, Format.PARQUET)
+            engine.write(curated_lines(chosen), path, Format.PARQUET)
             segments.append(site.put(f"curated/{engine.name}.parquet", path.read_bytes()))
         for engine in (athena, embedded):
             open_records(engine, chosen, segments, set(Projection) - {Projection.DETAILS})

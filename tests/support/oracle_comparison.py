@@ -34,6 +34,7 @@ def raw_options(wanted: Options) -> dict:
         "rule": [f"{reason}={severity}" for reason, severity in wanted.moved.items()],
         "strict": wanted.strict,
         "id_pattern": wanted.id_pattern,
+        "null_words": ",".join(wanted.null_words),
     }
 
 

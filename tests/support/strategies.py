@@ -14,7 +14,7 @@ from tests.support.edge_case_values import (
     ODD_TEXTS,
     STATE_SPELLINGS,
 )
-from tests.support.oracle import NAMES, File, Options
+from tests.support.oracle import NAMES, NOTHING, File, Options
 
 AS_OF = st.sampled_from(
     [
@@ -191,6 +191,10 @@ MOVES = st.just({}) | st.dictionaries(
 ORDER_MOVES = st.sampled_from([{}, {}, {"order_undecided": "warn"}, {"order_undecided": "off"}])
 
 
+# Words that are values elsewhere: a day, numbers, a state, what DuckDB makes of numbers.
+OWN_WORDS = ("X", "2025-08-31", "0", "7", "-1", "12.5", "1000.0", "TX", "17", "INFINITY")
+
+
 @st.composite
 def options(draw) -> Options:
     """Any combination of a run's options."""
@@ -209,4 +213,5 @@ def options(draw) -> Options:
         moved=draw(MOVES) | draw(ORDER_MOVES),
         strict=draw(st.sampled_from([False, False, False, True])),
         id_pattern=draw(st.sampled_from([None, None, "F[0-9]+", "[A-Z]{2}-.*|17"])),
+        null_words=draw(st.sampled_from([NOTHING, NOTHING, NOTHING, (), OWN_WORDS])),
     )

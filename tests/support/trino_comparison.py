@@ -13,7 +13,7 @@ from healthpipe.engines.base import Query
 from healthpipe.stages.catalog import LAPSING, STAGES
 from healthpipe.stages.curate import Projection, judge_lines, keep_records
 from tests.support.container_oracle import lines_of, split_lines
-from tests.support.oracle import File, Options, Oracle
+from tests.support.oracle import AS_IT_IS, File, Options, Oracle
 from tests.support.oracle_comparison import (
     nest,
     split_annotations,
@@ -61,11 +61,12 @@ def landed_line(line: bytes) -> bytes:
     return base64.b64encode(line) + b"\x01not_json" if b"\x01" in line else line
 
 
-def judge_on_trino(engine: TrinoEngine, files: list[File]) -> str:
+def judge_on_trino(engine: TrinoEngine, files: list[File], wanted: Options = AS_IT_IS) -> str:
     """Judge the lines of files; returns the identifier of the table of judged lines."""
     folder = f"raw {uuid4().hex} %20+ü"
-    judge_lines(engine, [as_landed(file, folder) for file in files])
-    return engine.materialize("judged", Query("judged"))
+    options = stage_options(wanted)
+    judge_lines(engine, [as_landed(file, folder) for file in files], options)
+    return engine.materialize("judged", Query("judged", options.values()))
 
 
 def check_on_trino(engine: TrinoEngine, files: list[File], wanted: Options, table: str) -> None:
@@ -95,7 +96,7 @@ def check_counts(engine: TrinoEngine, options, oracle: Oracle) -> None:
     """Compare the issues, the rejects and the balance with the oracle."""
     verdict = oracle.verdict
     engine.define("rules", options.rules.relation())
-    engine.define("issues", Query("issues"))
+    engine.define("issues", Query("issues", options.values()))
     assert dict(engine.rows(Query("issue_counts"))) == dict(verdict.issues)
     kept = ((source, line) for source, _, line, _ in engine.rows(Query("rejects")))
     assert Counter(kept) == Counter(verdict.rejected)

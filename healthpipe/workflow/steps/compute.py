@@ -139,7 +139,7 @@ def _segments_for(context: StepContext, manifest: Manifest, reading: int) -> lis
     Where the manifest was made anew, the run's own segment is replaced whole.
     """
     folder = _own_segment(context)
-    known = usable_segments(context.root, manifest.files)
+    known = usable_segments(context.root, manifest.files, context.options.null_words)
     new = files_not_in(known, manifest.files)
     if new:
         known = [segment for segment in known if segment.folder != folder]
@@ -165,7 +165,8 @@ def _write_own_segment(context: StepContext, files: Sequence[InputFile], reading
     names = [uri.removeprefix(f"{folder}/") for uri in uris]
     if unreadable:
         uris = [*uris, *_write_lines(context, unreadable, reading, UNREADABLE_DATA)]
-    storage.write(f"{folder}/{DESCRIPTION}", describe_segment(readable, names))
+    description = describe_segment(readable, names, context.options.null_words)
+    storage.write(f"{folder}/{DESCRIPTION}", description)
     return uris
 
 
@@ -180,7 +181,8 @@ def _write_lines(
     lines = [file.as_lines() for file in files]
     with context.engine() as engine:
         context.progress.step(f"reading {len(files)} files", engine.progress)
-        uris = write_segment(engine, lines, f"{folder}/{_part_of(context, files, reading)}", local)
+        part = f"{folder}/{_part_of(context, files, reading)}"
+        uris = write_segment(engine, lines, context.options, part, local)
     if not uris:
         uris = [f"{folder}/{name}"]
         context.root.storage.deliver(local, uris[0])
@@ -193,7 +195,8 @@ def _part_of(context: StepContext, files: Sequence[InputFile], reading: int) -> 
     A step that is called again finds the queries of its earlier calls by their text, which names
     this place: a query that read the files before they changed must not be found.
     """
-    return f"{context.attempt.number}/{reading}-{_digest(describe_segment(files, ()))}"
+    description = describe_segment(files, (), context.options.null_words)
+    return f"{context.attempt.number}/{reading}-{_digest(description)}"
 
 
 def _digest(content: bytes) -> str:
