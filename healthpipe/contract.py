@@ -9,6 +9,11 @@ UNKNOWN_STATE = "UNKNOWN"
 # The words for nothing, in any case, where a run has no list of its own; and how long one may be.
 NULL_WORDS = ("N/A", "NA", "NULL", "NONE", "-", "?")
 MAX_NULL_WORD = 20
+# The keys of a record. An object that has any of them is a record, and never a wrapper of records.
+RECORD_KEYS = (
+    "facility_id", "facility_name", "location", "employee_count", "services", "labs",
+    "accreditations", "snapshot_date",
+)  # fmt: skip
 TEXT_SPACE = " \t\r\n"
 # The characters that make a spreadsheet evaluate a cell, as OWASP lists them (CSV injection),
 # with their full-width forms.
@@ -213,6 +218,7 @@ Constant = str | int | list[str]
 
 # The constants of the SQL files; the patterns mean the same to RE2 (DuckDB) and Java (Athena).
 CONSTANTS: dict[str, Constant] = {
+    "record_start": rf'^[ \t]*\{{[ \t]*"({"|".join(RECORD_KEYS)})"',
     "max_line_bytes": MAX_LINE_BYTES,
     "max_depth": MAX_DEPTH,
     "outer_space": rf"^[{TEXT_SPACE}]+|[{TEXT_SPACE}]+\z",

@@ -26,6 +26,7 @@ from healthpipe.errors import UsageError
 
 if TYPE_CHECKING:
     from healthpipe.ingest.manifest import InputFile
+    from healthpipe.ingest.unpacking import Record
     from healthpipe.quarantine.rejects import Quarantine
     from healthpipe.stages.resolutions import RejectedLine, Selection, Tally
     from healthpipe.storage.layout import Root
@@ -210,13 +211,13 @@ def show_lines(query: QuarantineQuery, limit: int, settings: OutputSettings) -> 
     with settings.session() as progress, query.open() as quarantine:
         total = tally(quarantine.engine, query.selection)
         lines = list(itertools.islice(rejected_lines(quarantine.engine, query.selection), limit))
-        progress.step("looking for the line numbers")
-        numbers = quarantine.numbers(lines)
+        progress.step("looking for the lines in their files")
+        places = quarantine.places(lines)
     _log_if_empty(query, quarantine, total)
     inputs = quarantine.inputs()
     shown = [
-        _line_document(line, number, inputs[line.source], quarantine.uri)
-        for line, number in zip(lines, numbers, strict=True)
+        _line_document(line, place, inputs[line.source], quarantine.uri)
+        for line, place in zip(lines, places, strict=True)
     ]
     if settings.json:
         _print_document("show", quarantine, {"total": total.lines, "lines": shown})
@@ -274,7 +275,7 @@ def replay_file(query: QuarantineQuery, file: str, settings: OutputSettings) -> 
         log.info(f"nothing was added: {file} has no repaired line{rest}")
     elif result.is_new:
         log.info(
-            f"{result.repaired:,} repaired lines resolve as many rejected ones"
+            f"{result.repaired:,} repaired lines resolve {result.resolved:,} rejected ones"
             f" of run {result.run_id}{rest}"
         )
     else:
@@ -308,17 +309,18 @@ def _print_document(name: str, quarantine: "Quarantine", document: dict[str, Any
 
 
 def _line_document(
-    rejected: "RejectedLine", number: int | None, file: "InputFile", run_folder: str
+    rejected: "RejectedLine", place: "Record | None", file: "InputFile", run_folder: str
 ) -> dict[str, Any]:
     """Describe a line as JSON: its text, or its bytes in base64 where they are not UTF-8.
 
-    Without a line, `look_at` is the file that holds it.
+    `number` is that of the line on which it begins, `item` its own in the container there. Without
+    a line, `look_at` is the file that holds it.
     """
     text, encoding = _encoded(rejected.line)
     document = {
         "source": rejected.source,
-        "number": number,
-        "numbered_by": "item" if file.shape.has_items else "line",
+        "number": place and place.line,
+        "item": place and place.item,
         "reasons": list(rejected.reasons),
         "resolved": rejected.is_resolved,
         "line": text,
@@ -335,8 +337,8 @@ def _line_row(document: dict[str, Any]) -> tuple[str, str, str, str]:
     number = "?" if document["number"] is None else str(document["number"])
     if document["line"] is None:
         number = "-"
-    elif document["numbered_by"] == "item":
-        number = f"item {number}"
+    elif document["item"] is not None:
+        number += f"#{document['item']}"
     reasons = ", ".join(document["reasons"]) + (" (resolved)" if document["resolved"] else "")
     if document["line"] is None:
         line = f"(look at {document['look_at']})"

@@ -64,6 +64,16 @@ def open_dry_run(
 
 
 @contextmanager
+def open_nearby(engine: "Engine", scratch: "Path") -> "Iterator[Engine]":
+    """An engine that reads files of this machine, for the block: a given one if it can."""
+    if engine.reads_local_files:
+        yield engine
+        return
+    with open_embedded(scratch) as embedded:
+        yield embedded
+
+
+@contextmanager
 def open_embedded(scratch: "Path", access: AwsAccess | None = None) -> "Iterator[Engine]":
     """Open the embedded engine for the block, whichever engine a run has; it spills to `scratch`.
 

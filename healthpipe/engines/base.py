@@ -205,6 +205,8 @@ class Engine(ABC):
     """
 
     name: ClassVar[str]
+    # Whether the paths of tables may be files of this machine.
+    reads_local_files: ClassVar[bool] = False
 
     @abstractmethod
     def read_lines(self, files: Sequence[LineFile]) -> None:

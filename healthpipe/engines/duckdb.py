@@ -151,6 +151,7 @@ class DuckDBEngine(Engine):
     """
 
     name: ClassVar[str] = "duckdb"
+    reads_local_files: ClassVar[bool] = True
 
     def __init__(self, scratch: Path, fetch: Fetch) -> None:
         self._connection = connect(scratch)

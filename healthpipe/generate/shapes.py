@@ -81,6 +81,26 @@ def _wrapper(records: Sequence[bytes]) -> bytes:
     return b'{"source": "registry", "sample_data": ' + _array(records) + b"}\n"
 
 
+def _page(records: Sequence[bytes]) -> bytes:
+    return b'{"page": 1, "records": ' + _array(records) + b"}"
+
+
+def _in_pairs(write: Writer, between: bytes) -> Writer:
+    """Write two records at a time in a container of their own, one container behind the other."""
+    return lambda records: between.join(
+        write(records[at : at + 2]) for at in range(0, len(records), 2)
+    )
+
+
+def _array_of_arrays(records: Sequence[bytes]) -> bytes:
+    return b"[[], " + _in_pairs(_array, b", ")(records) + b"]"
+
+
+def _lines_and_arrays(records: Sequence[bytes]) -> bytes:
+    """The first record on a line of its own, which makes the file a newline-delimited one."""
+    return records[0] + b"\n" + _in_pairs(_array, b"\n")(records[1:]) + b"\n[]\n"
+
+
 def _pretty(content: bytes) -> bytes:
     return json.dumps(json.loads(content), ensure_ascii=False, indent=2).encode() + b"\n"
 
@@ -91,6 +111,10 @@ def _pretty_objects(records: Sequence[bytes]) -> bytes:
 
 def _pretty_array(records: Sequence[bytes]) -> bytes:
     return _pretty(_array(records))
+
+
+def _pretty_page(records: Sequence[bytes]) -> bytes:
+    return _pretty(_page(records))
 
 
 def _pretty_wrapper(records: Sequence[bytes]) -> bytes:
@@ -133,6 +157,13 @@ RECORD_SHAPES = (
     Shape("wrapper-compact-gzip", ".json.gz", _gzipped(_wrapper)),
     Shape("wrapper-pretty", ".json", _pretty_wrapper),
     Shape("wrapper-pretty-gzip", ".json.gz", _gzipped(_pretty_wrapper)),
+    Shape("array-of-arrays", ".json", _array_of_arrays),
+    Shape("arrays-glued", ".json", _in_pairs(_array, b"")),
+    Shape("arrays-lines-gzip", ".jsonl.gz", _gzipped(_in_pairs(_array, b"\n"))),
+    Shape("lines-and-arrays", ".jsonl", _lines_and_arrays),
+    Shape("lines-and-arrays-gzip", ".jsonl.gz", _gzipped(_lines_and_arrays)),
+    Shape("pages-lines", ".jsonl", _in_pairs(_page, b"\n")),
+    Shape("pages-pretty", ".json", _in_pairs(_pretty_page, b"")),
     Shape("object-compact", ".json", _objects, is_single=True),
     Shape("object-compact-gzip", ".json.gz", _gzipped(_objects), is_single=True),
     Shape("object-pretty", ".json", _pretty_objects, is_single=True),

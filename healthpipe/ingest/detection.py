@@ -16,7 +16,7 @@ from pathlib import Path
 
 from healthpipe.contract import Reason
 from healthpipe.ingest.content import BLANK, Content
-from healthpipe.ingest.formats import may_be_container
+from healthpipe.ingest.formats import FirstLine, first_line
 from healthpipe.ingest.json_splitter import InvalidJson, JsonSplitter, TruncatedJson
 from healthpipe.ingest.packing import CHUNK_BYTES, FileRefused
 
@@ -145,7 +145,7 @@ def has_comments(head: bytes) -> bool:
     Commas before a closing bracket are taken as the writer of comments means them.
     """
     without = _STRING_OR_COMMENT.sub(_string_only, head)
-    if without == head or not may_be_container(io.BytesIO(without)):
+    if without == head or first_line(io.BytesIO(without)) is FirstLine.RECORD:
         return False
     bare = io.BytesIO(_STRING_OR_LAST_COMMA.sub(_string_only, without))
     with tempfile.TemporaryDirectory(prefix="healthpipe-") as folder:

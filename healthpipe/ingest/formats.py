@@ -1,26 +1,36 @@
-"""The shape of a file by its content, and the records of a container.
+"""The shape of a file by its content, and the records of a file of each shape.
 
-A container is an array, a wrapper or a sequence of objects.
+Of newline-delimited files each line is a record, but for lines that are containers themselves.
 """
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-from healthpipe.ingest.content import BLANK, pieces
+from healthpipe.contract import MAX_LINE_BYTES
+from healthpipe.ingest.content import BLANK, Piece, copy_line, pieces
 from healthpipe.ingest.json_splitter import MAX_HELD, InvalidJson, JsonSplitter, reject_constant
 from healthpipe.ingest.packing import Reader
-
-RECORD_KEY = "facility_id"
-Value = str | Path
+from healthpipe.ingest.unpacking import (
+    Record,
+    holds_several,
+    is_container_array,
+    records_of_array,
+    records_of_wrapper,
+    sequence,
+    unpack_line,
+    wrapped_key,
+)
+from healthpipe.storage.scratch import make_private_file
 
 
 class Shape(StrEnum):
     """How a file holds its records.
 
-    A wrapper is an object without `facility_id` in which exactly one value is a list of objects.
+    `ARRAY` is also several values of which the first is an array; `OBJECTS` are other values, one
+    after another, wrappers among them.
     """
 
     LINES = "ndjson"
@@ -32,130 +42,100 @@ class Shape(StrEnum):
 
     @property
     def has_items(self) -> bool:
-        """Whether the records are items of a container, to be rewritten one on each line."""
+        """Whether the file is no newline-delimited one, and is rewritten with a record a line."""
         return self not in (Shape.LINES, Shape.BROKEN)
 
 
-def may_be_container(reader: Reader) -> bool:
-    """Whether a file may be a container, by its first lines.
+class FirstLine(StrEnum):
+    """What the first line of a file is: one record, a container, or not the whole of a value."""
 
-    It is none if its first line is a complete object, or begins with neither `{` nor `[`. An
-    object that is the only line may be a wrapper.
-    """
-    lines = _nonblank_lines(reader)
-    first = next(lines, b"")
-    if not first.startswith((b"{", b"[")):
-        return False
+    RECORD = "record"
+    CONTAINER = "container"
+    UNFINISHED = "unfinished"
+
+
+def first_line(reader: Reader) -> FirstLine:
+    """Look at the first line of a file that is not blank."""
+    line = _first_line(reader)
+    if not line.startswith((b"{", b"[")):
+        return FirstLine.RECORD
     try:
-        value = json.loads(first.decode(), parse_constant=reject_constant)
+        value = json.loads(line.decode(), parse_constant=reject_constant)
     except (ValueError, RecursionError):
-        return True
-    return isinstance(value, list) or (_is_wrapper(value) and next(lines, None) is None)
+        return FirstLine.UNFINISHED
+    return FirstLine.CONTAINER if holds_several(value) else FirstLine.RECORD
 
 
-def records_in(open_splitter: Callable[[], JsonSplitter]) -> tuple[Shape, Iterator[Value]]:
-    """The shape of a container and its records, one by one: their text, or the file of a large one.
+def _first_line(reader: Reader) -> bytes:
+    """The first line that is not blank, stripped; of a line too large only its beginning."""
+    line = b""
+    for piece in pieces(reader):
+        line += piece.content
+        if (piece.last and line.strip(BLANK)) or len(line) > MAX_HELD:
+            break
+        if piece.last:
+            line = b""
+    return line.strip(BLANK)
+
+
+def records_in(open_splitter: Callable[[], JsonSplitter]) -> tuple[Shape, Iterator[Record]]:
+    """The shape of a file that is no newline-delimited one, and its records, one by one.
 
     `open_splitter` opens the file at its beginning. Raises `InvalidJson` or `TruncatedJson`, at
     once or while the records are read.
     """
     values = open_splitter()
     if values.peek() == "[":
-        return Shape.ARRAY, _then_end(values, _items(values))
-    key = wrapping_key(open_splitter())
-    if key is None:
-        return Shape.OBJECTS, _objects(values)
-    wrapped = (item for name, item in _members(values) if item is not None and name == key)
-    return Shape.WRAPPER, _then_end(values, wrapped)
+        if not is_container_array(open_splitter()):
+            raise InvalidJson
+        return Shape.ARRAY, _and_then(records_of_array(values), values)
+    whole = open_splitter()
+    key = wrapped_key(whole)
+    if key is None or whole.peek():
+        return Shape.OBJECTS, sequence(values)
+    return Shape.WRAPPER, _and_then(records_of_wrapper(values, key), values)
 
 
-def wrapping_key(values: JsonSplitter) -> str | None:
-    """The key of the list of records, if the text is a wrapper and nothing more; else None.
+def _and_then(records: Iterator[Record], values: JsonSplitter) -> Iterator[Record]:
+    """The records of the first value and of those after it."""
+    yield from records
+    yield from sequence(values)
 
-    An empty list is no list of records, lest a facility with one empty list vanish.
+
+def records_of_lines(reader: Reader, spill: Path) -> Iterator[Record]:
+    """The records of a newline-delimited file: its lines that are not blank, those unpacked that
+    are containers. One of more than 8 MB is written to the file `spill`, to be taken from there.
     """
-    keys, lists = set(), dict[str, bool]()
-    for key, item in _members(values):
-        keys.add(key)
-        if item is not None:
-            lists[key] = lists.get(key, True) and _is_object(item)
-    found = [key for key, holds_objects in lists.items() if holds_objects]
-    is_wrapper = RECORD_KEY not in keys and len(found) == 1 and not values.peek()
-    return found[0] if is_wrapper else None
+    stream = pieces(reader)
+    for number, (first, is_last) in enumerate(stream, 1):
+        content, last = first, is_last
+        while not last and len(content) <= MAX_LINE_BYTES:
+            following, last = next(stream, Piece(b"", last=True))
+            content += following
+        if len(content) > MAX_LINE_BYTES:
+            with make_private_file(spill).open("wb") as file:
+                is_blank = copy_line(stream, Piece(content, last), file)
+            if not is_blank:
+                yield from _records_of_large_line(spill, number)
+        elif content.strip(BLANK):
+            records = unpack_line(content, number, spill)
+            yield from [Record(content, number)] if records is None else records
 
 
-def _is_wrapper(value: dict[str, Any]) -> bool:
-    """Whether a parsed object is a wrapper."""
-    lists = (v for v in value.values() if isinstance(v, list) and v)
-    found = [v for v in lists if all(isinstance(item, dict) for item in v)]
-    return RECORD_KEY not in value and len(found) == 1
+def _records_of_large_line(path: Path, number: int) -> Iterator[Record]:
+    """The records of a line that is kept in a file, which is read twice if it is a container."""
+    with contextlib.ExitStack() as stack:
 
+        def open_splitter() -> JsonSplitter:
+            return JsonSplitter(stack.enter_context(path.open("rb")), Path(f"{path}-"), number)
 
-def _is_object(value: Value) -> bool:
-    """Whether a value is an object, by its first character."""
-    if isinstance(value, str):
-        return value.startswith("{")
-    with value.open("rb") as file:
-        return file.read(1) == b"{"
-
-
-def _members(values: JsonSplitter) -> Iterator[tuple[str, Value | None]]:
-    """Each key of an object with None; that of a list again with each of the list's items."""
-    values.take("{")
-    if values.peek() == "}":
-        values.take("}")
-        return
-    while True:
-        if values.peek() not in ("", '"'):
-            raise InvalidJson
-        key = str(json.loads(str(values.value())))
-        values.take(":")
-        yield key, None
-        if values.peek() == "[":
-            for item in _items(values):
-                yield key, item
+        try:
+            shape, records = records_in(open_splitter)
+            for _ in records if shape is not Shape.OBJECTS else ():
+                pass  # the line is a container only if it is one to its end
+        except InvalidJson:
+            shape = Shape.LINES
+        if shape in (Shape.ARRAY, Shape.WRAPPER):
+            yield from records_in(open_splitter)[1]
         else:
-            values.value()
-        if values.take(",}") == "}":
-            return
-
-
-def _items(values: JsonSplitter) -> Iterator[Value]:
-    """The items of the array that comes next."""
-    values.take("[")
-    if values.peek() == "]":
-        values.take("]")
-        return
-    while True:
-        yield values.value()
-        if values.take(",]") == "]":
-            return
-
-
-def _objects(values: JsonSplitter) -> Iterator[Value]:
-    """The objects to the end of the text."""
-    while first := values.peek():
-        if first != "{":
-            raise InvalidJson
-        yield values.value()
-
-
-def _then_end(values: JsonSplitter, items: Iterator[Value]) -> Iterator[Value]:
-    """The items of a container; raises `InvalidJson` if anything follows it."""
-    yield from items
-    if values.peek():
-        raise InvalidJson
-
-
-def _nonblank_lines(reader: Reader) -> Iterator[bytes]:
-    """The lines of a file that are not blank, stripped; of a line too large only its beginning."""
-    line = bytearray()
-    for piece in pieces(reader):
-        if len(line) <= MAX_HELD:
-            line += piece.content
-        if piece.last:
-            if stripped := bytes(line).strip(BLANK):
-                yield stripped
-            line.clear()
-    if stripped := bytes(line).strip(BLANK):
-        yield stripped
+            yield Record(path, number)

@@ -86,16 +86,27 @@ class JsonSplitter:
     """Takes values and the punctuation between them from a stream of UTF-8, in turn.
 
     Raises `InvalidJson` or `TruncatedJson` where something else comes. A value too large to hold is
-    written to the file `spill`.
+    written to the file `spill`. The text begins on the line of the number `line`.
     """
 
-    def __init__(self, reader: Reader, spill: Path) -> None:
+    def __init__(self, reader: Reader, spill: Path, line: int = 1) -> None:
+        self.spill = spill
         self._reader = reader
-        self._spill = spill
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._buffer = ""
         self._position = 0
         self._ended = False
+        # The number of the line at the index `_counted` of the buffer.
+        self._line = line
+        self._counted = 0
+        self._is_after_cr = False
+
+    @property
+    def line(self) -> int:
+        """The number of the line on which the next value begins, as an editor counts lines."""
+        self.peek()
+        self._count_lines()
+        return self._line
 
     def peek(self) -> str:
         """The next character that is no white space, without taking it; empty at the end."""
@@ -116,7 +127,7 @@ class JsonSplitter:
         return found
 
     def value(self) -> str | Path:
-        """Take the next value: its text on one line, or the file that holds it as it came."""
+        """Take the next value: its text, or the file that holds it, as it came."""
         self.peek()
         while len(self._buffer) - self._position <= MAX_HELD:
             failure, end = None, None
@@ -154,7 +165,17 @@ class JsonSplitter:
         rest = _NUMBER_TAIL.fullmatch(self._buffer, end)
         if rest and rest[0] and text[-1].isdigit():
             raise TruncatedJson
-        return _on_one_line(text)
+        return text
+
+    def _count_lines(self) -> None:
+        """Count the lines that end before the present position."""
+        passed = self._buffer[self._counted : self._position]
+        self._counted = self._position
+        if passed:
+            # The LF of a CR LF is no line of its own.
+            passed = passed.removeprefix("\n") if self._is_after_cr else passed
+            self._is_after_cr = passed.endswith("\r")
+            self._line += passed.count("\n") + passed.count("\r") - passed.count("\r\n")
 
     def _read_more(self) -> bool:
         """Read as much again as is held, lest a large value be scanned often; False at the end."""
@@ -169,19 +190,20 @@ class JsonSplitter:
             raise InvalidJson from error
         if self._ended and self._decoder.getstate()[0]:
             text = REPLACEMENT  # part of a character: cut off within a string, no JSON elsewhere
+        self._count_lines()
         self._buffer = self._buffer[self._position :] + text
-        self._position = 0
+        self._position = self._counted = 0
         return not self._ended
 
     def _take_large_value(self) -> str | Path:
         """Take a value that the scanner cannot, by way of the file `spill`."""
-        with make_private_file(self._spill).open("wb") as file:
+        with make_private_file(self.spill).open("wb") as file:
             self._parse_to_end(TextFeed(self._pieces(_CLOSING.get(self.peek())), file))
-        if self._spill.stat().st_size > MAX_HELD:
-            return self._spill
-        text = self._spill.read_bytes().decode()
-        self._spill.unlink()
-        return _on_one_line(text)
+        if self.spill.stat().st_size > MAX_HELD:
+            return self.spill
+        text = self.spill.read_bytes().decode()
+        self.spill.unlink()
+        return text
 
     def _parse_to_end(self, pieces: TextFeed) -> None:
         """Parse pieces to the end of an array or object, which is then the end of a piece."""
@@ -211,7 +233,7 @@ class JsonSplitter:
             yield piece.encode()
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
     """A value without its line ends and the indentation after them.
 
     Strings in JSON hold no raw line end, so nothing in them changes.

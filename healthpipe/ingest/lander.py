@@ -105,16 +105,14 @@ class Lander:
         in_archives = (skipped for file in ingested for skipped in file.skipped_members)
         return Manifest(tuple(ingested), (*found.skipped, *in_archives))
 
-    def land(self, manifest: Manifest, refused: Iterable[str]) -> Manifest:
-        """Land the files of a manifest that the engine's reader refused; returns the new one."""
-        paths = frozenset(refused)
-        return replace(
-            manifest,
-            files=tuple(
-                self._land_refused(file) if file.as_lines().path in paths else file
-                for file in manifest.files
-            ),
+    def land(self, manifest: Manifest, uris: Iterable[str]) -> Manifest:
+        """Land those of a manifest's files that are read in place; returns the new manifest."""
+        wanted = frozenset(uris)
+        files = (
+            self._land_in_place(file) if file.landed is None and file.uri in wanted else file
+            for file in manifest.files
         )
+        return replace(manifest, files=tuple(files))
 
     def _ingest_batch(
         self,
@@ -246,8 +244,8 @@ class Lander:
         lines = land(content, target)
         return replace(file, landed=self._folder.deliver(target), landed_lines=lines)
 
-    def _land_refused(self, file: InputFile) -> InputFile:
-        """Rewrite the lines of a file that the engine's reader refused."""
+    def _land_in_place(self, file: InputFile) -> InputFile:
+        """Rewrite the lines of a file that was read in place."""
         content = self._reader.content(file.uri)
         try:
             return self._land(file, content)

@@ -8,22 +8,16 @@ becomes one such line.
 import base64
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from healthpipe.contract import MAX_LINE_BYTES, Reason
-from healthpipe.ingest.content import (
-    BLANK,
-    Content,
-    Piece,
-    copy_line,
-    pieces,
-)
-from healthpipe.ingest.formats import Shape, may_be_container, records_in
+from healthpipe.ingest.content import Content
+from healthpipe.ingest.formats import FirstLine, Shape, first_line, records_in, records_of_lines
 from healthpipe.ingest.json_splitter import InvalidJson, JsonSplitter, TruncatedJson
 from healthpipe.ingest.packing import FileRefused
+from healthpipe.ingest.unpacking import Record
 from healthpipe.storage.base import Storage, StoredFile
 from healthpipe.storage.scratch import make_private_file
 
@@ -33,45 +27,86 @@ SET_ASIDE = b"\x01"
 def land(content: Content, target: Path) -> int:
     """Rewrite the lines of a file to the local file `target`; returns their number.
 
-    Lines of more than 8 MB are written to files beside it. Raises `FileRefused`.
+    A line that is a container becomes the lines of its records. Lines of more than 8 MB are written
+    to files beside it. Raises `FileRefused`.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with content.decompressed() as reader, target.open("wb") as writer:
-        return _write_lines(pieces(reader), writer, target)
+    with content.decompressed() as reader, _spill(target) as spill:
+        return _write_records(records_of_lines(reader, spill), target)
 
 
 def is_container(content: Content) -> bool:
-    """Whether a file may be a container, by its first lines. Raises `FileRefused`."""
+    """Whether a file may hold its records in another way than a line each, by its first line.
+
+    Raises `FileRefused`.
+    """
+    return _first_line(content) is not FirstLine.RECORD
+
+
+def _first_line(content: Content) -> FirstLine:
     with content.decompressed() as reader:
-        return may_be_container(reader)
+        return first_line(reader)
 
 
 def land_container(content: Content, target: Path) -> tuple[Shape, int] | None:
-    """Rewrite a container to the local file `target`, with a record on each line.
+    """Rewrite a file that may be a container to the local file `target`, with a record on each
+    line.
 
-    Returns its shape and the number of its records; None if it is no container. One that breaks
-    off is rejected whole, and none of its records is used. Raises `FileRefused`.
+    Returns its shape and the number of its records; None if it is newline-delimited after all. One
+    that breaks off is rejected whole, and none of its records is used, unless it has whole lines.
+    Raises `FileRefused`.
     """
+    try:
+        with open_container(content, target) as (shape, records):
+            count = _write_records(records, target)
+    except InvalidJson as error:
+        is_finished = _first_line(content) is FirstLine.CONTAINER
+        if isinstance(error, TruncatedJson) and not is_finished:
+            raise FileRefused(Reason.FILE_NOT_JSON) from error
+        _delete_large_line_files(target)
+        target.unlink(missing_ok=True)
+        return (Shape.LINES, land(content, target)) if is_finished else None
+    return (Shape.OBJECT if shape is Shape.OBJECTS and count == 1 else shape), count
+
+
+@contextlib.contextmanager
+def open_container(content: Content, beside: Path) -> Iterator[tuple[Shape, Iterator[Record]]]:
+    """Open a file that is no newline-delimited one: its shape and its records.
+
+    Files beside the local file `beside` hold for the moment what is too large for memory. Raises
+    `InvalidJson`, `TruncatedJson` and `FileRefused`, the iterator as well.
+    """
+    with contextlib.ExitStack() as stack:
+        spill = stack.enter_context(_spill(beside))
+
+        def open_splitter() -> JsonSplitter:
+            return JsonSplitter(stack.enter_context(content.decompressed()), spill)
+
+        yield records_in(open_splitter)
+
+
+def read_records(content: Content, shape: Shape, beside: Path) -> Iterator[Record]:
+    """The records of a file that was found to have this shape, and where each stands in it.
+
+    Raises `FileRefused`, and `InvalidJson` where the file has changed meanwhile.
+    """
+    if shape.has_items:
+        with open_container(content, beside) as (_, records):
+            yield from records
+    else:
+        with content.decompressed() as reader, _spill(beside) as spill:
+            yield from records_of_lines(reader, spill)
+
+
+@contextlib.contextmanager
+def _spill(target: Path) -> Iterator[Path]:
+    """A file beside `target` for what is too large for memory, removed after the block."""
     target.parent.mkdir(parents=True, exist_ok=True)
     spill = target.with_suffix(".spill")
     try:
-        with contextlib.ExitStack() as stack:
-
-            def open_splitter() -> JsonSplitter:
-                return JsonSplitter(stack.enter_context(content.decompressed()), spill)
-
-            shape, records = records_in(open_splitter)
-            with target.open("wb") as writer:
-                count = _write_records(records, writer, target)
-    except TruncatedJson as error:
-        raise FileRefused(Reason.FILE_NOT_JSON) from error
-    except InvalidJson:
-        _delete_large_line_files(target)
-        target.unlink(missing_ok=True)
-        return None
+        yield spill
     finally:
-        spill.unlink(missing_ok=True)
-    return (Shape.OBJECT if shape is Shape.OBJECTS and count == 1 else shape), count
+        for path in target.parent.glob(f"{target.stem}.spill*"):
+            path.unlink()
 
 
 def land_rejected(target: Path, reason: Reason) -> None:
@@ -96,53 +131,22 @@ def _large_line_reference(kept: Path) -> bytes:
     return f"landed/{kept.name}".encode() + SET_ASIDE + Reason.TOO_LARGE.encode()
 
 
-def _write_records(records: Iterator[str | Path], writer: BinaryIO, target: Path) -> int:
-    """Write records on a line each; returns their number. A path is the file of a large one."""
-    count = 0
-    for count, record in enumerate(records, start=1):
-        line = record.encode() if isinstance(record, str) else b""
-        if line and len(line) <= MAX_LINE_BYTES:
-            writer.write(line + b"\n")
-            continue
-        kept = target.with_name(f"{target.stem}-{count}.bin")
-        if isinstance(record, Path):
-            record.rename(kept)
-        else:
-            make_private_file(kept).write_bytes(line)
-        writer.write(_large_line_reference(kept) + b"\n")
-    return count
-
-
-def _write_lines(stream: Iterator[Piece], writer: BinaryIO, target: Path) -> int:
-    """Write the lines of a stream that are not blank; returns their number."""
-    count = 0
-    large = itertools.count(1)
-    for piece in stream:
-        content, last = piece
-        while not last and len(content) <= MAX_LINE_BYTES:
-            following, last = next(stream, Piece(b"", last=True))
-            content += following
-        if len(content) > MAX_LINE_BYTES:
-            kept = target.with_name(f"{target.stem}-{next(large)}.bin")
-            if not _write_large_line(stream, Piece(content, last), kept):
+def _write_records(records: Iterable[Record], target: Path) -> int:
+    """Write records on a line each, large ones to files of their own; returns their number."""
+    count, large = 0, itertools.count(1)
+    with target.open("wb") as writer:
+        for value, *_ in records:
+            count += 1
+            if isinstance(value, bytes) and len(value) <= MAX_LINE_BYTES:
+                writer.write(_landed_line(value) + b"\n")
                 continue
-            content = _large_line_reference(kept)
-        elif not content.strip(BLANK):
-            continue
-        else:
-            content = _landed_line(content)
-        writer.write(content + b"\n")
-        count += 1
+            kept = target.with_name(f"{target.stem}-{next(large)}.bin")
+            if isinstance(value, Path):
+                value.rename(kept)
+            else:
+                make_private_file(kept).write_bytes(value)
+            writer.write(_large_line_reference(kept) + b"\n")
     return count
-
-
-def _write_large_line(stream: Iterator[Piece], first: Piece, kept: Path) -> bool:
-    """Write a large line to a file of its own; returns False, without a file, if it is blank."""
-    with make_private_file(kept).open("wb") as file:
-        is_blank = copy_line(stream, first, file)
-    if is_blank:
-        kept.unlink()
-    return not is_blank
 
 
 def _landed_line(content: bytes) -> bytes:

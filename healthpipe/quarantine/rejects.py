@@ -1,6 +1,6 @@
-"""Open the quarantine of a run: its rejected lines, their line numbers, and their export.
+"""Open the quarantine of a run: its rejected lines, where they stand, and their export.
 
-Line numbers are not kept: one scan of the file finds them when somebody asks.
+Places are not kept: one scan of the file as it came finds them when somebody asks.
 """
 
 import json
@@ -10,17 +10,19 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Engine
 from healthpipe.errors import ObjectMissing, RunNotFound
-from healthpipe.ingest.content import BLANK, Content, pieces
+from healthpipe.ingest.json_splitter import InvalidJson
+from healthpipe.ingest.landing import read_records
 from healthpipe.ingest.manifest import InputFile, Manifest
-from healthpipe.ingest.packing import NO_LIMITS, FileRefused, Reader
+from healthpipe.ingest.packing import NO_LIMITS, FileRefused
 from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import absolute_source
+from healthpipe.ingest.unpacking import Record
 from healthpipe.runs.run import runs_of
 from healthpipe.stages.curate import REJECTS
 from healthpipe.stages.resolutions import RejectedLine, define_quarantine, resolutions_in
@@ -39,49 +41,26 @@ from healthpipe.workflow.input_reader import MANIFEST
 Occurrence = tuple[bytes, int]
 
 
-def line_numbers(content: Content, wanted: Collection[Occurrence]) -> dict[Occurrence, int]:
-    """Find the numbers, from 1, of lines of a file, without those that it lacks.
-
-    Lines are cut as ingest cuts them, and blank ones are counted, as an editor does.
-    """
+def find_places(
+    records: Iterable[Record], wanted: Collection[Occurrence]
+) -> dict[Occurrence, Record]:
+    """Find lines among the records of a file, without those that it lacks."""
     sought = {line for line, _ in wanted}
-    longest = max(map(len, sought), default=0)
     seen: Counter[bytes] = Counter()
-    found: dict[Occurrence, int] = {}
+    found: dict[Occurrence, Record] = {}
     try:
-        with content.decompressed() as reader:
-            for number, line in enumerate(_lines(reader, longest), 1):
-                if line not in sought:
-                    continue
-                seen[line] += 1
-                if (line, seen[line]) in wanted:
-                    found[line, seen[line]] = number
-                if len(found) == len(wanted):
-                    break
-    except (OSError, FileRefused):  # gone, or no longer what it was
+        for record in records:
+            line = record.value
+            if isinstance(line, Path) or line not in sought:
+                continue
+            seen[line] += 1
+            if (line, seen[line]) in wanted:
+                found[line, seen[line]] = record
+            if len(found) == len(wanted):
+                break
+    except (OSError, FileRefused, InvalidJson):  # gone, or no longer what it was
         return found
     return found
-
-
-def lines_of(content: Content) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file, with their numbers from 1, but for blank ones."""
-    with content.decompressed() as reader:
-        for number, line in enumerate(_lines(reader), 1):
-            if line.strip(BLANK):
-                yield number, line
-
-
-def _lines(reader: Reader, longest: int | None = None) -> Iterator[bytes]:
-    """The lines of a stream; of one longer than `longest` a beginning that is longer, too."""
-    content = b""
-    for piece in pieces(reader):
-        if longest is None or len(content) <= longest:
-            content += piece.content
-        if piece.last:
-            yield content
-            content = b""
-    if content:
-        yield content
 
 
 @contextmanager
@@ -140,33 +119,27 @@ class Quarantine:
             files = tuple(replace(each, uri=absolute_source(each.uri, folder)) for each in files)
         return {file.source: file for file in files}
 
-    def numbers(self, lines: list[RejectedLine]) -> list[int | None]:
-        """Find the number of each line in its file, from 1; None where the file lacks it now.
-
-        In a container the number is that of the item.
-        """
+    def places(self, lines: list[RejectedLine]) -> list[Record | None]:
+        """Find where each line stands in its file; None where the file lacks it now."""
         wanted: dict[str, set[Occurrence]] = {}
         for line in lines:
             if line.line is not None:
                 wanted.setdefault(line.source, set()).add((line.line, line.occurrence))
         inputs = self.inputs()
-        found: dict[tuple[str, bytes | None, int], int] = {
-            (source, *occurrence): number
+        found: dict[tuple[str, bytes | None, int], Record] = {
+            (source, *occurrence): record
             for source, occurrences in wanted.items()
-            for occurrence, number in self._numbers_in(inputs[source], occurrences).items()
+            for occurrence, record in self._places_in(inputs[source], occurrences).items()
         }
         return [found.get((line.source, line.line, line.occurrence)) for line in lines]
 
-    def _numbers_in(self, file: InputFile, wanted: set[Occurrence]) -> dict[Occurrence, int]:
-        reader = LocalReader(self.root.access, NO_LIMITS)
+    def _places_in(self, file: InputFile, wanted: set[Occurrence]) -> dict[Occurrence, Record]:
+        """Find lines in a file as it came: it is read as it was when the run read it."""
         try:
-            content = reader.content_of(file)
-            if file.landed is not None and file.shape.has_items:
-                # Named below this root: the run may have been started in another folder.
-                content = reader.content(f"{self.uri}/landed/{PurePath(file.landed).name}")
-            return line_numbers(content, wanted)
+            content = LocalReader(self.root.access, NO_LIMITS).content_of(file)
         except ObjectMissing:
             return {}
+        return find_places(read_records(content, file.shape, self.scratch / "places"), wanted)
 
 
 def _newest_run(root: Root) -> str:

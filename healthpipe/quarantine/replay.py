@@ -9,21 +9,23 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from healthpipe.contract import RULES, TEXT_SPACE, Reason
-from healthpipe.engines.base import LinesRefused, Query
+from healthpipe.engines.base import Query
 from healthpipe.errors import ReplayRefused, UsageError
 from healthpipe.ingest.formats import Shape
 from healthpipe.ingest.lander import Lander
-from healthpipe.ingest.landing import LandingFolder
+from healthpipe.ingest.landing import LandingFolder, read_records
 from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.ingest.packing import FileRefused
 from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.sources import find_files
-from healthpipe.quarantine.rejects import Quarantine, lines_of
+from healthpipe.ingest.unpacking import Record
+from healthpipe.quarantine.rejects import Quarantine
 from healthpipe.runs.record import utc_now
 from healthpipe.stages.curate import judge_lines, keep_records
 from healthpipe.stages.options import StageOptions
@@ -36,7 +38,6 @@ from healthpipe.stages.resolutions import (
     rejected_lines,
     replayed_digest,
     replayed_name,
-    tally,
 )
 from healthpipe.storage.layout import RECORD
 
@@ -48,9 +49,9 @@ _NARROW = "narrow with --reason and --source, or repair the lines of a new expor
 
 @dataclass(frozen=True)
 class JudgedLine:
-    """A line of the replayed file, by its number there, with the verdict on it."""
+    """A record of the replayed file, by its place there, with the verdict on it."""
 
-    number: int
+    place: str
     content: bytes
     reasons: tuple[str, ...]
     is_rejected: bool
@@ -127,47 +128,45 @@ def replay(quarantine: Quarantine, file: str, selection: Selection) -> ReplayRes
 
 
 def _judge_file(quarantine: Quarantine, file: str) -> list[JudgedLine]:
-    """Judge the lines of a file by the rules of the run that rejected them."""
+    """Judge the records of a file by the rules of the run that rejected them."""
     found = find_files([file], quarantine.root)
     is_one = len(found.files) == 1
     options = StageOptions.from_json(quarantine.document(RECORD)["options"])
     reader = LocalReader(quarantine.root.access)
     lander = Lander(LandingFolder.local(quarantine.scratch / "landed"), reader)
-    engine = quarantine.engine
-
-    def judge(manifest: Manifest) -> None:
-        judge_lines(engine, [each.as_lines() for each in manifest.files], options)
-        keep_records(engine, options, frozenset())
-
-    manifest = lander.ingest(found) if is_one else None
-    if manifest is None or len(manifest.files) > 1:
+    files = lander.ingest(found).files if is_one else ()
+    if len(files) != 1:
         raise UsageError(f"{file} is more than one file", "name the file of repaired lines")
-    (repaired,) = manifest.files
+    (repaired,) = files
     if repaired.refusal not in (None, Reason.FILE_NOT_JSON):
         rule = next(rule for rule in RULES if rule.reason is repaired.refusal)
         raise ReplayRefused(f"{file} cannot be replayed: {rule.meaning}", rule.advice)
     if repaired.shape is Shape.BROKEN:  # a line that breaks off is a line here, not a broken file
-        manifest = lander.land(manifest, [repaired.as_lines().path])
-    try:
-        judge(manifest)
-    except LinesRefused as refused:
-        judge(lander.land(manifest, refused.paths))
-    verdicts = engine.rows(Query("mended"))
-    contents = _read_lines(file, repaired, reader)
+        repaired = replace(repaired, landed=None, shape=Shape.LINES)
+    # Landed in any case, so that a line that holds several records comes to these.
+    landed = lander.land(Manifest((repaired,), ()), [repaired.uri])
+    judge_lines(quarantine.engine, [each.as_lines() for each in landed.files], options)
+    keep_records(quarantine.engine, options, frozenset())
+    verdicts = quarantine.engine.rows(Query("mended"))
+    records = _read_records(quarantine, file, repaired, reader)
     return [
-        JudgedLine(number, content, tuple(reasons), is_rejected, facility)
-        for (number, content), (reasons, is_rejected, facility) in zip(
-            contents, verdicts, strict=True
+        JudgedLine(record.place, content, tuple(reasons), is_rejected, facility)
+        for (record, content), (reasons, is_rejected, facility) in zip(
+            records, verdicts, strict=True
         )
     ]
 
 
-def _read_lines(name: str, file: InputFile, reader: LocalReader) -> list[tuple[int, bytes]]:
-    """The lines or items of a file with their numbers. Raises `ReplayRefused` if it is damaged."""
+def _read_records(
+    quarantine: Quarantine, name: str, file: InputFile, reader: LocalReader
+) -> list[tuple[Record, bytes]]:
+    """The records of a file with their bytes. Raises `ReplayRefused` if it is damaged."""
     try:
-        if file.shape.has_items and file.landed:
-            return list(lines_of(reader.content(file.landed)))
-        return list(lines_of(reader.content_of(file)))
+        records = read_records(reader.content_of(file), file.shape, quarantine.scratch / "read")
+        return [
+            (record, value.read_bytes() if isinstance(value := record.value, Path) else value)
+            for record in records
+        ]
     except (OSError, FileRefused) as error:
         raise ReplayRefused(f"{name} cannot be read to its end", "write it anew") from error
 
@@ -181,7 +180,7 @@ def _require_repaired(quarantine: Quarantine, lines: Sequence[JudgedLine]) -> No
     for line in lines:
         if line.content in broken:
             raise ReplayRefused(
-                f"line {line.number} would still be rejected ({', '.join(line.reasons)});"
+                f"line {line.place} would still be rejected ({', '.join(line.reasons)});"
                 " nothing was added",
                 "repair it, or leave it out, and replay the file again",
             )
@@ -197,62 +196,55 @@ def _find_replayed(quarantine: Quarantine, digest: str) -> str | None:
 def _match_lines(
     quarantine: Quarantine, lines: Sequence[JudgedLine], selection: Selection
 ) -> list[Resolution]:
-    """Find which rejected line each repaired one resolves.
+    """Find which rejected line each repaired one resolves, each of them once."""
+    found = rejected_lines(quarantine.engine, selection)
+    return match(lines, (line for line in found if line.is_repairable))
 
-    By position if there are as many lines as unresolved ones, else by facility id.
+
+def match(lines: Sequence[JudgedLine], unresolved: Iterable[RejectedLine]) -> list[Resolution]:
+    """Find the unresolved lines that accepted ones resolve.
+
+    By position if there are as many of them, and no accepted line names a facility that another
+    unresolved line names and that of its position does not. Else by the facility's id.
     """
-
-    def unresolved() -> Iterator[RejectedLine]:
-        found = rejected_lines(quarantine.engine, selection)
-        return (line for line in found if line.is_repairable)
-
-    if len(lines) == tally(quarantine.engine, selection).repairable:
-        return match_by_position(lines, unresolved())
-    return match_by_id(lines, unresolved())
-
-
-def match_by_position(
-    lines: Sequence[JudgedLine], unresolved: Iterable[RejectedLine]
-) -> list[Resolution]:
-    """Pair as many lines as there are unresolved ones; those accepted now resolve theirs."""
-    pairs = zip(lines, unresolved, strict=True)
-    return [_resolution(rejected) for line, rejected in pairs if not line.is_rejected]
-
-
-def match_by_id(
-    lines: Sequence[JudgedLine], unresolved: Iterable[RejectedLine]
-) -> list[Resolution]:
-    """Pair each accepted line with the one rejected line that names its facility.
-
-    Raises `ReplayRefused` where none does or several do, or where two lines would resolve one.
-    """
-    repaired = [line for line in lines if not line.is_rejected]
-    ids = {line.facility_id or "" for line in repaired}
-    naming: defaultdict[str, list[Resolution]] = defaultdict(list)
-    for rejected in unresolved:
+    repaired = {n: line for n, line in enumerate(lines) if not line.is_rejected}
+    ids = {line.facility_id or "" for line in repaired.values()}
+    naming: defaultdict[str, list[int]] = defaultdict(list)
+    resolutions: list[Resolution] = []
+    for position, rejected in enumerate(unresolved):
+        resolutions.append(Resolution(rejected.digest, rejected.source, rejected.reasons))
         for facility in ids & _names_in(rejected.line or b""):
-            naming[facility].append(_resolution(rejected))
-    numbers: dict[str, int] = {}
-    for line in repaired:
+            naming[facility].append(position)
+    named = {n: naming[line.facility_id or ""] for n, line in repaired.items()}
+    if len(lines) == len(resolutions) and all(
+        n in found or not found for n, found in named.items()
+    ):
+        return [resolutions[position] for position in repaired]
+    _require_told(repaired, named)
+    return [resolutions[n] for n in sorted({position for (position,) in named.values()})]
+
+
+def _require_told(repaired: Mapping[int, JudgedLine], named: Mapping[int, list[int]]) -> None:
+    """Check that each accepted line names a facility of its own, which one rejected line names.
+
+    Several may come from one rejected line. Raises `ReplayRefused`.
+    """
+    places: dict[str, str] = {}
+    for number, line in repaired.items():
         facility = line.facility_id or ""
-        if len(naming[facility]) != 1:
+        if len(named[number]) != 1:
             raise ReplayRefused(
-                f"line {line.number} names the facility of {len(naming[facility])} unresolved"
+                f"line {line.place} names the facility of {len(named[number])} unresolved"
                 " rejected lines where it should resolve one; nothing was added",
                 _NARROW,
             )
-        if facility in numbers:
+        if facility in places:
             raise ReplayRefused(
-                f"lines {numbers[facility]} and {line.number} name the same facility and resolve"
+                f"lines {places[facility]} and {line.place} name the same facility and resolve"
                 " the same rejected line; nothing was added",
                 _NARROW,
             )
-        numbers[facility] = line.number
-    return [naming[line.facility_id or ""][0] for line in repaired]
-
-
-def _resolution(rejected: RejectedLine) -> Resolution:
-    return Resolution(rejected.digest, rejected.source, rejected.reasons)
+        places[facility] = line.place
 
 
 def _names_in(line: bytes) -> set[str]:

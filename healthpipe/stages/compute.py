@@ -25,6 +25,7 @@ from healthpipe.stages.curate import (
     judge_lines,
     keep_records,
     open_records,
+    require_unpacked,
 )
 from healthpipe.stages.figures import (
     FACILITIES,
@@ -46,14 +47,16 @@ from healthpipe.stages.results import (
 )
 from healthpipe.storage.layout import Root
 
-# Calls a function with a manifest, over again with another one where files changed or could not be
-# read, and returns the manifest that held: `InputReader.read`.
-ManifestReader = Callable[[Manifest, Callable[[Manifest], None]], Manifest]
+ManifestUse = Callable[[Manifest], None]
+# Has the files of a manifest judged, then accounted for, over again with another manifest where
+# they changed or have to be landed; returns the manifest that held: `InputReader.read`.
+ManifestReader = Callable[[Manifest, ManifestUse, ManifestUse], Manifest]
 
 
-def read_once(manifest: Manifest, judge: Callable[[Manifest], None]) -> Manifest:
+def read_once(manifest: Manifest, judge: ManifestUse, account: ManifestUse) -> Manifest:
     """Read the files of a manifest without looking whether they changed."""
     judge(manifest)
+    account(manifest)
     return manifest
 
 
@@ -74,10 +77,8 @@ class RecordSource(ABC):
     """Where records are read from."""
 
     @abstractmethod
-    def open(
-        self, engine: Engine, options: StageOptions, projections: frozenset[Projection]
-    ) -> OpenRecords:
-        """Make the relations `records` and `current`."""
+    def open(self, engine: Engine, request: "ComputeRequest", account: ManifestUse) -> OpenRecords:
+        """Make the relations `records` and `current`, and have `account` called with the files."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,16 @@ class RawLines(RecordSource):
     manifest: Manifest
     read: ManifestReader = read_once
 
-    def open(
-        self, engine: Engine, options: StageOptions, projections: frozenset[Projection]
-    ) -> OpenRecords:
+    def open(self, engine: Engine, request: "ComputeRequest", account: ManifestUse) -> OpenRecords:
         in_input_order = False
 
         def judge(manifest: Manifest) -> None:
             nonlocal in_input_order
+            options = request.options
             judge_lines(engine, [file.as_lines() for file in manifest.files], options)
-            in_input_order = keep_records(engine, options, projections)
+            in_input_order = keep_records(engine, options, request.projections)
 
-        manifest = self.read(self.manifest, judge)
+        manifest = self.read(self.manifest, judge, account)
         return OpenRecords(manifest, in_input_order, in_input_order)
 
 
@@ -113,12 +113,15 @@ class CuratedLines(RecordSource):
     manifest: Manifest = field(default_factory=lambda: Manifest((), ()))
     are_unrivalled: bool = False
 
-    def open(
-        self, engine: Engine, options: StageOptions, projections: frozenset[Projection]
-    ) -> OpenRecords:
+    def open(self, engine: Engine, request: "ComputeRequest", account: ManifestUse) -> OpenRecords:
         rivals = open_records(
-            engine, options, self.segments, projections, are_unrivalled=self.are_unrivalled
+            engine,
+            request.options,
+            self.segments,
+            request.projections,
+            are_unrivalled=self.are_unrivalled,
         )
+        account(self.manifest)
         in_order = not rivals.exist and len(self.segments) == 1
         return OpenRecords(self.manifest, in_order, not rivals.exist)
 
@@ -230,7 +233,9 @@ class ComputeResult:
 def compute(
     engine: Engine, request: ComputeRequest, progress: Progress | None = None
 ) -> ComputeResult:
-    """Read and judge the records, account for every line, write the outputs. Raises `Imbalance`.
+    """Read and judge the records, account for every line, write the outputs.
+
+    Raises `Imbalance`, and `PackedLines` where files that were judged before have to be landed.
 
     The same request asks the engine for the same queries in the same order, which a step that is
     called again relies on: see `StepContext.engine`.
@@ -238,11 +243,16 @@ def compute(
     progress = progress or NoProgress()
     if isinstance(request.records, RawLines):
         progress.step(f"reading {len(request.records.manifest.files)} files", engine.progress)
-    records = request.records.open(engine, request.options, request.projections)
     accounted = figures = None
+
+    def account_for(manifest: Manifest) -> None:
+        nonlocal accounted
+        if request.accounting:
+            progress.step("accounting for every line", engine.progress)
+            accounted = _account(engine, request.options, request.accounting, manifest)
+
+    records = request.records.open(engine, request, account_for)
     if request.accounting:
-        progress.step("accounting for every line", engine.progress)
-        accounted = _account(engine, request.options, request.accounting, records.manifest)
         figures = _measure(engine, request.options, request.accounting)
     if request.outputs is None:
         return ComputeResult(records.manifest, records.are_unrivalled, accounted, figures)
@@ -267,9 +277,13 @@ def _account(
 ) -> RunCounts:
     root = accounting.root
     resolutions = resolutions_in(root, manifest.uris) if root else []
-    return account(
+    counts = account(
         engine, options, accounting.folder, landed=manifest.landed_lines, resolutions=resolutions
     )
+    in_place = {file.source for file in manifest.files if file.landed is None}
+    if counts.balance.rejected and in_place:
+        require_unpacked(engine, accounting.folder, in_place)
+    return counts
 
 
 def _measure(engine: Engine, options: StageOptions, accounting: Accounting) -> RunFigures | None:

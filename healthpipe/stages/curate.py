@@ -14,8 +14,10 @@ from typing import Any
 
 from healthpipe.choices import Format
 from healthpipe.contract import Reason, Severity
+from healthpipe.engines import open_nearby
 from healthpipe.engines.base import Constants, Engine, LineFile, Query, Value
 from healthpipe.errors import Imbalance
+from healthpipe.ingest.unpacking import unpack_line
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.resolutions import count_resolved
 from healthpipe.storage.scratch import make_private_file
@@ -264,6 +266,30 @@ def account(
     files = balance_by_file(engine)
     balance.require_sum(files, landed)
     return RunCounts(balance, files, dict(engine.rows(Query("issue_counts"))))
+
+
+class PackedLines(Exception):
+    """Lines of the files `sources` hold several records or none: the files have to be landed."""
+
+    def __init__(self, sources: Set[str]) -> None:
+        super().__init__(f"{len(sources)} files have lines that are containers")
+        self.sources = frozenset(sources)
+
+
+def require_unpacked(engine: Engine, folder: Path, sources: Set[str]) -> None:
+    """Look among the rejects in `folder` for lines of these files that are containers.
+
+    Raises `PackedLines`. Files that were landed are unpacked already, whatever their lines are.
+    """
+    packed: set[str] = set()
+    with open_nearby(engine, folder) as local:
+        local.read_table("rejects", [str(folder / REJECTS)])
+        for source, line in local.stream(Query("packed_lines")):
+            is_new = source in sources and source not in packed
+            if is_new and unpack_line(line, 1, folder / "line.spill") is not None:
+                packed.add(source)
+    if packed:
+        raise PackedLines(packed)
 
 
 def _records(options: StageOptions, projections: Set[Projection]) -> Query:

@@ -122,6 +122,18 @@ def files_not_in(segments: Iterable[Segment], files: Sequence[InputFile]) -> lis
     return [file for file in files if _identity(file) not in held]
 
 
+def forget_segments(root: Root, files: Iterable[InputFile]) -> None:
+    """Have no run use the segments of this SQL that hold any of these files.
+
+    Their Parquet stays, for runs that have it in their results.
+    """
+    lost = {_identity(file) for file in files}
+    for folder in segment_folders(root):
+        segment = _read_segment(root, folder)
+        if segment and segment.files & lost:
+            root.storage.delete(f"{folder}/{DESCRIPTION}")
+
+
 def describe_segment(
     files: Sequence[InputFile], data: Sequence[str], null_words: NullWords
 ) -> bytes:

@@ -14,6 +14,7 @@ from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.runs.attempts import Attempt, begun_steps
 from healthpipe.runs.run import Run
+from healthpipe.stages.curate import PackedLines
 
 MANIFEST = "inputs.json"
 MANIFESTS_PER_RUN = 3
@@ -54,19 +55,28 @@ class InputReader:
         self.progress.step(f"looking at {len(found.files)} files", lander.progress)
         return self._keep(lander.ingest(found, known))
 
-    def read(self, manifest: Manifest, judge: Callable[[Manifest], None]) -> Manifest:
-        """Have the files of a manifest judged; returns the manifest of what was read in the end.
+    def read(
+        self,
+        manifest: Manifest,
+        judge: Callable[[Manifest], None],
+        account: Callable[[Manifest], None],
+    ) -> Manifest:
+        """Have the files of a manifest judged and then accounted for; returns the manifest of what
+        was read in the end.
 
-        Files that the engine refuses are landed. Where files change meanwhile, they are listed and
-        judged anew, twice at most. Raises `InputChanged`.
+        Files that the engine refuses are landed, and so are those in which lines are found that
+        hold several records. Where files change meanwhile, they are listed and judged anew, twice
+        at most. Raises `InputChanged`.
         """
         for _ in range(MANIFESTS_PER_RUN):
-            try:
-                judge(manifest)
-            except LinesRefused as error:
-                if not self._has_changed(manifest):
-                    manifest = self._judge_landed(manifest, error.paths, judge)
+            manifest = self._judge(manifest, judge)
             if not self._has_changed(manifest):
+                try:
+                    account(manifest)
+                except PackedLines as packed:
+                    found = (each for each in manifest.files if each.source in packed.sources)
+                    landed = self._land(manifest, (file.uri for file in found))
+                    return self.read(landed, judge, account)
                 return manifest
             manifest = self.make_manifest(find_files(self.sources, self.run.root))
         raise InputChanged(
@@ -74,21 +84,30 @@ class InputReader:
             "write new files under a name that begins with a dot, rename them, then run again",
         )
 
-    def _judge_landed(
-        self, manifest: Manifest, refused: Iterable[str], judge: Callable[[Manifest], None]
-    ) -> Manifest:
-        """Land the files that were refused and judge once more; returns the new manifest.
+    def _judge(self, manifest: Manifest, judge: Callable[[Manifest], None]) -> Manifest:
+        """Have files judged, and once more with those landed that the engine refuses, unless they
+        have changed; returns the new manifest.
 
         An engine names the first file that it cannot read: where there are others, all are landed.
         """
-        manifest = self._keep(self._lander().land(manifest, refused))
+        try:
+            judge(manifest)
+        except LinesRefused as refused:
+            if self._has_changed(manifest):
+                return manifest
+            manifest = self._land(manifest, refused.paths)
+        else:
+            return manifest
         try:
             judge(manifest)
         except LinesRefused:
-            in_place = [file.uri for file in manifest.files if file.landed is None]
-            manifest = self._keep(self._lander().land(manifest, in_place))
+            manifest = self._land(manifest, manifest.uris)
             judge(manifest)
         return manifest
+
+    def _land(self, manifest: Manifest, uris: Iterable[str]) -> Manifest:
+        """Land those of the files that are read in place; returns the manifest, which is kept."""
+        return self._keep(self._lander().land(manifest, uris))
 
     def _has_changed(self, manifest: Manifest) -> bool:
         return bool(manifest.changed_files(self.run.root.access))

@@ -40,7 +40,7 @@ def test_numbers_are_those_of_an_editor(rejecting, quarantine):
 
 
 def test_equal_lines_keep_their_numbers_whichever_are_shown(rejecting, quarantine):
-    rejecting(b"x\n[]\nx\n[]\nx\n")
+    rejecting(b"x\n[1]\nx\n[1]\nx\n")
 
     assert numbers(quarantine("show", "--limit", "3")) == [1, 2, 3]
     assert numbers(quarantine("show", "--reason", "not_object")) == [2, 4]
@@ -61,12 +61,39 @@ def test_the_records_of_a_container_are_numbered_as_its_items(rejecting, cli, qu
 
     shown = quarantine("show")["lines"]
 
-    assert [(line["numbered_by"], line["number"]) for line in shown] == [
-        ("item", 2),
-        ("item", 3),
-        ("item", 4),
+    assert [(line["number"], line["item"], line["line"]) for line in shown] == [
+        (3, 2, "1"),
+        (3, 3, '{"facility_name": "x"}'),
+        (4, 4, "1"),
     ]
-    assert "\titem 3\t" in cli("quarantine", "show").out
+    assert "\t3#3\t" in cli("quarantine", "show").out
+
+
+PLACES = {
+    "an array on a line": (b'{"facility_id":"1"}\n\n[{}, {"facility_id":"2"}, {}]', ["3#1", "3#3"]),
+    "arrays on a line": (b'{"facility_id": "F1"}\n[{}][[{}], {}]\n{}', ["2#1", "2#2", "2#3", "3"]),
+    "pages on a line each": (b'{"data": [{}]}\r\n{"data": [{}, {}]}\r\n', ["1#1", "2#1", "2#2"]),
+    "pretty pages": (b'{\n "a": [\n  {},\n  {}]\n}\n{\n "a": [\r\n {}]}', ["3#1", "4#2", "8#1"]),
+    "pretty arrays": (b"[\r\r {\r}\r,{}]\n[{}]", ["3#1", "5#2", "6#1"]),
+    "objects": (b'{"n":\n1}\n\n{"n":\n2}{}', ["1", "4", "5"]),
+    "arrays in an array": (b"[[{},\n [{}]],\n{}]", ["1#1", "2#2", "3#3"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_record_of_a_container_is_named_by_its_line_and_its_number_there(
+    rejecting, cli, tmp_path, name, packed
+):
+    content, expected = PLACES[name]
+    suffix = ".json.gz" if packed else ".json"
+    rejecting(b"", **{f"data/raw/b{suffix}": gzip.compress(content) if packed else content})
+    for path in tmp_path.glob("data/runs/*/landed/*.ndjson"):
+        path.unlink()
+
+    shown = [row.split("\t") for row in cli("quarantine", "show").out.splitlines()]
+
+    assert [row[1] for row in shown] == expected
 
 
 def test_lines_are_shown_as_they_came_with_all_their_reasons(rejecting, quarantine, cli):
@@ -78,7 +105,7 @@ def test_lines_are_shown_as_they_came_with_all_their_reasons(rejecting, quaranti
     assert line == {
         "source": "2026-01-05/a.jsonl",
         "number": 1,
-        "numbered_by": "line",
+        "item": None,
         "reasons": reasons,
         "resolved": False,
         "line": text,
@@ -141,7 +168,7 @@ def test_only_some_lines_are_shown_at_once(rejecting, cli, quarantine):
 
 
 def test_lines_are_counted_by_reason_with_its_meaning(rejecting, quarantine, cli):
-    run = rejecting(b"x\n[]\ny\n" + record("F1"))
+    run = rejecting(b"x\n[1]\ny\n" + record("F1"))
 
     document = quarantine("list", run)
     meanings = {rule.reason: rule.meaning for rule in RULES}
@@ -155,7 +182,7 @@ def test_lines_are_counted_by_reason_with_its_meaning(rejecting, quarantine, cli
 
 
 def test_lines_are_counted_by_file(rejecting, quarantine, cli):
-    rejecting(b"x\n[]\n", **{"data/raw/b.jsonl": b"x\n"})
+    rejecting(b"x\n[1]\n", **{"data/raw/b.jsonl": b"x\n"})
 
     groups = quarantine("list", "--by", "file")["groups"]
     assert groups == [

@@ -245,6 +245,60 @@ def test_mended_lines_may_come_from_standard_input_or_a_gzip(rejecting, cli):
     assert cli("extract", "--json").document["records"]["resolved"] == 2
 
 
+GLUED = b'{"facility_id": "A"}, {"facility_id": "B"}'
+
+
+def test_records_of_one_line_resolve_that_line_and_no_other(rejecting, cli, quarantine):
+    rejecting(b"\n".join([LIST, GLUED, NAMELESS]))
+
+    document = quarantine("replay", mend(record("A"), record("B")))
+
+    assert (document["mended"], document["answered"]) == (2, 1)
+    assert export(cli) == [LIST, NAMELESS]
+
+
+@pytest.mark.parametrize("others", [[BROKEN], [BROKEN, LIST]], ids=["as many", "fewer"])
+def test_records_of_one_line_resolve_it_whatever_their_number(rejecting, cli, quarantine, others):
+    """As many repaired lines as rejected ones, but not one for each."""
+    rejecting(b"\n".join([*others, GLUED]))
+
+    assert quarantine("replay", mend(record("A"), record("B")))["answered"] == 1
+
+    assert export(cli) == others
+    document = cli("extract", "--json").document
+    assert (document["records"]["accepted"], document["records"]["resolved"]) == (2, 1)
+
+
+def test_a_record_of_another_file_resolves_nothing(rejecting, cli, tmp_path):
+    rejecting(BROKEN + b"\n" + LIST + b"\n[" + record("A") + b"," + record("B") + b"]\n")
+    mend(record("A"), record("B"), record("C"))
+    before = tree(tmp_path)
+
+    assert cli("quarantine", "replay", "mend.ndjson").code == 2
+    assert tree(tmp_path) == before
+
+
+def test_a_rejected_item_of_a_line_is_repaired_like_a_line(rejecting, cli, quarantine):
+    rejecting(record("F1") + b"\n[" + record("F2") + b", " + NAMELESS + b"]\n" + LIST)
+    (item, _) = quarantine("show")["lines"]
+    assert (item["number"], item["item"], item["line"]) == (2, 2, NAMELESS.decode())
+
+    assert export(cli, "--reason", "facility_id_missing") == [NAMELESS]
+    replayed = ("replay", mend(record("N")), "--reason", "facility_id_missing")
+    assert quarantine(*replayed)["answered"] == 1
+
+    assert export(cli) == [LIST]
+    expected = {"lines": 5, "accepted": 3, "rejected": 2, "superseded": 0, "resolved": 1}
+    assert cli("extract", "--json").document["records"] == expected
+
+
+def test_mended_records_may_come_in_an_array_on_a_line(rejecting, cli, quarantine):
+    rejecting(BROKEN + b"\n" + LIST + b"\n")
+
+    both = b"[" + record("A") + b"," + record("B") + b"]"
+    assert quarantine("replay", mend(both))["answered"] == 2
+
+
 def test_mended_records_may_come_as_a_pretty_printed_list(rejecting, cli, quarantine):
     rejecting(BROKEN + b"\n" + LIST + b"\n")
     both = [json.loads(record(name)) for name in ("A", "B")]

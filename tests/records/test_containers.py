@@ -1,5 +1,6 @@
 """Arrays, wrappers and sequences of objects: split in constant memory, whole or not quite."""
 
+import contextlib
 import io
 import tracemalloc
 from pathlib import Path
@@ -12,7 +13,7 @@ from healthpipe.ingest.formats import records_in
 from healthpipe.ingest.json_splitter import JsonSplitter
 from healthpipe.ingest.landing import land_container
 from tests.support.shapes import ONE, PRETTY, PRETTY_LINE, TWO, check_lines, ingest_file
-from tests.support.strategies import containers
+from tests.support.strategies import containers, nestings
 
 LARGE = b'{"facility_id": "L", "pad": ["' + b'x", "' * 2_000_000 + b'"]}'
 VERY_LARGE = b'{"facility_id": "L", "pad": ["' + b'x", "' * 4_000_000 + b'"]}'
@@ -66,7 +67,7 @@ class Endless(io.RawIOBase):
 def test_an_array_is_streamed_in_constant_memory(tmp_path):
     tracemalloc.start()
     _, records = records_in(lambda: JsonSplitter(Endless(100_000), tmp_path / "spill"))
-    assert sum(record == PRETTY_LINE.decode() for record in records) == 100_000
+    assert sum(record.value == PRETTY_LINE for record in records) == 100_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
@@ -98,9 +99,15 @@ def test_containers_of_all_kinds_come_to_the_lines_of_the_oracle(content):
     check_lines(content)
 
 
+@given(nestings())
+@settings(max_examples=300, deadline=None)
+def test_records_in_any_nesting_come_to_the_lines_of_the_oracle(content):
+    check_lines(content)
+
+
 @pytest.mark.slow
-@given(containers())
-@settings(max_examples=2500, deadline=None)
+@given(containers() | nestings())
+@settings(max_examples=5000, deadline=None)
 def test_thousands_of_containers_come_to_the_lines_of_the_oracle(content):
     check_lines(content)
 
@@ -112,8 +119,13 @@ def test_no_value_is_cut_where_reading_pauses(tmp_path, size, monkeypatch):
         '[1.5e+10, -0.25, "ä€🏥", {"a": [1.0, true]}, null,1E5 ]'.encode()
     )
 
-    with (tmp_path / "in").open("rb") as file:
-        _, records = records_in(lambda: JsonSplitter(file, tmp_path / "spill"))
-        found = list(records)
+    with contextlib.ExitStack() as stack:
+
+        def open_splitter():
+            file = stack.enter_context((tmp_path / "in").open("rb"))
+            return JsonSplitter(file, tmp_path / "spill")
+
+        _, records = records_in(open_splitter)
+        found = [record.value.decode() for record in records]
 
     assert found == ["1.5e+10", "-0.25", '"ä€🏥"', '{"a": [1.0, true]}', "null", "1E5"]

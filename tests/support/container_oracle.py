@@ -25,18 +25,106 @@ def split_lines(content: bytes) -> list[bytes]:
     return [line for line in lines if line.strip(b" \t")]
 
 
+KEYS = {
+    "facility_id", "facility_name", "location", "employee_count", "services", "labs",
+    "accreditations", "snapshot_date",
+}  # fmt: skip
+
+
 def lines_of(content: bytes) -> list[bytes] | str:
-    """The lines of a file, or the reason why it is rejected whole."""
+    """The records of a file on a line each, or the reason why it is rejected whole."""
     content = text_of(content)
     if isinstance(content, str):
         return content
     lines = split_lines(content)
-    if not lines or is_line_of_records(lines):
-        return lines
+    if not lines or not lines[0].strip(b" \t").startswith((b"{", b"[")):
+        return records_by_line(lines)
+    first = is_container(lines[0])
+    if first is not False:
+        try:
+            return [on_one_line(text) for text in records_of(without_mark(content).decode())]
+        except (ValueError, RecursionError):
+            if first is None and breaks_off(without_mark(content)):
+                return "file_not_json"
+    return records_by_line(lines)
+
+
+def is_container(line: bytes) -> bool | None:
+    """Whether a line is a value that holds records; None if it is no JSON value."""
     try:
-        return [on_one_line(value) for value in records_of(without_mark(content).decode())]
+        return holds_records(json.loads(line.decode(), parse_constant=refuse))
     except (ValueError, RecursionError):
-        return "file_not_json" if breaks_off(without_mark(content)) else lines
+        return None
+
+
+def records_by_line(lines: list[bytes]) -> list[bytes]:
+    """The records of newline-delimited values, of which some may hold several."""
+    found = []
+    for line in lines:
+        try:
+            found += [text.encode() for text in records_of(line.decode(), is_line=True)]
+        except (ValueError, RecursionError):
+            found.append(line)
+    return found
+
+
+def holds_records(value) -> bool:
+    """Whether a value holds records, or is empty where they would be."""
+    if isinstance(value, list):
+        inner = leaves(value)
+        return not inner or any(isinstance(leaf, dict) for leaf in inner)
+    return isinstance(value, dict) and wrapped_key(value) is not None
+
+
+def leaves(items: list) -> list:
+    """What lies in a list that is no list itself, however deep."""
+    found = []
+    for item in items:
+        found += leaves(item) if isinstance(item, list) else [item]
+    return found
+
+
+def wrapped_key(value: dict) -> str | None:
+    """The key of a wrapper that holds its records, None if the object is no wrapper."""
+    if KEYS & set(value):
+        return None
+    lists = {key: items for key, items in value.items() if isinstance(items, list)}
+    for key, items in lists.items():
+        if not items and len(lists) == 1:
+            return key
+    found = [
+        key
+        for key, items in lists.items()
+        if items and all(isinstance(item, dict) for item in items)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def records_of(text: str, *, is_line: bool = False) -> list[str]:
+    """The texts of the records of arrays and objects one after another. Raises ValueError if the
+    text is anything else, or does not begin with a container and is a line or a list.
+    """
+    values = values_of(text)
+    parsed = [json.loads(value, parse_constant=refuse) for value in values]
+    if not values or not all(isinstance(value, (dict, list)) for value in parsed):
+        raise ValueError
+    if (is_line or isinstance(parsed[0], list)) and not holds_records(parsed[0]):
+        raise ValueError
+    found = []
+    for value, content in zip(values, parsed, strict=True):
+        found += flattened(value) if holds_records(content) else [value]
+    return found
+
+
+def flattened(text: str) -> list[str]:
+    """The texts of the records in a value, through any number of lists and wrappers."""
+    value = json.loads(text, parse_constant=refuse)
+    if isinstance(value, dict):
+        key = wrapped_key(value)
+        inner = None if key is None else items_of(members_of(text)[key])
+    else:
+        inner = items_of(text) if isinstance(value, list) else None
+    return [text] if inner is None else [one for item in inner for one in flattened(item)]
 
 
 def without_mark(content: bytes) -> bytes:
@@ -48,39 +136,6 @@ def without_mark(content: bytes) -> bytes:
         if error.reason == "unexpected end of data":
             return content[: error.start] + "\ufffd".encode()
     return content
-
-
-def is_line_of_records(lines: list[bytes]) -> bool:
-    """Whether the first line says that the file is newline-delimited."""
-    try:
-        first = json.loads(lines[0].decode(), parse_constant=refuse)
-    except (ValueError, RecursionError):
-        return not lines[0].strip(b" \t").startswith((b"{", b"["))
-    if not isinstance(first, dict):
-        return not isinstance(first, list)
-    return len(lines) > 1 or wrapped_key(first) is None
-
-
-def wrapped_key(value: dict) -> str | None:
-    """The key of a wrapper that holds its records, None if the object is no wrapper."""
-    found = [
-        key
-        for key, items in value.items()
-        if isinstance(items, list) and items and all(isinstance(item, dict) for item in items)
-    ]
-    return found[0] if len(found) == 1 and "facility_id" not in value else None
-
-
-def records_of(text: str) -> list[str]:
-    """The texts of the records of a container. Raises ValueError if it is none."""
-    values = values_of(text)
-    parsed = [json.loads(value, parse_constant=refuse) for value in values]
-    if len(values) == 1 and isinstance(parsed[0], list):
-        return items_of(values[0])
-    if not values or not all(isinstance(value, dict) for value in parsed):
-        raise ValueError
-    key = wrapped_key(parsed[0]) if len(values) == 1 else None
-    return values if key is None else items_of(members_of(values[0])[key])
 
 
 def values_of(text: str) -> list[str]:
@@ -119,20 +174,21 @@ def on_one_line(text: str) -> bytes:
 
 
 def breaks_off(content: bytes) -> bool:
-    """Whether content is a list that goes on, or objects of which the last one goes on."""
+    """Whether content is lists and objects of which the last one goes on."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return False
-    at = SPACE.match(text).end()
-    while text[at : at + 1] == "{":
+    at = begin = SPACE.match(text).end()
+    while text[at : at + 1] in tuple("{["):
         try:
-            _, end = DECODER.raw_decode(text, at)
+            value, end = DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             break
+        if at == begin and isinstance(value, list) and not holds_records(value):
+            return False
         at = SPACE.match(text, end).end()
-    allowed = "{" if text[:at].strip() else "{["
-    return text[at : at + 1] in tuple(allowed) and is_incomplete(text[at:])
+    return text[at : at + 1] in tuple("{[") and is_incomplete(text[at:])
 
 
 STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*'

@@ -33,7 +33,7 @@ SHAPES = {
     "array of anything": (
         b'[1, "x]", null, [1, {"a": 2}], -0.0, true, {}]',
         Shape.ARRAY,
-        [b"1", b'"x]"', b"null", b'[1, {"a": 2}]', b"-0.0", b"true", b"{}"],
+        [b"1", b'"x]"', b"null", b"1", b'{"a": 2}', b"-0.0", b"true", b"{}"],
     ),
     "pretty object": (PRETTY, Shape.OBJECT, [PRETTY_LINE]),
     "objects": (ONE + TWO + b" " + ONE, Shape.OBJECTS, [ONE, TWO, ONE]),
@@ -54,8 +54,52 @@ SHAPES = {
         Shape.LINES,
         [b'{"facility_id": "1", "labs": [{}]}'],
     ),
-    "an empty list is no wrapper": (b'{"data": []}', Shape.LINES, [b'{"data": []}']),
-    "an object above lines": (b'{"data": [{}]}\n' + ONE, Shape.LINES, [b'{"data": [{}]}', ONE]),
+    "a record with nothing but labs is no wrapper": (
+        b'{"labs": [{}]}', Shape.LINES, [b'{"labs": [{}]}'],
+    ),
+    "an empty wrapper": (b'{"data": [], "n": 0}', Shape.WRAPPER, []),
+    "two empty lists are no wrapper": (
+        b'{"data": [], "errors": []}', Shape.LINES, [b'{"data": [], "errors": []}'],
+    ),
+    "a list of lists is no list of objects": (
+        b'{"data": [[{}]]}', Shape.LINES, [b'{"data": [[{}]]}'],
+    ),
+    "an array of scalars holds no records": (b'[1, "{"]', Shape.LINES, [b'[1, "{"]']),
+    "arrays of nothing": (b"[[], [[]]]", Shape.ARRAY, []),
+    "arrays in an array": (
+        b"[[" + ONE + b"], [[" + TWO + b",\n" + PRETTY + b"], []]]",
+        Shape.ARRAY,
+        [ONE, TWO, PRETTY_LINE],
+    ),
+    "arrays glued together": (
+        b"[" + ONE + b"][" + TWO + b"] [ ]", Shape.ARRAY, [ONE, TWO],
+    ),
+    "pretty pages": (
+        b'{\n "data": [\n' + PRETTY + b'\n],\n "page": 1\n}\n{\n "data": [' + ONE + b"]}\n",
+        Shape.OBJECTS,
+        [PRETTY_LINE, ONE],
+    ),
+    "an array of pages": (
+        b'[{"data": [' + ONE + b']}, {"n": 0, "data": []}, {"data": [{"more": [' + TWO + b"]}]}]",
+        Shape.ARRAY,
+        [ONE, TWO],
+    ),
+    "a page above a pretty one": (
+        b"[]\n[\n" + PRETTY + b"\n]\n", Shape.ARRAY, [PRETTY_LINE],
+    ),
+    "pages on a line each": (
+        b'{"data": [' + ONE + b']}\n{"data": [' + TWO + b"," + ONE + b"]}\n",
+        Shape.OBJECTS,
+        [ONE, TWO, ONE],
+    ),
+    "arrays and records on a line each": (
+        b"[" + ONE + b"]\n" + TWO + b"\n[]\n[" + ONE + b"]\n", Shape.ARRAY, [ONE, TWO, ONE],
+    ),
+    "pages on lines, the last one cut": (
+        b'{"data": [' + ONE + b']}\n{"data": [' + TWO,
+        Shape.LINES,
+        [ONE, b'{"data": [' + TWO],
+    ),
     "empty": (b"", Shape.LINES, []),
     "blank": (b" \t\r\n\n", Shape.LINES, []),
     "a bad line first": (
@@ -77,15 +121,19 @@ SHAPES = {
 }  # fmt: skip
 
 
-def ingest_file(folder: Path, name: str, content: bytes) -> InputFile:
-    """Ingest a file of this content; returns its entry in the manifest."""
+def ingest_file(folder: Path, name: str, content: bytes, *, is_landed: bool = False) -> InputFile:
+    """Ingest a file of this content; returns its entry in the manifest.
+
+    One that `is_landed` is rewritten in any case, as files are in which curate finds a line that
+    holds several records.
+    """
     (folder / name).write_bytes(content)
     found = find_files([str(folder / name)], Root(str(folder / "root")))
-    return (
-        Lander(LandingFolder.local(folder / "landed"), LocalReader(AwsAccess()))
-        .ingest(found)
-        .files[0]
-    )
+    lander = Lander(LandingFolder.local(folder / "landed"), LocalReader(AwsAccess()))
+    manifest = lander.ingest(found)
+    if is_landed and manifest.files[0].landed is None:
+        manifest = lander.land(manifest, [manifest.files[0].uri])
+    return manifest.files[0]
 
 
 def landed_lines(file: InputFile, content: bytes) -> list[bytes] | str | None:
@@ -98,11 +146,13 @@ def landed_lines(file: InputFile, content: bytes) -> list[bytes] | str | None:
         if reason.startswith(b"file_"):
             return None if reason == b"file_not_json" else reason.decode()
         lines.append(base64.b64decode(encoded) if aside else line)
+    assert len(lines) == file.landed_lines
     return lines
 
 
 def check_lines(content: bytes) -> None:
     """Compare the lines that ingest makes of a file with the oracle's."""
     with tempfile.TemporaryDirectory() as folder:
-        found = landed_lines(ingest_file(Path(folder), "in.json", content), content)
+        file = ingest_file(Path(folder), "in.json", content, is_landed=True)
+        found = landed_lines(file, content)
     assert ("file_not_json" if found is None else found) == lines_of(content)

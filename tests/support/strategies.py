@@ -150,6 +150,51 @@ def containers(draw) -> bytes:
     return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + content
 
 
+BARE = st.sampled_from(
+    [b"{}", b'{"id":1}', b'{"id":1,"tags":["a"]}', b'{"a":[{}],"b":[{}]}', b'{"data":[]}',
+     b'{"data":[],"errors":[]}', b'{"data":[[{}]]}', b'{"n":[1],"data":[{"data":[{}]}]}', b"[]",
+     b"1", b'"[{"', b"null", b'{"services":[{}]}', b'{"data":{"data":[{}]}}']
+)  # fmt: skip
+
+
+def _containers_of(values):
+    """Arrays and wrappers, or what merely looks like wrappers, of drawn values."""
+    arrays = st.builds(
+        lambda items, space: b"[" + space + (b"," + space).join(items) + b"]",
+        st.lists(values, max_size=3),
+        st.sampled_from([b"", b" "]),
+    )
+    keys = st.sampled_from([b"data", b"data", b"records", b"labs", b"facility_id", b"d\\u0061ta"])
+    befores = st.sampled_from([b"", b'"page": 1, ', b'"next":null,', b'"e":[],', b'"t":["x"],'])
+    wrappers = st.builds(lambda *parts: b'{%b"%b":%b}' % parts, befores, keys, arrays)
+    return arrays | wrappers
+
+
+NESTING = st.recursive(GOOD_LINE | GOOD_LINE | BARE, _containers_of, max_leaves=6)
+
+
+@st.composite
+def nestings(draw) -> bytes:
+    """Records in any nesting of arrays and wrappers, a value a line or glued, whole or not quite,
+    among ordinary lines and broken ones.
+    """
+    values = st.integers(0, 7).flatmap(
+        lambda n: BROKEN_LINE if n == 0 else GOOD_LINE if n < 3 else NESTING
+    )
+    parts = draw(st.lists(values, min_size=1, max_size=6))
+    breaks = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"", b" ", b"\n\n"])
+    content = b"".join(part + draw(breaks) for part in parts)
+    match draw(st.integers(0, 7)):
+        case 0:
+            content = content[: draw(st.integers(0, len(content)))]
+        case 1:  # pretty-printed, more or less
+            content = content.replace(b",", b",\n ")
+        case 2 if content:
+            at = draw(st.integers(0, len(content) - 1))
+            content = content[:at] + draw(st.binary(max_size=2)) + content[at + 1 :]
+    return content
+
+
 @st.composite
 def file_sets(draw, line=LINE, least: int = 1, most: int = 3) -> list[File]:
     """Files of a SOURCE folder, some of them in folders named by a date; seven at most."""
@@ -168,9 +213,11 @@ def file_sets(draw, line=LINE, least: int = 1, most: int = 3) -> list[File]:
         "2025-08-01": datetime.date(2025, 8, 1),
         "snapshot_date=2025-09-01": datetime.date(2025, 9, 1),
     }
-    files = []
+    files, lines = [], contents(line)
     for name in names:
-        content = draw(containers() if draw(st.integers(0, 4)) == 0 else contents(line))
+        content = draw(
+            st.integers(0, 5).flatmap(lambda n: (containers, nestings)[n]() if n < 2 else lines)
+        )
         files.append(File(name, content, dates.get(name.partition("/")[0])))
     return files
 

@@ -19,12 +19,13 @@ from healthpipe.stages.catalog import STAGES
 from healthpipe.stages.compute import (
     Accounting,
     ComputeRequest,
+    ComputeResult,
     CuratedLines,
     Measurement,
     StageOutputs,
     compute,
 )
-from healthpipe.stages.curate import write_segment
+from healthpipe.stages.curate import PackedLines, write_segment
 from healthpipe.stages.figures import LiveFacilities
 from healthpipe.stages.results import ResultPlace
 from healthpipe.stages.segments import (
@@ -32,6 +33,7 @@ from healthpipe.stages.segments import (
     DESCRIPTION,
     describe_segment,
     files_not_in,
+    forget_segments,
     usable_segments,
 )
 from healthpipe.workflow.input_reader import MANIFEST
@@ -91,22 +93,18 @@ def curate(context: StepContext) -> dict[str, Any]:
     """Judge the lines of files that are in no segment yet; account for all lines of the run."""
     segments: list[str] = []
     readings = count(1)
+    computed = ComputeResult(Manifest((), ()), are_unrivalled=False)
 
     def judge(files: Manifest) -> None:
         segments[:] = _segments_for(context, files, next(readings))
 
+    def account(files: Manifest) -> None:
+        nonlocal computed
+        context.attempt.note(segments=segments)
+        computed = _account(context, segments, files)
+
     listed = Manifest.from_json(context.run.read_json(MANIFEST))
-    manifest = context.input_reader.read(listed, judge)
-    context.attempt.note(segments=segments)
-    _remove_superseded(context, segments)
-    request = ComputeRequest(
-        CuratedLines(segments, manifest),
-        context.options,
-        Accounting(context.scratch, context.root, _measurement(context, manifest)),
-    )
-    # Called again after files changed, it must not find queries about the segments before.
-    with context.engine(_digest("".join(segments).encode())) as engine:
-        computed = compute(engine, request, context.progress)
+    manifest = context.input_reader.read(listed, judge, account)
     context.run.keep_accounting(context.scratch, computed.counts)
     if computed.figures:
         context.run.keep_figures(context.scratch, computed.figures)
@@ -131,6 +129,23 @@ def _measurement(context: StepContext, manifest: Manifest) -> Measurement:
     known = [f"{run.uri}/{name}" for name in (figures.facilities if figures else ())]
     is_whole = all(context.root.storage.stat(each) for each in known)
     return Measurement(LiveFacilities(live, arrived, known if is_whole else ()), uri)
+
+
+def _account(context: StepContext, segments: Sequence[str], files: Manifest) -> ComputeResult:
+    """Account for the lines of segments. Raises `PackedLines`, and has nobody use a segment then
+    that has such lines.
+    """
+    _remove_superseded(context, segments)
+    accounting = Accounting(context.scratch, context.root, _measurement(context, files))
+    request = ComputeRequest(CuratedLines(segments, files), context.options, accounting)
+    # Called again after files changed, it must not find queries about the segments before.
+    with context.engine(_digest("".join(segments).encode())) as engine:
+        try:
+            return compute(engine, request, context.progress)
+        except PackedLines as packed:
+            lost = [file for file in files.files if file.source in packed.sources]
+            forget_segments(context.root, lost)
+            raise
 
 
 def _segments_for(context: StepContext, manifest: Manifest, reading: int) -> list[str]:
@@ -193,10 +208,11 @@ def _part_of(context: StepContext, files: Sequence[InputFile], reading: int) -> 
     """The place in a segment's folder for one reading of these files alone.
 
     A step that is called again finds the queries of its earlier calls by their text, which names
-    this place: a query that read the files before they changed must not be found.
+    this place: a query that read the files before they changed or were landed must not be found.
     """
     description = describe_segment(files, (), context.options.null_words)
-    return f"{context.attempt.number}/{reading}-{_digest(description)}"
+    landed = "".join(file.landed or "-" for file in files)
+    return f"{context.attempt.number}/{reading}-{_digest(description + landed.encode())}"
 
 
 def _digest(content: bytes) -> str:
