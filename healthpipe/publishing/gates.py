@@ -213,6 +213,11 @@ class Level(StrEnum):
     ACCEPTED = "accepted"
 
 
+def judged_key(gate: str, subject: str | None, feed: str | None) -> str:
+    """What a gate has judged, the same in every run."""
+    return " ".join(filter(None, (gate, subject, feed)))
+
+
 @dataclass(frozen=True)
 class GateResult:
     """The result of a gate: `actual` was counted, `limit` is the threshold that decided.
@@ -231,5 +236,5 @@ class GateResult:
 
     @property
     def key(self) -> str:
-        """What was judged, the same in every run."""
-        return " ".join(filter(None, (self.gate, self.subject, self.feed)))
+        """What was judged."""
+        return judged_key(self.gate, self.subject, self.feed)

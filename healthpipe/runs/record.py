@@ -18,6 +18,7 @@ import healthpipe
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.engines.athena.queries import estimated_usd
 from healthpipe.errors import HealthpipeError, translate_os_error
+from healthpipe.publishing.gates import judged_key
 from healthpipe.publishing.pointer import PublishedRun
 from healthpipe.storage.layout import RECORD_VERSION
 
@@ -171,8 +172,8 @@ class GateRecord(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """What was judged, the same in every run."""
-        return " ".join(filter(None, (self.gate, self.subject, self.feed)))
+        """What was judged."""
+        return judged_key(self.gate, self.subject, self.feed)
 
 
 class AuditRecord(msgspec.Struct, frozen=True):

@@ -111,7 +111,7 @@ def test_what_somebody_has_to_know_is_mailed(scheduled, root):
 
     code, out, err = told(scheduled(PUBLISH, extra=" --as-of 2026-02-15"))
     assert (code, out) == (0, "")
-    assert err.startswith("healthpipe: accreditations due: ")
+    assert "\nhealthpipe: accreditations due: " in err
     rejected, issues = err.splitlines()[-2:]
     assert rejected.startswith("rejected: 1 facility_id_missing, ")
     assert issues.startswith("issues: 1 accreditation_date_invalid, ")
@@ -129,7 +129,8 @@ def test_a_json_log_is_one_object_a_line(scheduled, root):
     done = scheduled(PUBLISH, extra=" --log-format json --max-rejects 0 --as-of 2026-02-15")
 
     assert done.returncode == 3
-    alert, error = map(json.loads, done.stderr.splitlines())
+    *gates, alert, error = map(json.loads, done.stderr.splitlines())
+    assert {gate["level"] for gate in gates} == {"warning"}
     assert {"time", "level", "message", "alert"} <= alert.keys()
     assert {"time", "level", "message", "code", "hint"} <= error.keys()
 
