@@ -106,10 +106,14 @@ class RunRequest:
     def of_retry(
         cls, document: Mapping[str, Any], root: Root, changes: RequestChanges
     ) -> "RunRequest":
-        """Read the request of a run that is resumed at `root`, with changes."""
+        """Read the request of a run that is resumed at `root`, with changes.
+
+        What the run was to accept held for the call that began it.
+        """
         changed = {name: value for name, value in asdict(changes).items() if value}
         access = {name: value for name, value in asdict(root.access).items() if value is not None}
-        return cls.from_json({**document, **changed, **access, "root": root.uri})
+        once = {"accept": (), "accept_drop": False}
+        return cls.from_json({**document, **once, **changed, **access, "root": root.uri})
 
     def command(self, *words: str, folder: str = "", **options: object) -> str:
         """Compose a command with the root, SOURCEs, engine and access of this request.

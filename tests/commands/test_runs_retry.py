@@ -126,3 +126,32 @@ def test_a_gate_that_failed_is_passed_by_a_retry_that_accepts_the_drop(
         finding["gate"]: finding["level"] for finding in outcome.document["audit"]["findings"]
     }
     assert levels["facilities"] == "accepted"
+
+
+def test_a_gate_is_accepted_for_one_call(cli, tmp_path):
+    """Rejects and a missing state in all records: each call accepts what it names, and no more."""
+    source = tmp_path / "in.jsonl"
+    record = '{{"facility_id": "{0}", "facility_name": "N"}}\n'
+    source.write_text("".join(map(record.format, range(5))) + "not json\n")
+
+    first = cli("orchestrate", source, "--accept", "issues")
+    assert first.code == 3
+    assert "rejected lines 1 of 6" in first.err
+
+    second = cli("runs", "retry", "--accept", "rejects")
+    assert second.code == 3
+    assert "state_missing: 5 of 5 records" in second.err
+    assert "--accept issues" in second.err
+
+    third = cli("runs", "retry", "--accept", "rejects", "--accept", "issues", "--json")
+    assert third.code == 0
+    accepted = [f["gate"] for f in third.document["audit"]["findings"] if f["level"] == "accepted"]
+    assert accepted == ["rejects", "issues"]
+
+
+@pytest.mark.parametrize("gate", ["accepted_records", "changes", "everything"])
+def test_a_gate_that_cannot_be_accepted_is_refused(cli, gate):
+    outcome = cli("runs", "retry", "--accept", gate)
+
+    assert outcome.code == 2
+    assert f"--accept '{gate}' is no gate that can be accepted; give one of rejects, " in outcome.err
