@@ -154,4 +154,6 @@ def test_a_gate_that_cannot_be_accepted_is_refused(cli, gate):
     outcome = cli("runs", "retry", "--accept", gate)
 
     assert outcome.code == 2
-    assert f"--accept '{gate}' is no gate that can be accepted; give one of rejects, " in outcome.err
+    assert (
+        f"--accept '{gate}' is no gate that can be accepted; give one of rejects, " in outcome.err
+    )

@@ -79,6 +79,10 @@ def audit(context: StepContext) -> Document:
         _comparison(context, live.run_id),
         context.request.accepted_gates(),
     )
+    if found.failed:
+        from healthpipe.workflow.examples import with_examples  # only a run that fails needs it
+
+        found = with_examples(context.run, context.scratch, found)
     raise_if_cancelled()  # a cancelled attempt must not change the record
     record = context.run.note(audit=found.to_json(), compared_with=live.run_id)
     _log_warnings(record, record_before(context.run, record))
