@@ -68,6 +68,7 @@ class Reason(StrEnum):
     FILE_GIT_LFS = "file_git_lfs"
     FILE_NOT_TEXT = "file_not_text"
     FACILITY_ID_MISSING = "facility_id_missing"
+    FACILITY_ID_INVALID = "facility_id_invalid"
     FACILITY_NAME_MISSING = "facility_name_missing"
     EMPLOYEE_COUNT_INVALID = "employee_count_invalid"
     SERVICES_INVALID = "services_invalid"
@@ -153,6 +154,9 @@ RULES = (
          "have the sender export JSON in UTF-8"),
     Rule(Reason.FACILITY_ID_MISSING, REJECT, "facility_id", MISSING,
          "give the facility its id"),
+    Rule(Reason.FACILITY_ID_INVALID, REJECT, "facility_id",
+         "a number that is not whole as written, or has more than 18 digits",
+         "write the id as a text, in quotes"),
     Rule(Reason.FACILITY_NAME_MISSING, WARN, "facility_name", MISSING,
          "give the facility its name"),
     Rule(Reason.EMPLOYEE_COUNT_INVALID, WARN, "employee_count", "not 1 to 18 digits",
@@ -197,13 +201,36 @@ STATES = {
     "AS": "American Samoa", "GU": "Guam", "MP": "Northern Mariana Islands", "PR": "Puerto Rico",
     "VI": "Virgin Islands",
 }  # fmt: skip
-STATE_ALIASES = {"U.S. Virgin Islands": "VI", "United States Virgin Islands": "VI"}
 
+
+# Other usual spellings, without dots and commas: those of the Associated Press and older ones.
+USUAL_STATES = {
+    "AL": "Ala", "AK": "Alas", "AZ": "Ariz", "AR": "Ark", "CA": "Calif|Cal", "CO": "Colo",
+    "CT": "Conn", "DE": "Del", "FL": "Fla", "ID": "Ida", "IL": "Ill|Ills", "IN": "Ind",
+    "KS": "Kan|Kans", "KY": "Commonwealth of Kentucky",
+    "MA": "Mass|Commonwealth of Massachusetts", "MI": "Mich", "MN": "Minn", "MS": "Miss",
+    "MT": "Mont", "NE": "Neb|Nebr", "NV": "Nev", "NH": "N H|N Hampshire", "NJ": "N J|N Jersey",
+    "NM": "N M|N Mex|N Mexico", "NY": "N Y|N York|New York State", "NC": "N C|N Carolina",
+    "ND": "N D|N Dak|N Dakota", "OK": "Okla", "OR": "Ore|Oreg",
+    "PA": "Penn|Penna|Commonwealth of Pennsylvania", "RI": "R I", "SC": "S C|S Carolina",
+    "SD": "S D|S Dak|S Dakota", "TN": "Tenn", "TX": "Tex", "VA": "Commonwealth of Virginia",
+    "WA": "Wash|Washington State", "WV": "W V|W Va|WVa|W Virginia", "WI": "Wis|Wisc",
+    "WY": "Wyo", "DC": "D C|Washington DC|Washington D C|Dist of Columbia",
+    "MP": "CNMI|Commonwealth of the Northern Mariana Islands",
+    "PR": "P R|Commonwealth of Puerto Rico",
+    "VI": "USVI|US Virgin Islands|Virgin Islands US|United States Virgin Islands",
+}  # fmt: skip
 
 # The accepted spellings of states in upper case, each with its code.
 STATE_SPELLINGS = {code: code for code in STATES}
 STATE_SPELLINGS |= {name.upper(): code for code, name in STATES.items()}
-STATE_SPELLINGS |= {alias.upper(): code for alias, code in STATE_ALIASES.items()}
+
+# The same and the usual ones, as they are without dots and commas.
+PLAIN_SPELLINGS = STATE_SPELLINGS | {f"US-{code}": code for code in STATES}
+PLAIN_SPELLINGS |= {f"STATE OF {name.upper()}": code for code, name in STATES.items()}
+PLAIN_SPELLINGS |= {
+    usual.upper(): code for code, names in USUAL_STATES.items() for usual in names.split("|")
+}
 
 
 # The fields of a record, beside its id, of which a run counts the records that have them. Each has
@@ -229,6 +256,8 @@ CONSTANTS: dict[str, Constant] = {
     "unknown_state": UNKNOWN_STATE,
     "state_spellings": list(STATE_SPELLINGS),
     "state_codes": list(STATE_SPELLINGS.values()),
+    "plain_spellings": list(PLAIN_SPELLINGS),
+    "plain_codes": list(PLAIN_SPELLINGS.values()),
     "states": list(STATES),
     "formula": rf"^[{FORMULA_STARTS}]",
     "number_as_written": r"^-?[0-9]+\z",

@@ -29,7 +29,11 @@ typed as (
     spelled.*,
     if(
       not value_says_nothing(state_text),
-      element_at(map(:state_spellings, :state_codes), state_spelling)
+      -- The second table is large, and looked through where the first has nothing.
+      coalesce(
+        element_at(map(:state_spellings, :state_codes), state_spelling),
+        element_at(map(:plain_spellings, :plain_codes), plain(state_spelling))
+      )
     ) as state_code,
     try_cast(
       if(
@@ -81,7 +85,11 @@ select
       when starts_with(kind, 'file_') then kind
       else 'not_object'
     end,
-    if(kind = 'object' and facility_id_text is null, 'facility_id_missing'),
+    case
+      when kind <> 'object' or facility_id_text is not null then null
+      when facility_id_is_number then 'facility_id_invalid'
+      else 'facility_id_missing'
+    end,
     if(kind = 'object' and facility_name_text is null, 'facility_name_missing'),
     -- A text that says nothing is absent; what has no text is a list, an object, another number.
     case

@@ -65,6 +65,7 @@ def _make_too_large(line: bytes) -> bytes:
 
 NOT_JSON, NOT_OBJECT = (Reason.NOT_JSON,), (Reason.NOT_OBJECT,)
 NO_ID, NO_NAME = (Reason.FACILITY_ID_MISSING,), (Reason.FACILITY_NAME_MISSING,)
+ODD_ID = (Reason.FACILITY_ID_INVALID,)
 BAD_COUNT, BAD_SERVICES = (Reason.EMPLOYEE_COUNT_INVALID,), (Reason.SERVICES_INVALID,)
 BAD_LABS, BAD_LIST = (Reason.LABS_INVALID,), (Reason.ACCREDITATIONS_INVALID,)
 BAD_ITEM, BAD_DATE = (Reason.ACCREDITATION_INVALID,), (Reason.ACCREDITATION_DATE_INVALID,)
@@ -103,7 +104,10 @@ DEFECTS = (
     Defect("id_blank", NO_ID, set_field("facility_id", " \t\r\n")),
     Defect("id_null_word", NO_ID, set_field("facility_id", "N/A")),
     Defect("id_object", NO_ID, set_field("facility_id", {"id": "X"})),
-    Defect("id_fraction", NO_ID, set_field("facility_id", 12.5)),
+    Defect("id_fraction", ODD_ID, set_field("facility_id", 12.5)),
+    Defect("id_whole_fraction", ODD_ID, set_field("facility_id", 12345.0)),
+    Defect("id_too_long", ODD_ID, set_field("facility_id", 10**18)),
+    Defect("id_negative", ODD_ID, set_field("facility_id", -1)),
     Defect("name_absent", NO_NAME, remove_field("facility_name")),
     Defect("name_blank", NO_NAME, set_field("facility_name", "  ")),
     Defect("name_null_word", NO_NAME, set_field("facility_name", " none\t")),
@@ -234,6 +238,10 @@ EDGE_CASES: tuple[Change, ...] = (
     set_field("snapshot_date", ""),
     set_field("snapshot_date", "null"),
     set_state("puerto rico", "PR"),
+    set_state("Washington, D.C.", "DC"),
+    set_state("Tex.", "TX"),
+    set_state("Commonwealth of Massachusetts", "MA"),
+    set_state("New  York", "NY"),
     set_state("DISTRICT OF COLUMBIA", "DC"),
     set_state("virgin islands", "VI"),
 )

@@ -11,7 +11,6 @@ from healthpipe.contract import (
     NEVER_REJECTING,
     NULL_WORDS,
     RULES,
-    STATE_SPELLINGS,
     Reason,
     Rule,
     Severity,
@@ -109,7 +108,8 @@ class NullWords:
         return {
             "null_words": WordPattern(self.words),
             "longest_null_word": max(map(len, self.words), default=0),
-            "null_words_have_values": any(map(_is_value, self.words)),
+            # Those of the contract are no days, numbers or states: not looked for among them.
+            "null_words_have_values": not set(self.words) <= set(NULL_WORDS),
         }
 
     def to_json(self) -> list[str]:
@@ -120,11 +120,6 @@ class NullWords:
     def from_json(cls, document: Iterable[str]) -> "NullWords":
         """The words that `to_json` wrote."""
         return cls(tuple(document))
-
-
-def _is_value(word: str) -> bool:
-    """Whether a word could be a day, a whole number or a state as well."""
-    return word[0].isdigit() or word in STATE_SPELLINGS
 
 
 def _parse_move(move: str) -> tuple[Rule, Severity]:

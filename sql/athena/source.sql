@@ -121,6 +121,9 @@ select
   cast(null as bigint) as position,
   kind,
   json_text(json_extract(document, '$.facility_id')) as facility_id,
+  -- A number that has no text: not whole as written, or of too many digits.
+  json_kind(json_extract(document, '$.facility_id')) = 'number'
+    and json_text(json_extract(document, '$.facility_id')) is null as facility_id_is_number,
   json_text(json_extract(document, '$.facility_name')) as facility_name,
   json_text(json_extract(location, '$.address')) as address,
   json_text(json_extract(location, '$.city')) as city,

@@ -91,6 +91,12 @@ select
   cast(null as bigint) as position,
   kind,
   json_text(record.facility_id, line, '$.facility_id') as facility_id,
+  -- A number that has no text: not whole as written, or of too many digits.
+  case
+    when json_plain(record.facility_id) then false
+    else json_kind(json_type(line, '$.facility_id')) = 'number'
+      and json_text(record.facility_id, line, '$.facility_id') is null
+  end as facility_id_is_number,
   json_text(record.facility_name, line, '$.facility_name') as facility_name,
   json_text(record.location.address, line, '$.location.address') as address,
   json_text(record.location.city, line, '$.location.city') as city,

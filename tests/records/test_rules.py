@@ -143,6 +143,7 @@ def test_a_pattern_of_the_closed_alphabet_is_anchored(text):
 
 REJECTS = {
     "not_utf8", "not_json", "not_object", "too_large", "too_deep", "facility_id_missing",
+    "facility_id_invalid",
     "file_truncated", "file_unreadable", "file_not_json", "file_tar", "file_zip", "file_encrypted",
     "file_too_large_unpacked", "file_utf16", "file_utf32", "file_parquet", "file_sqlite",
     "file_csv", "file_html", "file_xml", "file_jsonc", "file_git_lfs", "file_not_text",

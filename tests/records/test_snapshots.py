@@ -184,3 +184,19 @@ def test_records_that_do_not_take_part_leave_nothing_undecided(cli, tmp_path):
     assert issues("--snapshot", "2026-01-05")["order_undecided"] == 1
     # What is rejected is no record: only one of B is left.
     assert issues("--strict")["order_undecided"] == 1
+
+
+@pytest.mark.every_engine
+def test_a_snapshot_date_that_is_no_day_gives_way_to_the_day_of_the_folder(result, tmp_path):
+    wrong = ["2026-03-01T06:00:00Z", "03/01/2026", 20260301, {"day": "2026-03-01"}, "soon"]
+    for folder, name in (("2026-01-05", "the loser, by name and by bytes"), ("2026-02-02", "a")):
+        records = (
+            facility(f"F{n}", facility_name=name, snapshot_date=value)
+            for n, value in enumerate(wrong)
+        )
+        write_records(tmp_path / "in" / folder / f"{name[0]}.jsonl", *records)
+
+    found = result("extract", "in")
+
+    assert [row[:2] for row in found.rows] == [[f"F{n}", "a"] for n in range(len(wrong))]
+    assert found.issues == {"snapshot_date_invalid": 2 * len(wrong)}

@@ -20,6 +20,26 @@ def test_what_is_no_number_where_one_belongs_fails_nothing(result, tmp_path):
     assert result("state-counts", "in.jsonl").rows == [["CA", "0", "13", "19", "0"]]
 
 
+ODD_IDS = ["12345.5", "12345.0", "1e3", "-1", "-0", "1234567890123456789", "1" * 25, "1e400"]
+NO_IDS = ["null", '""', "{}", "[1.5]", "[]", '" "', '"n/a"']
+IDS = ['"12345.0"', "123456789012345678", "0", "true", '"1e3"']
+
+
+@pytest.mark.every_engine
+def test_an_id_that_is_an_odd_number_has_another_reason_than_one_that_is_missing(result, tmp_path):
+    lines = [f'{{"facility_id": {value}, "facility_name": "x"}}' for value in ODD_IDS + NO_IDS]
+    good = [f'{{"facility_id": {value}, "facility_name": "x"}}' for value in IDS]
+    write_records(tmp_path / "in.jsonl", *lines, *good)
+
+    found = result("extract", "in.jsonl", "--rule", "state_missing=off")
+
+    assert found.first_column == ["0", "12345.0", "123456789012345678", "1e3", "true"]
+    assert found.issues == {
+        "facility_id_invalid": len(ODD_IDS),
+        "facility_id_missing": len(NO_IDS),
+    }
+
+
 NUMBERS = ["0", "7", "007", "123456789012345678", "000000000000000000"]
 NO_NUMBERS = [
     "", " 7", "7 ", "7\n", "-1", "+1", "12.5", "1e3", "1_000", "1234567890123456789", "٢", "7\n7",

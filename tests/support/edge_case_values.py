@@ -24,6 +24,9 @@ ODD_SCALARS = [
 ODD_NESTED = [[], {}, [1], {"a": 1}, ["x", None], [[]], {"valid_until": "2026-01-01"}]
 STATE_SPELLINGS = [
     "CA", "ny", " tx\t", "Puerto Rico", "district of columbia", "ZZ", "CalifORNIA", "n/a",
+    "D.C.", "Washington, D.C.", "tex.", "Mass.", "N.Y.", " New\tYork ,", "w. va.", "US-TX", "us-zz",
+    "State of Utah", "State of UT", "Commonwealth of Virginia", "Wash.", "...", ".,", "Dakota",
+    "Virgin Islands, U.S.", "Qu\u00e9bec", "t.x", "Penna",
 ]  # fmt: skip
 BROKEN_LINES = [
     b"{", b"}", b"[]", b"[1]", b"5", b'"x"', b"null", b" true ", b"-0", b"NaN", b"Infinity",

@@ -13,6 +13,7 @@ WHOLE = re.compile(r"[0-9]{1,18}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ALWAYS_REJECTING = {
     "not_utf8", "not_json", "not_object", "too_large", "too_deep", "facility_id_missing",
+    "facility_id_invalid",
     "file_truncated", "file_unreadable", "file_not_json", "file_utf16", "file_utf32", "file_csv",
     "file_html", "file_xml", "file_not_text",
 }  # fmt: skip
@@ -35,6 +36,58 @@ NAMES = [
 ]  # fmt: skip
 NOTHING = ("N/A", "NA", "NULL", "NONE", "-", "?")
 STATE_CODES = {code: code for code in CODES} | dict(zip(NAMES, CODES, strict=True))
+# Usual spellings in upper case, without dots and commas.
+USUAL = {
+    usual: code
+    for code, *spellings in (
+        line.split("|")
+        for line in """AL|ALA
+AK|ALAS
+AZ|ARIZ
+AR|ARK
+CA|CALIF|CAL
+CO|COLO
+CT|CONN
+DE|DEL
+FL|FLA
+ID|IDA
+IL|ILL|ILLS
+IN|IND
+KS|KAN|KANS
+KY|COMMONWEALTH OF KENTUCKY
+MA|MASS|COMMONWEALTH OF MASSACHUSETTS
+MI|MICH
+MN|MINN
+MS|MISS
+MT|MONT
+NE|NEB|NEBR
+NV|NEV
+NH|N H|N HAMPSHIRE
+NJ|N J|N JERSEY
+NM|N M|N MEX|N MEXICO
+NY|N Y|N YORK|NEW YORK STATE
+NC|N C|N CAROLINA
+ND|N D|N DAK|N DAKOTA
+OK|OKLA
+OR|ORE|OREG
+PA|PENN|PENNA|COMMONWEALTH OF PENNSYLVANIA
+RI|R I
+SC|S C|S CAROLINA
+SD|S D|S DAK|S DAKOTA
+TN|TENN
+TX|TEX
+VA|COMMONWEALTH OF VIRGINIA
+WA|WASH|WASHINGTON STATE
+WV|W V|W VA|WVA|W VIRGINIA
+WI|WIS|WISC
+WY|WYO
+DC|D C|WASHINGTON DC|WASHINGTON D C|DIST OF COLUMBIA
+MP|CNMI|COMMONWEALTH OF THE NORTHERN MARIANA ISLANDS
+PR|P R|COMMONWEALTH OF PUERTO RICO
+VI|USVI|US VIRGIN ISLANDS|VIRGIN ISLANDS US|UNITED STATES VIRGIN ISLANDS""".splitlines()
+    )
+    for usual in spellings
+}
 
 
 class Number(str):
@@ -146,9 +199,11 @@ def judge_line(
     if reason:
         issues.append(reason)
         return None
-    facility_id = text(record.get("facility_id"), words)
+    value = record.get("facility_id")
+    facility_id = text(value, words)
     if facility_id is None:
-        issues.append("facility_id_missing")
+        is_odd_number = isinstance(value, Number) and scalar(value) is None
+        issues.append("facility_id_invalid" if is_odd_number else "facility_id_missing")
     name = text(record.get("facility_name"), words)
     if name is None:
         issues.append("facility_name_missing")
@@ -294,9 +349,21 @@ def state_of(record: dict, issues: list[str], words: tuple[str, ...]) -> str:
         issues.append("state_missing")
         return "UNKNOWN"
     upper = in_ascii_capitals(found)
-    if upper not in STATE_CODES:
+    plain = " ".join(re.split(r"[ ,\t\r\n]+", upper.replace(".", ""))).strip(" ")
+    code = STATE_CODES.get(upper) or STATE_CODES.get(plain) or usual_state(plain)
+    if code is None:
         issues.append("state_not_recognised")
-    return STATE_CODES.get(upper, upper)
+    return code or upper
+
+
+def usual_state(plain: str) -> str | None:
+    if plain in USUAL:
+        return USUAL[plain]
+    for prefix in ("US-", "STATE OF "):
+        name = plain.removeprefix(prefix)
+        if name != plain and (name in CODES if prefix == "US-" else name in NAMES):
+            return STATE_CODES[name]
+    return None
 
 
 def list_of(value) -> list:
