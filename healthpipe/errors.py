@@ -247,6 +247,19 @@ class GateFailed(HealthpipeError):
     workflow_name = "GateFailed"
 
 
+class NothingAccepted(GateFailed):
+    """Raised by a stage by hand of which every line or file was rejected; its result is written.
+
+    `details` are what the document of the stage has.
+    """
+
+    code = "nothing_accepted"
+
+    def __init__(self, message: str, hint: str, details: Mapping[str, Any]) -> None:
+        super().__init__(message, hint)
+        self.details = details
+
+
 class Stale(GateFailed):
     """Raised by `healthpipe status` when the last successful run is too old."""
 

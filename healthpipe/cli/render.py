@@ -69,7 +69,7 @@ def _warn_of_gates(result: "StageResult") -> None:
     from healthpipe.publishing.audit import describe_input_failures
 
     computed = result.computed
-    failures = describe_input_failures(computed.counts, len(computed.manifest.files))
+    failures = describe_input_failures(computed.counts, computed.manifest)
     if failures:
         log.warning(f"{failures}: orchestrate would not publish this")
 

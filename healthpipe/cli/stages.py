@@ -257,6 +257,7 @@ def run_and_show(
     if not target.is_standard_output:
         result = _run(request, settings)
         _show(result, settings, next_command)
+        result.require_usable()
         return
     if settings.json:
         raise UsageError("-o - and --json both want standard output", "drop one of them")
@@ -265,6 +266,7 @@ def run_and_show(
         result = _run(replace(request, output=str(path), is_printed=True), settings)
         _show(result, settings, next_command)
         print_data(path, result.files[0].format)
+        result.require_usable()
 
 
 def _run(request: "StageRequest", settings: OutputSettings) -> "StageResult":
@@ -277,7 +279,8 @@ def _run(request: "StageRequest", settings: OutputSettings) -> "StageResult":
 def _show(result: "StageResult", settings: OutputSettings, next_command: str) -> None:
     log_stage_summary(result)
     if settings.json:
-        print(json.dumps(result.document))
+        if result.is_usable:  # else the document is that of the error
+            print(json.dumps(result.document))
     elif not settings.quiet and not result.request.is_printed:
         print(result.path)
     if preview := result.computed.preview:

@@ -8,7 +8,7 @@ import codecs
 import io
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -154,9 +154,9 @@ class Content:
             yield UnmarkedLines(Utf8Reader(reader, encoding) if encoding else reader)
 
     def require_whole(self) -> None:
-        """Read packed content to its end. Raises `FileRefused`."""
+        """Read content to its end, if it is packed. Raises `FileRefused`."""
         with self.unpacked() as reader:
-            while reader.read(CHUNK_BYTES):
+            while self.packing and reader.read(CHUNK_BYTES):
                 raise_if_cancelled()
 
     @cached_property
@@ -166,9 +166,13 @@ class Content:
             return read_fully(file, HEAD_BYTES)
 
     def _head(self, packing: tuple[Codec, ...]) -> bytes:
-        """The first `HEAD_BYTES` bytes inside of these packings."""
-        with self._opened() as file:
-            return read_fully(self._unpacker(file, packing), HEAD_BYTES)
+        """The first `HEAD_BYTES` bytes inside of these packings, as far as they can be unpacked."""
+        head = b""
+        with self._opened() as file, suppress(FileRefused):  # whoever reads on is told of it
+            reader = self._unpacker(file, packing)
+            while len(head) < HEAD_BYTES and (chunk := reader.read(HEAD_BYTES)):
+                head += chunk
+        return head[:HEAD_BYTES]
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:

@@ -14,8 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from healthpipe.contract import Reason
-from healthpipe.ingest.content import BLANK, Content
+from healthpipe.contract import RECORD_KEYS, Reason
+from healthpipe.ingest.content import BLANK, Content, read_fully
 from healthpipe.ingest.formats import FirstLine, first_line
 from healthpipe.ingest.json_splitter import InvalidJson, JsonSplitter, TruncatedJson
 from healthpipe.ingest.packing import CHUNK_BYTES, FileRefused
@@ -103,7 +103,7 @@ def _is_json_object(line: bytes) -> bool:
     if not line.startswith(b"{"):
         return False
     try:
-        json.loads(line)
+        json.loads(line.decode())
     except (ValueError, RecursionError):
         return False
     return True
@@ -183,3 +183,59 @@ def apparent_records(content: Content) -> int:
     except (FileRefused, OSError):
         pass
     return max(count, 1)
+
+
+# How much of a file is looked at for the place of its records.
+_OUTLINED_BYTES = 1 << 20
+_SHOWN_KEY = re.compile(r"[A-Za-z_][A-Za-z_.-]{0,39}")
+_SHOWN_LISTS = 4
+
+
+def place_of_records(content: Content) -> str | None:
+    """Say where in the JSON of a file its records seem to lie, if not on top; None if nowhere.
+
+    Only keys are named, and of those only such as are no data: `*` stands for the others.
+    """
+    places: dict[str, set[str]] = {}
+    lists: dict[str, None] = {}
+    with content.decompressed() as reader:
+        beginning = io.BytesIO(read_fully(reader, _OUTLINED_BYTES))
+    for path, key in _objects_in(beginning):
+        known = places.setdefault(path, set())
+        if key in RECORD_KEYS:
+            known.add(key)
+        if path.endswith("[]"):
+            lists[path] = None
+    best = max(places, key=lambda path: len(places[path]), default="")
+    if len(places.get(best, ())) < 2 or best.strip("[].") == "":
+        best = ""
+    outer = [path for path in lists if path.strip("[]") and not (best and _is_in(path, best))]
+    any_key = ", where * is any key" if "*" in best else ""
+    said = [f"records seem to lie in `{best}`{any_key}"] if best else []
+    if outer:
+        said.append(f"lists of objects in {', '.join(f'`{p}`' for p in outer[:_SHOWN_LISTS])}")
+    if not said or (not best and any(known for known in places.values() if known)):
+        return None
+    return f"{'; '.join(said)}; a record is an object on top, or an item of the one list in it"
+
+
+def _is_in(path: str, other: str) -> bool:
+    return path == other or path.startswith((f"{other}.", f"{other}["))
+
+
+def _objects_in(text: io.BytesIO) -> Iterator[tuple[str, str]]:
+    """Each key of each object in JSON, after the path of the object, to the end or first error."""
+    import ijson
+
+    path: list[str] = []
+    try:
+        for event, value in ijson.basic_parse(text, multiple_values=True):
+            if event == "map_key":
+                yield ".".join(path[:-1]).replace(".[]", "[]"), value
+                path[-1] = value if _SHOWN_KEY.fullmatch(value) else "*"
+            elif event in ("start_map", "start_array"):
+                path.append("" if event == "start_map" else "[]")
+            elif event in ("end_map", "end_array"):
+                path.pop()
+    except (ijson.JSONError, ArithmeticError):
+        return

@@ -225,7 +225,7 @@ class Lander:
             outer = (file.compression,) if file.member else ()
             file = replace(file, compression="+".join((*outer, *content.packing)) or "none")
             is_in_place = file.member is None and self._reader.is_in_place(file.uri, content)
-            if is_in_place and content.packing:
+            if is_in_place:
                 content.require_whole()
             if is_container(content):
                 target = self._target(file)
@@ -294,6 +294,7 @@ def _require_readable(file: InputFile, content: Content) -> None:
         from healthpipe.ingest.detection import refusal_of
 
         if reason := refusal_of(content):
+            content.require_whole()
             raise FileRefused(reason)
 
 
@@ -301,6 +302,7 @@ def _refuse_comments(content: Content) -> None:
     from healthpipe.ingest.detection import has_comments
 
     if has_comments(content.text_head):
+        content.require_whole()
         raise FileRefused(Reason.FILE_JSONC)
 
 

@@ -92,9 +92,9 @@ _MAGICS = {
     b"\x28\xb5\x2f\xfd": Codec.ZSTD,
     b"\xfd7zXZ\x00": Codec.XZ,
     **{b"BZh" + level: Codec.BZIP2 for level in (b"%d" % n for n in range(1, 10))},
-    # A zstd file may begin with frames that hold no data, as those of pzstd do.
-    **{bytes([first]) + b"\x2a\x4d\x18": Codec.ZSTD for first in range(0x50, 0x60)},
 }
+# A zstd file may begin with frames that hold no data, as those of pzstd do.
+_SKIPPABLE_FRAMES = tuple(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _LONGEST_MAGIC = max(map(len, _MAGICS))
 # Padding that may stand between members and after them.
@@ -109,6 +109,8 @@ def codec_of(head: bytes) -> Codec | None:
     for magic, codec in _MAGICS.items():
         if head.startswith(magic):
             return codec
+    if head.startswith(_SKIPPABLE_FRAMES):
+        return Codec.ZSTD
     if 0 < len(head) < _LONGEST_MAGIC and any(m.startswith(head) for m in (*_MAGICS, *ZIP_MAGICS)):
         raise FileRefused(Reason.FILE_TRUNCATED)
     return None

@@ -12,6 +12,7 @@ from typing import Any
 from healthpipe.choices import DROP_GATES, Format, Gate, PublishedStage
 from healthpipe.contract import WHOLE_FILE
 from healthpipe.errors import GateFailed, ServiceFailed
+from healthpipe.ingest.manifest import Manifest
 from healthpipe.publishing.drops import judge_age, judge_changes, judge_drops
 from healthpipe.publishing.gates import Bounds, GateResult, Gates, Level, RawGates
 from healthpipe.publishing.meaning import Comparison, judge_fields, judge_issues
@@ -78,6 +79,7 @@ LABELS = {
 ABOUT_REJECTS = (Gate.REJECTS, Gate.REJECTED_FILES, Gate.ACCEPTED_RECORDS)
 # A message about more failures than these is no longer one that is read.
 SHOWN_FAILURES = 4
+NO_RECORD = "the files hold no record"
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,16 @@ class Audit:
             rest = f"; and {more:,} more, see `{root.command('runs', 'show', run_id)}`"
             raise GateFailed(
                 f"the run is not fit to be published: {shown}{rest if more > 0 else ''}",
-                "; ".join(_next_steps([finding.gate for finding in failed], root, run_id)),
+                "; ".join(_next_steps(failed, root, run_id)),
             )
 
 
-def _next_steps(failed: Sequence[Gate], root: Root, run_id: str) -> Iterator[str]:
+def _next_steps(results: Sequence[GateResult], root: Root, run_id: str) -> Iterator[str]:
     """What to do about the gates that failed, each command once."""
-    if any(gate in ABOUT_REJECTS for gate in failed):
+    failed = [result.gate for result in results]
+    if any(result.message == NO_RECORD for result in results):
+        yield "look at what was delivered, then run again"
+    elif any(gate in ABOUT_REJECTS for gate in failed):
         yield f"look at `{root.command('quarantine', 'list', run_id)}`"
     acceptable = [gate for gate in dict.fromkeys(failed) if gate not in ABOUT_REJECTS]
     if acceptable:
@@ -175,15 +180,18 @@ def judge_input(
             Level.OK if balance.accepted else Level.FAIL,
             balance.accepted,
             "1",
-            f"{LABELS[Gate.ACCEPTED_RECORDS]} {balance.accepted:,}, {none_left} 1",
+            f"{LABELS[Gate.ACCEPTED_RECORDS]} {balance.accepted:,}, {none_left} 1"
+            if balance.lines
+            else NO_RECORD,
         ),
     ]
 
 
-def describe_input_failures(counts: RunCounts, files: int) -> str:
+def describe_input_failures(counts: RunCounts, manifest: Manifest) -> str:
     """Describe, in one line, the gates about the input that fail by default; empty if none does."""
-    rejected_files = count_rejected_files(counts.issues)
-    results = judge_input(RawGates().checked(), counts.balance, rejected_files, files)
+    rejected_files, files = count_rejected_files(counts.issues), len(manifest.files)
+    balance = counts.balance.with_unseen(manifest.unseen_records)
+    results = judge_input(RawGates().checked(), balance, rejected_files, files)
     return describe_results(Audit(results).of_level(Level.FAIL))
 
 

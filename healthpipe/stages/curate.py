@@ -6,7 +6,7 @@ through them is in `compute`.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -56,6 +56,10 @@ class Balance:
     current: int
     superseded: int
     resolved: int = 0
+
+    def with_unseen(self, records: int) -> "Balance":
+        """The same with that many more lines rejected: what rejected files seem to hold."""
+        return replace(self, lines=self.lines + records, rejected=self.rejected + records)
 
     def require_even(self) -> None:
         """Check that every line is accounted for, once. Raises `Imbalance`."""

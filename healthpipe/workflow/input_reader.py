@@ -1,15 +1,18 @@
 """Make a run's input manifest, and read its files again where they change or are refused."""
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from healthpipe.aws.session import AwsAccess
 from healthpipe.choices import EngineName
 from healthpipe.engines.base import LinesRefused
-from healthpipe.errors import InputChanged
+from healthpipe.errors import InputChanged, ObjectMissing
 from healthpipe.ingest.lander import Lander
 from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
-from healthpipe.ingest.packing import DEFAULT_LIMITS, Limits
-from healthpipe.ingest.readers import open_reader
+from healthpipe.ingest.packing import DEFAULT_LIMITS, NO_LIMITS, FileRefused, Limits
+from healthpipe.ingest.readers import LocalReader, open_reader
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.runs.attempts import Attempt, begun_steps
@@ -119,3 +122,25 @@ class InputReader:
     def _lander(self) -> Lander:
         reader = open_reader(self.engine, self.run.root.access, self.limits)
         return Lander(self.run.landed, reader)
+
+
+# How many files are described where no file holds a record that was accepted.
+DESCRIBED_FILES = 3
+
+
+def where_records_lie(
+    manifest: Manifest, sources: Iterable[str], access: AwsAccess
+) -> Iterator[str]:
+    """Say of files, by their sources, where in their JSON records seem to lie, if not on top.
+
+    Only keys are named, never values. Of the first files alone.
+    """
+    from healthpipe.ingest.detection import place_of_records
+
+    reader = LocalReader(access, NO_LIMITS)
+    wanted = frozenset(sources)
+    found = (file for file in manifest.files if file.source in wanted and file.refusal is None)
+    for file in itertools.islice(found, DESCRIBED_FILES):
+        with suppress(OSError, FileRefused, ObjectMissing):
+            if place := place_of_records(reader.content_of(file)):
+                yield f"{file.source}: {place}"

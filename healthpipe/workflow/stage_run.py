@@ -9,8 +9,10 @@ from typing import Any
 
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import EngineName, Format
+from healthpipe.contract import WHOLE_FILE
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import EngineContext
+from healthpipe.errors import NothingAccepted
 from healthpipe.ingest.manifest import FoundFiles
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
@@ -29,11 +31,14 @@ from healthpipe.stages.compute import (
 )
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.results import ResultPlace, WrittenFile
+from healthpipe.stages.rules import BY_REASON
 from healthpipe.storage import open_storage
 from healthpipe.storage.layout import Root
-from healthpipe.workflow.input_reader import InputReader
+from healthpipe.workflow.input_reader import InputReader, where_records_lie
 
 SCHEMA_VERSION = 1
+# What the document of an error has of that of a result.
+DETAILS = ("run_id", "engine", "as_of", "input", "records", "issues", "output", "queries")
 FIRST_ATTEMPT = 1  # and last: a stage by hand is not tried again
 
 
@@ -98,6 +103,28 @@ class StageResult:
             **scan_cost(self.queries),
             "elapsed_s": round(self.elapsed_s, 3),
         }
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a line was accepted, or all that were rejected are repaired, or there is none."""
+        balance = self.computed.counts.balance
+        return balance.accepted > 0 or balance.rejected == balance.resolved
+
+    def require_usable(self) -> None:
+        """Raise `NothingAccepted` if every line was rejected; it says where records may be."""
+        if self.is_usable:
+            return
+        computed, root = self.computed, self.request.root
+        rules = [BY_REASON[each] for each in WHOLE_FILE if each in computed.counts.issues]
+        sources = [file.source for file in computed.counts.files]
+        places = where_records_lie(computed.manifest, sources, root.access)
+        rejected = f"nothing was accepted, {computed.counts.balance.rejected:,} rejected"
+        command = root.command("quarantine", "list", self.run_id)
+        raise NothingAccepted(
+            "; ".join((rejected, *(rule.meaning for rule in rules), *places)),
+            "; ".join((*(rule.advice for rule in rules), f"look at `{command}`")),
+            {name: self.document[name] for name in DETAILS},
+        )
 
     def _output(self) -> dict[str, Any]:
         """The main file, or the folder with the sums of its files; all files if more than one."""

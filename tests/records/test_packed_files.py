@@ -5,6 +5,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
 from healthpipe.contract import Reason
 from healthpipe.ingest import packing
@@ -14,8 +15,9 @@ from healthpipe.ingest.packing import FileRefused, Limits
 from tests.conftest import AS_OF
 from tests.support.packed_files import CODECS, SUFFIXES, in_members, pack_zip, zip_of
 from tests.support.records import as_line, facility
-from tests.support.shapes import ingest_file
+from tests.support.shapes import check_lines, ingest_file
 from tests.support.source_files import RECORD, ingest_sources
+from tests.support.strategies import packed_files
 
 RECORDS = [facility(f"F{number}") for number in range(5)]
 LINES = b"".join(as_line(record) + b"\n" for record in RECORDS)
@@ -187,3 +189,9 @@ def test_a_limit_that_is_none_is_refused(cli, tmp_path):
 def write(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+@given(packed_files())
+@settings(max_examples=200, deadline=None)
+def test_packed_files_of_all_kinds_come_to_the_lines_of_the_oracle(content):
+    check_lines(content)

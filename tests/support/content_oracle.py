@@ -93,7 +93,7 @@ def kind_of_text(head: bytes) -> str | None:
 
 def is_object(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(json.loads(line.decode()), dict)
     except (ValueError, RecursionError):
         return False
 

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from tests.support.engine_rig import EngineRig
 from tests.support.oracle import File, Options
 from tests.support.oracle_comparison import CASES, check_by_hand
-from tests.support.strategies import containers, contents, nestings, options
+from tests.support.strategies import containers, contents, nestings, options, packed_files
 
 BATCH = 400
-FILE = st.one_of(contents(), contents(), containers(), nestings())
+FILE = st.one_of(contents(), contents(), containers(), nestings(), packed_files())
 LAST_OPTIONS = Options(datetime.date(2025, 8, 31))
 
 

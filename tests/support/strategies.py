@@ -15,6 +15,7 @@ from tests.support.edge_case_values import (
     STATE_SPELLINGS,
 )
 from tests.support.oracle import NAMES, NOTHING, File, Options
+from tests.support.packed_files import CODECS, in_members
 
 AS_OF = st.sampled_from(
     [
@@ -192,6 +193,24 @@ def nestings(draw) -> bytes:
         case 2 if content:
             at = draw(st.integers(0, len(content) - 1))
             content = content[:at] + draw(st.binary(max_size=2)) + content[at + 1 :]
+    return content
+
+
+@st.composite
+def packed_files(draw) -> bytes:
+    """A file packed or encoded in any way that is read, now and then cut or with a wrong byte."""
+    content = draw(st.one_of(contents(), containers()))
+    if draw(st.integers(0, 3)) == 0:
+        encoding = draw(st.sampled_from(["utf-16-le", "utf-16-be"]))
+        content = ("\ufeff" + content.decode("utf-8", "replace")).encode(encoding)
+    if draw(st.integers(0, 3)) == 0:
+        content = draw(st.sampled_from([b"\x1e", b"\xef\xbb\xbf"])).join([b"", content])
+    packs = list(CODECS.values())
+    for _ in range(draw(st.integers(0, 2))):
+        pack = draw(st.sampled_from(packs))
+        content = in_members(pack, content) if draw(st.booleans()) else pack(content)
+    if content and draw(st.integers(0, 3)) == 0:
+        content = content[: draw(st.integers(0, len(content) - 1))]
     return content
 
 

@@ -12,6 +12,7 @@ from healthpipe.aws.session import AthenaSettings
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.choices import EngineName, Format
 from healthpipe.errors import GateFailed, HealthpipeError
+from healthpipe.ingest.manifest import Manifest
 from healthpipe.progress import SAID_BEFORE
 from healthpipe.publishing.audit import (
     RunFacts,
@@ -34,6 +35,7 @@ from healthpipe.runs.run import Run
 from healthpipe.stages.curate import BALANCE, Balance
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.changes import gate_changes, raised_gates, record_before
+from healthpipe.workflow.input_reader import MANIFEST, where_records_lie
 from healthpipe.workflow.steps.context import StepContext
 from healthpipe.workflow.steps.notify import reason_of
 
@@ -65,8 +67,11 @@ def audit(context: StepContext) -> Document:
         for file in context.result("StateCounts")["files"]
         if file["format"] == Format.JSON.value
     )
+    manifest = Manifest.from_json(context.run.read_json(MANIFEST))
+    counted = context.run.read_json(BALANCE)
+    balance = Balance(**counted["all"])
     facts = RunFacts(
-        Balance(**context.run.read_json(BALANCE)["all"]),
+        balance.with_unseen(manifest.unseen_records),
         count_rejected_files(curated["issues"]),
         curated["input"]["files"],
         coverage_of(context.root.storage, counts),
@@ -86,6 +91,10 @@ def audit(context: StepContext) -> Document:
     raise_if_cancelled()  # a cancelled attempt must not change the record
     record = context.run.note(audit=found.to_json(), compared_with=live.run_id)
     _log_warnings(record, record_before(context.run, record))
+    if balance.accepted == 0:
+        names = [file["source"] for file in counted["files"]]
+        for text in where_records_lie(manifest, names, context.root.access):
+            log.warning(text)
     found.require_passed(context.root, context.run.run_id)
     seen = {"live": live.document, "etag": live.etag}
     context.attempt.note(seen=seen)
