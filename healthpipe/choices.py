@@ -50,6 +50,13 @@ class Accredited(StrEnum):
     ANY = "any"
 
 
+class Renewals(StrEnum):
+    """Whether an accreditation that its record renews still expires: replaced or separate."""
+
+    REPLACE = "replace"
+    SEPARATE = "separate"
+
+
 class Grain(StrEnum):
     """What a row of the expiring is."""
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 MAX_LINE_BYTES = 8_000_000
 MAX_DEPTH = 200
+# The longest list of accreditations in which renewals are looked for.
+MAX_COMPARED_ITEMS = 1000
 UNKNOWN_STATE = "UNKNOWN"
 # The words for nothing, in any case, where a run has no list of its own; and how long one may be.
 NULL_WORDS = ("N/A", "NA", "NULL", "NONE", "-", "?")
@@ -248,6 +250,7 @@ CONSTANTS: dict[str, Constant] = {
     "record_start": rf'^[ \t]*\{{[ \t]*"({"|".join(RECORD_KEYS)})"',
     "max_line_bytes": MAX_LINE_BYTES,
     "max_depth": MAX_DEPTH,
+    "max_compared_items": MAX_COMPARED_ITEMS,
     "outer_space": rf"^[{TEXT_SPACE}]+|[{TEXT_SPACE}]+\z",
     "whole_number": r"^[0-9]{1,18}\z",
     "calendar_day": r"^(000[1-9]|00[1-9][0-9]|0[1-9][0-9]{2}|[1-9][0-9]{3})-[0-9]{2}-[0-9]{2}\z",

@@ -6,15 +6,7 @@ with trimmed as (
     meant(facility_name) as facility_name_text,
     trimmed(state) as state_text,
     trimmed(employee_count) as employee_count_text,
-    transform(
-      accreditations,
-      a -> try_cast(
-        if(
-          regexp_like(a.valid_until, :calendar_day) and not value_says_nothing(a.valid_until),
-          a.valid_until
-        ) as date
-      )
-    ) as accreditation_dates
+    transform(accreditations, a -> calendar_date(a.valid_until)) as accreditation_dates
   from source
 ),
 spelled as (
@@ -41,12 +33,7 @@ typed as (
         employee_count_text
       ) as bigint
     ) as employee_count_value,
-    try_cast(
-      if(
-        regexp_like(snapshot_date, :calendar_day) and not value_says_nothing(snapshot_date),
-        snapshot_date
-      ) as date
-    ) as snapshot_date_value,
+    calendar_date(snapshot_date) as snapshot_date_value,
     coalesce(cardinality(accreditations), 0) as number_of_items,
     coalesce(cardinality(filter(accreditation_dates, d -> d is not null)), 0) as number_of_dates
   from spelled
@@ -65,8 +52,38 @@ counted as (
       number_of_dates < number_of_items,
       cardinality(filter(accreditations, a -> meant(a.valid_until) is not null)),
       number_of_items
-    ) as number_of_given_dates
+    ) as number_of_given_dates,
+    if(
+      number_of_dates > 1 and number_of_items <= :max_compared_items,
+      transform(accreditations, a -> trimmed(a.accreditation_id))
+    ) as compared_ids
   from typed
+),
+compared as (
+  -- Only where an id repeats, which is told fast for the usual short list, is each item compared
+  -- with all others. In a list of many thousands that would take minutes.
+  select
+    counted.*,
+    if(
+      if(
+        number_of_items < 4,
+        element_at(compared_ids, 1) = element_at(compared_ids, 2)
+          or element_at(compared_ids, 1) = element_at(compared_ids, 3)
+          or element_at(compared_ids, 2) = element_at(compared_ids, 3),
+        cardinality(array_distinct(compared_ids)) < number_of_items
+      ),
+      transform(
+        accreditations,
+        a -> cast(
+          row(
+            meant(a.accreditation_body),
+            meant(a.accreditation_id),
+            calendar_date(a.valid_until)
+          ) as row(accreditation_body varchar, accreditation_id varchar, valid_until date)
+        )
+      )
+    ) as compared_items
+  from counted
 )
 select
   -- What queries read together stands together, the large columns last: Athena bills the bytes
@@ -140,6 +157,22 @@ select
   )
   + if(snapshot_date_given, :given_snapshot_date, 0) as given,
   accreditation_dates,
+  -- The same without the dates of items that another item of the list renews; NULL where no id
+  -- repeats, which is nearly everywhere. Made here once, so that no later query reads the ids.
+  transform(
+    compared_items,
+    a -> if(
+      cardinality(
+        filter(
+          compared_items,
+          b -> b.accreditation_body = a.accreditation_body
+            and b.accreditation_id = a.accreditation_id
+            and b.valid_until > a.valid_until
+        )
+      ) = 0,
+      a.valid_until
+    )
+  ) as unrenewed_dates,
   facility_name_text as facility_name,
   line,
   line_is_encoded,
@@ -149,4 +182,4 @@ select
   meant(zip) as zip,
   services,
   labs
-from counted
+from compared

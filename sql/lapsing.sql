@@ -9,7 +9,7 @@ with listed as (
     items.valid_until,
     cast(date_diff('day', :as_of, items.valid_until) as integer) as days_until_expiry
   from current
-  cross join unnest(current.accreditation_dates) with ordinality as items (valid_until, item)
+  cross join unnest(current.lapsing_dates) with ordinality as items (valid_until, item)
   where current.is_expiring and items.valid_until between :window_start and :window_end
 )
 select

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from healthpipe.choices import MAX_DAYS, MAX_MONTHS, Accredited, FirstAccreditation
+from healthpipe.choices import MAX_DAYS, MAX_MONTHS, Accredited, FirstAccreditation, Renewals
 from healthpipe.cli.options import counts_option, result_option
 from healthpipe.contract import NULL_WORDS
 
@@ -93,6 +93,14 @@ class WindowOptions:
     include_expired: Annotated[
         bool, counts_option("--include-expired", help="What has expired before, too.")
     ] = False
+    renewals: Annotated[
+        Renewals,
+        counts_option(
+            "--renewals",
+            hidden=True,
+            help="A renewal in the same record replaces what it renews, or is separate from it.",
+        ),
+    ] = Renewals.REPLACE
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Each draft keeps, beside the record, what the answer key counts of it; a change 
 import datetime
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
@@ -22,12 +22,14 @@ REJECTING = frozenset(rule.reason for rule in RULES if rule.severity is Severity
 class Facility:
     """What the results show of a facility.
 
-    `expiry_dates` are those of its accreditations as YYYY-MM-DD, invalid ones left out.
+    `expiry_dates` are those of its accreditations as YYYY-MM-DD, invalid ones left out;
+    `renewed_dates` are the ones among them whose accreditation the same record renews.
     """
 
     state: str
     employees: int
     expiry_dates: tuple[str, ...]
+    renewed_dates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,13 @@ class Draft:
     state: str
     employees: int
     expiry_dates: list[str]
+    renewed_dates: list[str] = field(default_factory=list)
 
     @property
     def facility(self) -> Facility:
         """What the results show of the record, unless it is rejected."""
-        return Facility(self.state, self.employees, tuple(self.expiry_dates))
+        dates, renewed = tuple(self.expiry_dates), tuple(self.renewed_dates)
+        return Facility(self.state, self.employees, dates, renewed)
 
     @property
     def content(self) -> bytes:
@@ -183,6 +187,16 @@ def set_accreditations(value: Any) -> Change:
         draft.expiry_dates = []
 
     return change
+
+
+def renew_accreditations(draft: Draft) -> None:
+    """Renew each accreditation for a year, its body and id written with spaces around them."""
+    for item in list(draft.record["accreditations"]):
+        until = datetime.date.fromisoformat(item["valid_until"]) + datetime.timedelta(days=365)
+        renewal = {key: f" {item[key]}\t" for key in ("accreditation_body", "accreditation_id")}
+        draft.record["accreditations"].append(renewal | {"valid_until": until.isoformat()})
+        draft.renewed_dates.append(item["valid_until"])
+        draft.expiry_dates.append(until.isoformat())
 
 
 def prepend_accreditations(*items: Any) -> Change:

@@ -14,6 +14,7 @@ from healthpipe.choices import (
     Accredited,
     FirstAccreditation,
     Grain,
+    Renewals,
 )
 from healthpipe.engines.base import Value
 from healthpipe.errors import UsageError
@@ -115,6 +116,7 @@ class StageOptions:
     rules: Rules = field(default_factory=Rules)
     unpack_limits: Limits = DEFAULT_LIMITS
     null_words: NullWords = field(default_factory=NullWords)
+    renewals: Renewals = Renewals.REPLACE
 
     def __post_init__(self) -> None:
         if self.annotate and self.grain is Grain.ACCREDITATION:
@@ -136,6 +138,7 @@ class StageOptions:
             "soonest_first": self.top is not None,
             "include_zero": self.include_zero,
             "strict_states": self.strict_states,
+            "renewals": self.renewals,
             **self.rules.values(),
             **self.null_words.values(),
         }
@@ -166,6 +169,8 @@ class StageOptions:
             "unpack_limits": Limits(**document.get("unpack_limits", {})),
             # Runs before there were any know none.
             "null_words": NullWords.from_json(document.get("null_words", ())),
+            # A document without it was written when there was only this reading.
+            "renewals": Renewals(document.get("renewals", Renewals.SEPARATE)),
         }
         return cls(**{**document, **typed})
 
@@ -177,6 +182,7 @@ DEFAULTS = {
     "first_accreditation": FirstAccreditation.LISTED,
     "accredited": Accredited.CURRENT,
     "grain": Grain.FACILITY,
+    "renewals": Renewals.REPLACE,
 }
 
 
@@ -191,6 +197,7 @@ class RawOptions:
     months: int | UnsetType | None = UNSET
     days: int | UnsetType | None = UNSET
     include_expired: bool | UnsetType = UNSET
+    renewals: str | UnsetType = UNSET
     first_accreditation: str | UnsetType = UNSET
     accredited: str | UnsetType = UNSET
     only_accredited: bool | UnsetType = UNSET
@@ -267,6 +274,7 @@ class RawOptions:
             rules=rules,
             unpack_limits=Limits.choose(limits) if limits else DEFAULT_LIMITS,
             null_words=NullWords() if null_words is None else NullWords.parse(null_words),
+            renewals=Renewals(_or(self.renewals, Renewals.REPLACE)),
         )
 
 

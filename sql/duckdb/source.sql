@@ -145,12 +145,12 @@ select
   end as labs,
   case
     when record.accreditations is null then null
-    when list_count(list_filter(record.accreditations, lambda a:
+    when not list_contains(list_transform(record.accreditations, lambda a:
       a.valid_until is not null
       and json_plain(a.valid_until)
       and json_plain(a.accreditation_body)
       and json_plain(a.accreditation_id)
-    )) = length(record.accreditations)
+    ), false)
     then list_transform(record.accreditations, lambda a: {
       'kind': 'object',
       'accreditation_body': a.accreditation_body,

@@ -213,3 +213,30 @@ def test_when_the_step_that_tells_of_failures_fails_a_plain_message_is_sent(on, 
     assert on(0).code == 4
     (message,) = sent
     assert "telling why failed too" in message.subject
+
+
+def renewed(name, *days):
+    """The record of a facility whose one accreditation is listed with each of these days."""
+    record = json.loads(facility(name, *days))
+    for item in record["accreditations"]:
+        item["accreditation_id"] = f"{name}-0"
+    return json.dumps(record)
+
+
+def test_a_renewed_accreditation_is_not_told_and_not_later_as_lapsed(on, sent, tmp_path):
+    (tmp_path / "in.jsonl").write_text(facility("A", 31))
+    on(0)
+    assert "1 high" in sent[0].subject
+    sent.clear()
+
+    (tmp_path / "in.jsonl").write_text(renewed("A", 31, 31 + 365))
+    for day in (1, 15, 40):
+        on(day)
+    assert sent == []
+
+    on(40, "--renewals", "separate", "--force")
+    assert "1 expired" in sent[0].subject
+    sent.clear()
+
+    on(31 + 365 - 30)  # the renewal has a tier of its own
+    assert lines(sent[0]) == ["A | Clinic A | CA | AAAHC | A-0 | 2027-03-18 | in 30 days"]

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthpipe.choices import Accredited, FirstAccreditation
+from healthpipe.choices import Accredited, FirstAccreditation, Renewals
 from healthpipe.stages.options import RawOptions, SnapshotChoice, StageOptions, Window
 from tests.support.days import LAST, day
 
@@ -22,6 +22,7 @@ from tests.support.days import LAST, day
             st.just(SnapshotChoice(newest_only=True)),
             st.builds(SnapshotChoice, until=st.dates() | st.just(LAST)),
         ),
+        renewals=st.sampled_from(Renewals),
     )
 )
 def test_options_come_back_from_a_run_record_as_they_were(chosen):
@@ -36,4 +37,12 @@ def test_what_a_user_does_not_choose_is_as_the_contract_says():
         accredited=Accredited.CURRENT,
         only_accredited=False,
         snapshot=SnapshotChoice(until=LAST, newest_only=False),
+        renewals=Renewals.REPLACE,
     )
+
+
+def test_options_that_were_written_when_renewals_were_separate_are_read_as_that():
+    document = RawOptions().checked("2025-08-31").to_json()
+    del document["renewals"]
+
+    assert StageOptions.from_json(document).renewals is Renewals.SEPARATE

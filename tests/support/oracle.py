@@ -17,6 +17,7 @@ ALWAYS_REJECTING = {
     "file_truncated", "file_unreadable", "file_not_json", "file_utf16", "file_utf32", "file_csv",
     "file_html", "file_xml", "file_not_text",
 }  # fmt: skip
+MOST_COMPARED = 1000
 CODES = [
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA",
     "KS", "KY", "LA", "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ",
@@ -126,6 +127,7 @@ class Options:
     months: int | None = None
     days: int | None = None
     include_expired: bool = False
+    renewals: str = "replace"
     first: str = "listed"
     accredited: str = "current"
     only_accredited: bool = False
@@ -366,6 +368,27 @@ def usual_state(plain: str) -> str | None:
     return None
 
 
+def unrenewed(facility: Facility, words: tuple[str, ...]) -> list[datetime.date | None]:
+    """The dates of a facility's accreditations, None where another of the list renews it."""
+    items, dates = list_of(facility.record.get("accreditations")), facility.accreditations
+    if len(items) > MOST_COMPARED:
+        return dates
+    names = [
+        (text(item.get("accreditation_body"), words), text(item.get("accreditation_id"), words))
+        if isinstance(item, dict)
+        else (None, None)
+        for item in items
+    ]
+    latest: dict[tuple, datetime.date] = {}
+    for name, date in zip(names, dates, strict=True):
+        if date and None not in name:
+            latest[name] = max(date, latest.get(name, date))
+    return [
+        None if date and date < latest.get(name, date) else date
+        for name, date in zip(names, dates, strict=True)
+    ]
+
+
 def list_of(value) -> list:
     return value if isinstance(value, list) else []
 
@@ -453,8 +476,19 @@ class Oracle:
         start = datetime.date.min if options.include_expired else options.as_of
         return date is not None and start <= date <= end
 
+    def _dates(self, facility: Facility) -> list[datetime.date | None]:
+        """The dates of the accreditations, None for those that neither expire nor lapse."""
+        if self.options.renewals == "separate":
+            return facility.accreditations
+        return unrenewed(facility, self.options.null_words)
+
     def _is_expiring(self, facility: Facility) -> bool:
-        return any(map(self._is_in_window, facility.accreditations))
+        return any(map(self._is_in_window, self._dates(facility)))
+
+    def already_expired(self) -> int:
+        """How many facilities have an accreditation that has lapsed."""
+        as_of = self.options.as_of
+        return sum(any(d and d < as_of for d in self._dates(f)) for f in self.current)
 
     def _first(self, facility: Facility) -> datetime.date | None:
         if self.options.first == "earliest":
@@ -499,7 +533,7 @@ class Oracle:
             (facility, number, self._details(item, facility.accreditations[number - 1]))
             for facility in self.current
             for number, item in numbered(facility.record.get("accreditations"))
-            if self._is_in_window(facility.accreditations[number - 1])
+            if self._is_in_window(self._dates(facility)[number - 1])
         ]
 
     def _details(self, item: dict, date: datetime.date) -> dict:

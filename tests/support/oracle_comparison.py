@@ -25,6 +25,7 @@ def raw_options(wanted: Options) -> dict:
         "months": wanted.months,
         "days": wanted.days,
         "include_expired": wanted.include_expired,
+        "renewals": wanted.renewals,
         "first_accreditation": wanted.first,
         "accredited": wanted.accredited,
         "only_accredited": wanted.only_accredited,

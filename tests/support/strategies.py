@@ -270,6 +270,7 @@ def options(draw) -> Options:
         months=months,
         days=draw(st.none() | st.integers(0, 3660)) if months is None else None,
         include_expired=draw(st.booleans()),
+        renewals=draw(st.sampled_from(["replace", "replace", "separate"])),
         first=draw(st.sampled_from(["listed", "earliest"])),
         accredited=draw(st.sampled_from(["current", "any"])),
         only_accredited=draw(st.booleans()),

@@ -121,6 +121,7 @@ def check_expiring(engine: TrinoEngine, options, oracle: Oracle) -> None:
     )
     assert engine.rows(Query("expiring_accreditations")) == oracle.expiring_accreditations()
     assert engine.rows(Query("expiry_calendar")) == oracle.expiry_calendar()
+    assert engine.rows(Query("already_expired")) == [(oracle.already_expired(),)]
 
 
 def in_order(annotated: list[tuple[bytes, list[dict]]]) -> list[tuple[bytes, list[dict]]]:
