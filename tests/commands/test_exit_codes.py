@@ -217,7 +217,7 @@ def test_143_says_so_if_the_run_had_published(cli, examples, tmp_path, monkeypat
 
     with monkeypatch.context() as patched:
         patched.setitem(STEPS, "AlertExpiring", Step(interrupt))
-        outcome = cli("orchestrate", "examples", "--as-of", AS_OF)
+        outcome = cli("orchestrate", "examples", "--as-of", AS_OF, "--warn-issues", "20%")
 
     assert outcome.code == 143
     assert outcome.err.splitlines() == [
