@@ -41,21 +41,23 @@ IMPORTS = [sys.executable, "-c", "import typer, rich.console"]
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one process: wall seconds and peak memory in MB."""
+    """Of one process: wall seconds, peak memory in MB, and CPU seconds."""
 
     seconds: float
     megabytes: float
+    cpu: float
 
 
-def measure(command: list[str], folder: Path) -> Cost:
-    """Run a command to its end."""
+def measure(command: list[str], folder: Path, errors: int | None = None) -> Cost:
+    """Run a command to its end; standard error goes to `errors`, by default to our own."""
     began = time.perf_counter()
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=errors) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"failed with {process.returncode}: {command}")
-    return Cost(time.perf_counter() - began, usage.ru_maxrss / 1000)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Cost(time.perf_counter() - began, usage.ru_maxrss / 1000, cpu)
 
 
 def compare(name: str, ours: list[str], yardstick: list[str], folder: Path, runs: int) -> None:
