@@ -17,6 +17,7 @@ from healthpipe.ingest.unpacking import (
     Record,
     holds_several,
     is_container_array,
+    is_plain,
     records_of_array,
     records_of_wrapper,
     sequence,
@@ -108,6 +109,9 @@ def records_of_lines(reader: Reader, spill: Path) -> Iterator[Record]:
     """
     stream = pieces(reader)
     for number, (first, is_last) in enumerate(stream, 1):
+        if is_last and is_plain(first) and len(first) <= MAX_LINE_BYTES:
+            yield Record(first, number)
+            continue
         content, last = first, is_last
         while not last and len(content) <= MAX_LINE_BYTES:
             following, last = next(stream, Piece(b"", last=True))

@@ -103,8 +103,10 @@ class JsonSplitter:
 
     @property
     def line(self) -> int:
-        """The number of the line on which the next value begins, as an editor counts lines."""
-        self.peek()
+        """The number of the line on which the next value begins, as an editor counts lines.
+
+        White space before the value has to be passed: see `peek`.
+        """
         self._count_lines()
         return self._line
 
@@ -171,11 +173,12 @@ class JsonSplitter:
         """Count the lines that end before the present position."""
         passed = self._buffer[self._counted : self._position]
         self._counted = self._position
-        if passed:
+        if "\r" in passed or self._is_after_cr:
             # The LF of a CR LF is no line of its own.
-            passed = passed.removeprefix("\n") if self._is_after_cr else passed
-            self._is_after_cr = passed.endswith("\r")
-            self._line += passed.count("\n") + passed.count("\r") - passed.count("\r\n")
+            self._line += passed.count("\r") - passed.count("\r\n")
+            self._line -= self._is_after_cr and passed.startswith("\n")
+            self._is_after_cr = passed.endswith("\r") if passed else self._is_after_cr
+        self._line += passed.count("\n")
 
     def _read_more(self) -> bool:
         """Read as much again as is held, lest a large value be scanned often; False at the end."""

@@ -135,7 +135,8 @@ def _write_records(records: Iterable[Record], target: Path) -> int:
     """Write records on a line each, large ones to files of their own; returns their number."""
     count, large = 0, itertools.count(1)
     with target.open("wb") as writer:
-        for value, *_ in records:
+        for record in records:
+            value = record.value
             count += 1
             if isinstance(value, bytes) and len(value) <= MAX_LINE_BYTES:
                 writer.write(_landed_line(value) + b"\n")

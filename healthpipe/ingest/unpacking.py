@@ -7,6 +7,7 @@ items, in any nesting; an array in which something lies, but no object, is no co
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,12 @@ from healthpipe.ingest.content import BLANK
 from healthpipe.ingest.json_splitter import InvalidJson, JsonSplitter, on_one_line
 
 Value = str | Path
+# The value of a record that is not numbered yet, and its line.
+Placed = tuple[bytes | Path, int]
+# How most records begin, which are looked at no closer.
+_KEY = "|".join(RECORD_KEYS)
+_RECORD_TEXT = re.compile(rf'[ \t]*\{{[ \t\r\n]*"(?:{_KEY})"')
+_RECORD_LINE = re.compile(_RECORD_TEXT.pattern.encode())
 _Keys = msgspec.defstruct("_Keys", [(key, msgspec.Raw, msgspec.UNSET) for key in RECORD_KEYS])
 _NO_KEYS = _Keys()
 _decode_keys = msgspec.json.Decoder(_Keys).decode
@@ -41,19 +48,26 @@ class Record(NamedTuple):
         return f"{self.line}" if self.item is None else f"{self.line}#{self.item}"
 
 
+def is_plain(line: bytes) -> bool:
+    """Whether a line begins as most records do, so that it is none but one."""
+    return _RECORD_LINE.match(line) is not None
+
+
 def unpack_line(line: bytes, number: int, spill: Path) -> list[Record] | None:
     """The records of a line that is a container, or several of them, one behind the other.
 
     None for any other line. Few lines are looked at closely: those without a key of the contract.
     """
-    if not line.lstrip(BLANK).startswith((b"{", b"[")) or b"[" not in line or _has_key(line):
+    if is_plain(line) or b"[" not in line:
+        return None
+    if not line.lstrip(BLANK).startswith((b"{", b"[")) or _has_key(line):
         return None
     values = JsonSplitter(io.BytesIO(line), spill, number)
     try:
         records = list(sequence(values, is_line=True))
     except InvalidJson:
         return None
-    return [Record(value, number, item) for item, (value, *_) in enumerate(records, 1)]
+    return [Record(record.value, number, item) for item, record in enumerate(records, 1)]
 
 
 def holds_several(value: Any) -> bool:
@@ -164,25 +178,26 @@ def sequence(values: JsonSplitter, *, is_line: bool = False) -> Iterator[Record]
             yield Record(_content(value), line)
 
 
-def _numbered(records: Iterator[Record]) -> Iterator[Record]:
-    return (Record(value, line, n) for n, (value, line, _) in enumerate(records, 1))
+def _numbered(records: Iterator[Placed]) -> Iterator[Record]:
+    for number, (value, line) in enumerate(records, 1):
+        yield Record(value, line, number)
 
 
-def _records(values: JsonSplitter, depth: int) -> Iterator[Record]:
+def _records(values: JsonSplitter, depth: int) -> Iterator[Placed]:
     """The records of the value that comes next, below so many containers."""
-    if depth < MAX_DEPTH and values.peek() == "[":
+    if values.peek() == "[" and depth < MAX_DEPTH:
         for _ in _items(values):
             yield from _records(values, depth + 1)
         return
     line, value = values.line, values.value()
     key = _wrapped_key_of(values, value, line) if depth < MAX_DEPTH else None
     if key is None:
-        yield Record(_content(value), line)
+        yield _content(value), line
     else:
         yield from _unpacked(values, value, line, key, depth)
 
 
-def _wrapped(values: JsonSplitter, key: str, depth: int) -> Iterator[Record]:
+def _wrapped(values: JsonSplitter, key: str, depth: int) -> Iterator[Placed]:
     """The records of the wrapper that comes next, below so many containers."""
     for name in _members(values):
         if name == key and values.peek() == "[":
@@ -194,7 +209,7 @@ def _wrapped(values: JsonSplitter, key: str, depth: int) -> Iterator[Record]:
 
 def _unpacked(
     values: JsonSplitter, value: Value, line: int, key: str | None, depth: int
-) -> Iterator[Record]:
+) -> Iterator[Placed]:
     """The records of a container that was taken: a wrapper with this key, or an array."""
     with _opened(values, value, line) as inner:
         yield from _records(inner, depth) if key is None else _wrapped(inner, key, depth)
@@ -207,7 +222,9 @@ def _wrapped_key_of(values: JsonSplitter, value: Value, line: int) -> str | None
     if isinstance(value, Path):
         with _opened(values, value, line) as inner:
             return wrapped_key(inner) if inner.peek() == "{" else None
-    if not value.startswith("{") or "[" not in value or _has_key(value):
+    if _RECORD_TEXT.match(value) or not value.startswith("{") or "[" not in value:
+        return None
+    if _has_key(value):
         return None
     try:
         parsed = json.loads(value, parse_int=str, parse_float=str)
