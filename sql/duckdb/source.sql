@@ -93,7 +93,7 @@ select
   json_text(record.facility_id, line, '$.facility_id') as facility_id,
   -- A number that has no text: not whole as written, or of too many digits.
   case
-    when json_plain(record.facility_id) then false
+    when record.facility_id >= ':' or json_plain(record.facility_id) then false
     else json_kind(json_type(line, '$.facility_id')) = 'number'
       and json_text(record.facility_id, line, '$.facility_id') is null
   end as facility_id_is_number,
@@ -147,7 +147,8 @@ select
     when record.accreditations is null then null
     when not list_contains(list_transform(record.accreditations, lambda a:
       a.valid_until is not null
-      and json_plain(a.valid_until)
+      -- Most have the length of a day, which costs less to see than that it is no number.
+      and case when strlen(a.valid_until) = 10 then true else json_plain(a.valid_until) end
       and json_plain(a.accreditation_body)
       and json_plain(a.accreditation_id)
     ), false)
