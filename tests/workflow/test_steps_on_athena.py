@@ -166,6 +166,20 @@ def test_what_was_asked_of_files_before_they_changed_is_asked_again(
     assert (records["lines"], records["superseded"]) == (2, 1)
 
 
+def test_what_was_asked_of_files_before_they_were_rewritten_is_asked_again(aws, run, call):
+    """A line with several records is found when the queries have ended, by a later call."""
+    body = b'{"facility_id": "a"}\n[{"facility_id": "b"}, {"facility_id": "c"}, 1]\nx\n'
+    aws.client("s3").put_object(Bucket=BUCKET, Key="root/raw/a.jsonl", Body=body)
+
+    for step in ("Ingest", "Curate"):
+        assert call(step, sources=[f"{run.root.uri}/raw"]) >= 1
+
+    records = run.record.details["records"]
+    assert (records["lines"], records["accepted"], records["rejected"]) == (5, 3, 2)
+    written = [each["Query"] for each in aws.queries() if each["Query"].startswith("UNLOAD")]
+    assert len(written) == len(set(written)), "none was started twice"
+
+
 def test_a_step_that_asks_for_other_queries_fails_rather_than_mix_them(call, monkeypatch):
     monkeypatch.setattr(StepContext, "options", property(_with_another_day_each_time()))
     call("Ingest")
