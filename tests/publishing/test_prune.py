@@ -204,7 +204,7 @@ def test_a_segment_goes_once_no_run_can_use_it(orchestrate, root, examples, monk
     elif change == "changed":
         write(examples / "2026-02-02" / "changes.jsonl", '{"facility_id": "ZZ-1"}\n')
     else:
-        monkeypatch.setattr(segments, "fingerprint", lambda *_: "another")
+        monkeypatch.setattr(segments, "fingerprint", lambda *_, **__: "another")
 
     (removal,) = plan(root)
     assert (removal.kind.value, below(root.curated)) == ("segment", [Path(removal.uri).name])
