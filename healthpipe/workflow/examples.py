@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from healthpipe.choices import Gate
-from healthpipe.contract import RECORD_KEYS, TEXT_SPACE
+from healthpipe.contract import RECORD_KEYS, TEXT_SPACE, Reason
 from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Query, Row
 from healthpipe.errors import HealthpipeError
@@ -38,6 +38,12 @@ INNER_KEYS = {
     "": RECORD_KEYS,
     "location": frozenset(("address", "city", "state", "zip")),
     "accreditations": frozenset(("accreditation_body", "accreditation_id", "valid_until")),
+}
+# Where the keys of a record are looked at if one is missing: the field that would have it.
+PARENTS = {
+    Reason.FACILITY_NAME_MISSING: "",
+    Reason.STATE_MISSING: "location",
+    Reason.ACCREDITATION_DATE_MISSING: "accreditations",
 }
 
 
@@ -75,7 +81,7 @@ class _Examples:
         match result.gate:
             case Gate.REJECTS:
                 rows = self._kept(REJECTS, "example_rejects")
-                return self._place_of(rows, _has_bytes, with_keys=True)
+                return self._place_of(rows, _has_bytes, _parent_of_missing_id)
             case Gate.ISSUES:
                 rows = self._kept(ISSUES, "example_issues")
                 of_feed = (
@@ -83,7 +89,8 @@ class _Examples:
                     for source, reason, facility_id in rows
                     if reason == result.subject and feed_of(source) == result.feed
                 )
-                return self._place_of(of_feed, _has_id)
+                parent = PARENTS.get(Reason(result.subject or ""))
+                return self._place_of(of_feed, _has_id, lambda _: parent)
             case Gate.FIELDS:
                 return self._keys_of(result.feed or "", result.subject or "")
             case _:
@@ -98,11 +105,14 @@ class _Examples:
             return engine.rows(Query(query))
 
     def _place_of(
-        self, rows: Any, is_it: Callable[[Record, Any], bool], *, with_keys: bool = False
+        self,
+        rows: Any,
+        is_it: Callable[[Record, Any], bool],
+        parent_of: Callable[[Record], str | None],
     ) -> str:
         """The place of a record in the newest of the files that rows name.
 
-        With its keys if it has no facility_id: the sender may have named that otherwise.
+        With the keys that it has inside of its field `parent_of`, where a key is missing there.
         """
         wanted = dict(rows)
         source = next((name for name in reversed(self.files) if name in wanted), None)
@@ -111,7 +121,8 @@ class _Examples:
         found = next((r for r in self._records(source) if is_it(r, wanted[source])), None)
         if found is None:
             return f"for example {source}"
-        keys = _keys_text([found], "") if with_keys and "facility_id" not in _parsed(found) else ""
+        parent = parent_of(found)
+        keys = "" if parent is None else _keys_text([found], parent)
         return f"for example {source} line {found.place}{keys}"
 
     def _keys_of(self, feed: str, field: str) -> str:
@@ -140,6 +151,10 @@ def _keys_text(records: Iterable[Record], parent: str) -> str:
     keys = dict.fromkeys(key for record in records for key in _keys(record, parent))
     unknown = [key for key in keys if key not in INNER_KEYS[parent] and KEY.fullmatch(key)]
     return f"; keys seen instead: {', '.join(unknown[:MAX_KEYS])}" if unknown else ""
+
+
+def _parent_of_missing_id(record: Record) -> str | None:
+    return None if "facility_id" in _parsed(record) else ""
 
 
 def _has_bytes(record: Record, line: bytes) -> bool:

@@ -133,3 +133,15 @@ def test_of_a_short_delivery_the_newest_file_is_named(next_day):
         "records of the newest snapshot fewer than of the live one 10 of 30 in facilities.jsonl, "
         f"more than 20% (the newest file is {FILE})" in told
     )
+
+
+def test_on_the_first_run_the_keys_beside_a_missing_one_are_named(cli):
+    arrive(TODAY, renamed("valid_until", "validTo"))
+
+    outcome = cli("orchestrate", "--as-of", TODAY, "--quiet")
+
+    assert outcome.code == 3
+    assert (
+        "accreditation_date_missing: 30 of 30 accreditations in facilities.jsonl (100 %), more "
+        f"than 20% (for example {FILE} line 1; keys seen instead: validTo)" in outcome.err
+    )
