@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
+from msgspec import ValidationError, structs
 
 from healthpipe.cancellation import shielded
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
@@ -203,9 +203,11 @@ class Run:
         return RunFigures.from_json(self.read_json(FIGURES))
 
     def find_figures(self) -> RunFigures | None:
-        """Read the figures; None where a run has none. Raises `ServiceFailed` if damaged."""
-        found = self.find_json(FIGURES)
-        return RunFigures.from_json(found[0]) if found else None
+        """Read the figures; None where a run has none, or damaged ones. Raises `NewerDocument`."""
+        try:
+            return self.figures
+        except (RunNotFound, ServiceFailed, ValidationError):
+            return None
 
     def deliver_results(self, stage: str, folder: Path, files: Sequence[WrittenFile]) -> list[str]:
         """Move the files of a stage here from the local `folder`; returns the URI of each.

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from healthpipe.choices import EngineName, PublishedStage
+from healthpipe.errors import RunNotFound, ServiceFailed
 from healthpipe.ingest.lander import IngestPaused
 from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.ingest.sources import find_files
@@ -121,14 +122,23 @@ def _measurement(context: StepContext, manifest: Manifest) -> Measurement:
     if live is None:
         return Measurement(None, uri)
     run = Run(context.root, live)
-    figures, inputs = run.find_figures(), run.find_json(MANIFEST)
-    arrived = None
-    if inputs:
-        read = {(file.uri, file.version) for file in Manifest.from_json(inputs[0]).files}
-        arrived = [f.source for f in manifest.files if (f.uri, f.version) not in read]
+    arrived, figures = _arrived(run, manifest), run.find_figures()
     known = [f"{run.uri}/{name}" for name in (figures.facilities if figures else ())]
     is_whole = all(context.root.storage.stat(each) for each in known)
     return Measurement(LiveFacilities(live, arrived, known if is_whole else ()), uri)
+
+
+def _arrived(live: Run, manifest: Manifest) -> list[str] | None:
+    """The names of the files that the live run has not read; None where nobody knows what it read.
+
+    By their names and versions: a URI depends on the folder that a run was started in.
+    """
+    try:
+        inputs = Manifest.from_json(live.read_json(MANIFEST))
+    except (RunNotFound, ServiceFailed):
+        return None
+    read = {(file.source, file.version) for file in inputs.files if file.version}
+    return [file.source for file in manifest.files if (file.source, file.version) not in read]
 
 
 def _account(context: StepContext, segments: Sequence[str], files: Manifest) -> ComputeResult:
