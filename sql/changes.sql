@@ -1,7 +1,8 @@
--- One row per input file: how many of its facilities are not live, are live no more, and differ.
+-- One row per input file: how many of its facilities are not live, are live no more, and differ. A
+-- facility that is live is counted with the file that its live record came from.
 with compared as (
   select
-    coalesce(current.source, live.source) as source,
+    coalesce(live.source, current.source) as source,
     live.facility_id is null as is_added,
     current.facility_id is null as is_gone,
     current.facility_name is distinct from live.facility_name as has_other_name,

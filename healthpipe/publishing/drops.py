@@ -16,8 +16,9 @@ from healthpipe.text import span_text
 
 # A snapshot is whole if it holds so many percent of its feed's facilities.
 WHOLE_SNAPSHOT = 80
-# What differs from the live run by more is warned of.
+# What differs from the live run by more is warned of, from so many facilities on.
 CHANGED = Threshold.parse("20%")
+MIN_CHANGED = 3
 ALL_FEEDS = "all feeds"
 Count = Callable[[FeedFigures], int]
 
@@ -123,14 +124,13 @@ def judge_changes(comparison: Comparison) -> list[GateResult]:
 def _changes(comparison: Comparison) -> Iterator[GateResult]:
     live_feeds = comparison.live.feeds if comparison.live else {}
     live, new = _total(live_feeds.values()), _total(comparison.new.feeds.values())
-    grown = [(feed, figures, live) for feed, figures, live in comparison.feeds() if live]
-    for feed, figures, before in [(ALL_FEEDS, new, live), *(grown if len(live_feeds) > 1 else ())]:
-        more = figures.records - before.records
-        yield from _judge_change("more facilities", feed, more, before.records)
+    yield from _judge_change("more facilities", ALL_FEEDS, new.records - live.records, live.records)
     first_is_same = comparison.live is not None and (
         comparison.live.first_accreditation is comparison.new.first_accreditation
     )
     for feed, changes in sorted((comparison.new.changes or {}).items()):
+        if len(live_feeds) > 1 and feed in live_feeds:
+            yield from _judge_change("new facilities", feed, changes.added, changes.live)
         yield from _judge_change("live facilities gone", feed, changes.gone, changes.live)
         for what, count in (
             ("other names", changes.facility_name),
@@ -142,7 +142,7 @@ def _changes(comparison: Comparison) -> Iterator[GateResult]:
 
 
 def _judge_change(what: str, feed: str, count: int, of: int) -> Iterator[GateResult]:
-    if of and not CHANGED.allows(count, of):
+    if count >= MIN_CHANGED and not CHANGED.allows(count, of):
         message = (
             f"{what} {count:,} against {of:,} live in {feed} ({percent_text(count, of)}), "
             f"more than {CHANGED}"

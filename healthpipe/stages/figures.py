@@ -75,6 +75,7 @@ class FeedFigures(msgspec.Struct, frozen=True, kw_only=True):
 class FeedChanges(msgspec.Struct, frozen=True, kw_only=True):
     """How many facilities of a feed are `added` to the live ones, `gone`, and `kept`.
 
+    One that was live is counted in the feed that its live record came from.
     The others count those of the kept that have another name, state, employee count or dates.
     """
 

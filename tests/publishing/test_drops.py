@@ -177,6 +177,8 @@ def changes(**counts):
         ({"kept": 100, "employee_count": 21}, {"facilities with other employee counts"}),
         ({"kept": 100, "dates": 21}, {"facilities with other dates"}),
         ({"kept": 100, "dates": 20, "state": 20}, set()),
+        ({"kept": 3, "state": 2}, set()),
+        ({"kept": 3, "state": 3}, {"facilities with other states"}),
     ],
 )
 def test_what_differs_in_more_than_a_fifth_of_the_facilities_is_warned_of(counts, found):
