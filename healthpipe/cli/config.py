@@ -23,6 +23,7 @@ OTHER_VARIABLES = {"HEALTHPIPE_CACHE", "HEALTHPIPE_CACHE_BYTES"}
 # Variables of the test suites.
 TEST_PREFIX = "HEALTHPIPE_TEST_"
 _FLAG = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+ANY_KEY = ".*"  # stands for the line of a table of TABLES that a message is about
 
 # The context of the command that runs; the file and the key that each of its parameters came from.
 _call: list[tuple[Any, Path | None, Mapping[str, str]]] = []
@@ -35,8 +36,17 @@ def remember_call(context: Any, path: Path | None, keys: Mapping[str, str]) -> N
 
 def with_places(message: str) -> str:
     """Put before a message where the options that it names came from, if no flag gave them."""
-    places = dict.fromkeys(place for flag in _FLAG.findall(message) for place in _places_of(flag))
+    places = dict.fromkeys(
+        place.replace(ANY_KEY, _key_after(flag, message))
+        for flag in _FLAG.findall(message)
+        for place in _places_of(flag)
+    )
     return f"{' and '.join(places)}: {message}" if places else message
+
+
+def _key_after(flag: str, message: str) -> str:
+    found = re.search(rf"{flag} '?([\w.-]+)", message)
+    return f".{found[1]}" if found else ""
 
 
 def _places_of(flag: str) -> Iterator[str]:
@@ -113,8 +123,8 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
         raise UsageError(f"cannot read {path}: {error.strerror}", "check --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML", str(error)) from error
-    _make_table_options(values)
-    nulls = _make_nulls_option(values, path)
+    of_tables = _make_table_options(values)
+    of_tables |= _make_nulls_option(values, path)
     command_line: Any = context.find_root().command
     command_line.load_all()  # a file serves all commands
     unknown = _unknown_keys(command_line, values)
@@ -142,16 +152,19 @@ def load_configuration(context: typer.Context, path: Path | None) -> Path | None
     }
     own |= {parameters[key]: value for key, value in options.items() if key in parameters}
     keys |= {parameters[key]: f"{table}{key}" for key in options if key in parameters}
-    remember_call(context, path, keys | nulls)
+    remember_call(context, path, keys | of_tables)
     context.default_map = own
     return path
 
 
-def _make_table_options(values: dict[str, Any]) -> None:
-    """Turn a table of TABLES into its option, once for each of the table's lines."""
+def _make_table_options(values: dict[str, Any]) -> dict[str, str]:
+    """Turn a table of TABLES into its option, once for each line; returns what each came from."""
+    places = {}
     for table, option in TABLES.items():
         if isinstance(values.get(table), dict):
             values[option] = [f"{key}={value}" for key, value in values.pop(table).items()]
+            places[option.replace("-", "_")] = f"{table}{ANY_KEY}"
+    return places
 
 
 def _make_nulls_option(values: dict[str, Any], path: Path) -> dict[str, str]:

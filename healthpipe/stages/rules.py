@@ -125,15 +125,17 @@ class NullWords:
 def _parse_move(move: str) -> tuple[Rule, Severity]:
     reason, _, severity = move.partition("=")
     if reason not in BY_REASON:
-        raise UsageError(f"there is no rule {reason!r}", "see `healthpipe describe rules`")
+        raise UsageError(
+            f"--rule {move}: there is no rule {reason!r}", "see `healthpipe describe rules`"
+        )
     if severity not in tuple(Severity):
         raise UsageError(
-            f"the rule {reason} cannot be {severity!r}", f"give one of {', '.join(Severity)}"
+            f"--rule {move}: it cannot be {severity!r}", f"give one of {', '.join(Severity)}"
         )
     rule = BY_REASON[Reason(reason)]
     if rule.severity is Severity.REJECT and severity != Severity.REJECT:
         raise UsageError(
-            f"the rule {reason} can only reject", "a line that breaks it is no record to keep"
+            f"--rule {move}: it can only reject", "a line that breaks it is no record to keep"
         )
     if rule.reason in NEVER_REJECTING and severity == Severity.REJECT:
         raise UsageError(

@@ -104,6 +104,10 @@ def test_a_wrong_value_of_the_environment_names_its_variable(
         ("[orchestrate]\nmax-drop = 'x'", "orchestrate.max-drop", "orchestrate examples"),
         ("[runs]\nlimit = 0", "runs.limit", "runs list"),
         ("[runs.prune]\ndays = -1", "runs.prune.days", "runs prune"),
+        ("[rules]\nblue = 'warn'", "rules.blue", "extract examples"),
+        ("[gates]\nblue = '1%'", "gates.blue", "orchestrate examples"),
+        ("[unpack]\nblue = 1", "unpack.blue", "extract examples"),
+        ("[rules]\nnot_json = 'off'", "rules.not_json", "orchestrate examples"),
         ("days = 3\n[filter-expiring]\nmonths = 3", "months", "filter-expiring examples"),
     ],
 )
