@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,7 +160,7 @@ def stage_command(stage: Stage) -> Callable[..., None]:
         if dry_run:
             show_stage_plan(request, settings)
         else:
-            run_and_show(request, target, settings, arguments.next_command(stage, context))
+            run_and_show(request, target, settings, partial(arguments.next_command, stage, context))
 
     command.__doc__ = f"{stage.summary}\n\nFor example: {stage.example}"
     return expand_options(command, own=STAGE_OPTIONS[stage.name])
@@ -251,9 +252,12 @@ def _require_own_files(folder: str, stage: Stage, access: "AwsAccess") -> None:
 
 
 def run_and_show(
-    request: "StageRequest", target: OutputTarget, settings: OutputSettings, next_command: str
+    request: "StageRequest",
+    target: OutputTarget,
+    settings: OutputSettings,
+    next_command: Callable[[], str],
 ) -> None:
-    """Run a stage, and print its result or where that is."""
+    """Run a stage, and print its result or where that is; on a terminal also what to do next."""
     if not target.is_standard_output:
         result = _run(request, settings)
         _show(result, settings, next_command)
@@ -276,7 +280,7 @@ def _run(request: "StageRequest", settings: OutputSettings) -> "StageResult":
         return run_stage(replace(request, progress=progress, with_preview=settings.on_terminal))
 
 
-def _show(result: "StageResult", settings: OutputSettings, next_command: str) -> None:
+def _show(result: "StageResult", settings: OutputSettings, next_command: Callable[[], str]) -> None:
     log_stage_summary(result)
     if settings.json:
         if result.is_usable:  # else the document is that of the error
@@ -284,7 +288,7 @@ def _show(result: "StageResult", settings: OutputSettings, next_command: str) ->
     elif not settings.quiet and not result.request.is_printed:
         print(result.path)
     if preview := result.computed.preview:
-        show_preview(preview, next_command)
+        show_preview(preview, next_command())
 
 
 extract = stage_command(STAGES["extract"])
