@@ -14,7 +14,7 @@ from healthpipe.cli.console import OutputSettings
 from healthpipe.cli.options import AwsOptions, MessageOptions, OutputOption, RootOptions
 from healthpipe.cli.output import OutputTarget
 from healthpipe.cli.render import print_data
-from healthpipe.cli.signature import expand_options
+from healthpipe.cli.signature import expand_options, one_call_option
 from healthpipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +25,15 @@ StageArgument = Annotated[
     PublishedStage | None, typer.Argument(help="Only this stage's file.", show_default=False)
 ]
 
+FormatOption = Annotated[
+    Format | None,
+    one_call_option(
+        "--format",
+        show_default=False,
+        help="Only what is published in this format.  (default: the stage's first)",
+    ),
+]
+
 
 @expand_options
 def current(
@@ -33,6 +42,7 @@ def current(
     stage: StageArgument = None,
     root: RootOptions,
     output: OutputOption = None,
+    fmt: FormatOption = None,
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:
@@ -40,11 +50,11 @@ def current(
 
     For example: healthpipe current state-counts -o -
     """
-    show_current(stage, root.open(aws), output, messages.apply())
+    show_current(stage, root.open(aws), OutputTarget(output, fmt), messages.apply())
 
 
 def show_current(
-    stage: PublishedStage | None, root: "Root", output: str | None, settings: OutputSettings
+    stage: PublishedStage | None, root: "Root", target: OutputTarget, settings: OutputSettings
 ) -> None:
     """Print the live files' paths, one of them, its data, or the pointer as JSON.
 
@@ -54,16 +64,17 @@ def show_current(
     from healthpipe.publishing.publish import require_intact
     from healthpipe.storage.scratch import copy_file
 
-    target = OutputTarget(output)
+    output, wanted = target.output, target.chosen_format()
     if stage is None and output is not None:
         raise UsageError("-o needs a stage", f"name one of {', '.join(PublishedStage)}")
     if settings.json and output is not None:
         raise UsageError("-o and --json exclude each other", "drop one of them")
     with settings.session():
         published = require_published(root)
-        files = [file for file in published.files if stage is None or file.stage == stage]
-        fmt = Format(PurePath(files[0].path).suffix[1:])
-        parts = [file for file in files if file.path.endswith(f".{fmt.value}")]
+        of_stage = [file for file in published.files if stage is None or file.stage == stage]
+        files = _of_format(of_stage, wanted)
+        fmt = _format_of(files[0])
+        parts = [file for file in files if _format_of(file) is fmt]
         if settings.json:
             require_intact(root, published.files)
             print(json.dumps(published.document))
@@ -78,6 +89,22 @@ def show_current(
             shown = parts if stage else files
             require_intact(root, shown)
             print("\n".join(f"{root.uri}/{file.path}" for file in shown))
+
+
+def _of_format(files: Sequence["PublishedFile"], wanted: Format | None) -> list["PublishedFile"]:
+    """Choose the files of a format, all without one. Raises `UsageError` where there is none."""
+    found = [file for file in files if wanted in (None, _format_of(file))]
+    if not found:
+        there_are = ", ".join(dict.fromkeys(_format_of(file).value for file in files))
+        raise UsageError(
+            f"nothing is published as {wanted.value if wanted else 'that'}",
+            f"give --format one of {there_are}; a stage by hand writes any format",
+        )
+    return found
+
+
+def _format_of(file: "PublishedFile") -> Format:
+    return Format(PurePath(file.path).suffix[1:])
 
 
 @contextmanager

@@ -18,6 +18,33 @@ def test_current_shows_paths_data_and_the_pointer(orchestrate, cli, pointer, tmp
     assert (tmp_path / "copy.csv").read_text() == Path(published.splitlines()[2]).read_text()
 
 
+def test_the_format_chooses_among_the_published_files(orchestrate, cli, tmp_path):
+    published = orchestrate().out.splitlines()
+
+    as_json = cli("current", "state-counts", "--format", "json", "-o", "-").out
+    assert as_json == Path(published[3]).read_text()
+    assert cli("current", "state-counts", "--format", "json").out == f"{published[3]}\n"
+    assert cli("current", "--format", "csv").out == f"{published[2]}\n"
+    assert cli("current", "state-counts", "-o", "counts.json", "--quiet").code == 0
+    assert (tmp_path / "counts.json").read_text() == as_json
+
+
+@pytest.mark.parametrize(
+    "words", [("-o", "x.csv"), ("--format", "csv"), ("-o", "-", "--format", "csv")]
+)
+def test_a_format_that_is_not_published_is_refused_with_those_that_are(
+    orchestrate, cli, tmp_path, monkeypatch, words
+):
+    orchestrate()
+    monkeypatch.setenv("HEALTHPIPE_FORMAT", "csv")  # of stages by hand
+
+    outcome = cli("current", "extract", *words)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "give --format one of parquet" in outcome.err
+    assert not (tmp_path / "x.csv").exists()
+    assert cli("current", "extract").code == 0
+
+
 def overwritten(path: Path) -> None:
     path.chmod(0o600)
     path.write_bytes(b"x" * path.stat().st_size)
