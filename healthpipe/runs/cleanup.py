@@ -32,7 +32,7 @@ DIED = {
     "message": "the process ended without a word: killed, or the machine went down",
     "hint": "the system's log may tell why; the next run takes its place",
 }
-# Some commands write below state/ without the lock: their temporary files are younger than this.
+# Some commands write below state/ without the root's lock: what they write on S3 is younger.
 UNLOCKED_WRITER_S = 3600
 
 
@@ -99,11 +99,16 @@ def sweep(root: Root, notify: Callable[[Run], None]) -> None:
 
 
 def sweep_stages(root: Root) -> None:
-    """Close the records of dead stages that were run by hand. The root's lock is not needed."""
+    """Close the records of dead stages that were run by hand, and remove what they were writing.
+
+    The root's lock is not needed.
+    """
     for run in _locked_runs(root):
         record = run.find_record()
         if record and record.command != ORCHESTRATE and run.lock.acquire_if_dead():
             _close(run, run.find_record())
+    if not root.is_remote:  # where that takes requests, the next run of the workflow does it
+        root.storage.delete_temporary(root.state, idle_s=UNLOCKED_WRITER_S)
 
 
 def _locked_runs(root: Root) -> Iterator[Run]:

@@ -147,5 +147,6 @@ class Storage(ABC):
     def delete_temporary(self, folder: str, idle_s: float = 0) -> None:
         """Delete what dead writers left below a folder, at any depth.
 
-        Only what nobody has written to for `idle_s` seconds is deleted.
+        With `idle_s` some may be alive that write single files. What these may be writing is left:
+        on S3 what is younger than so many seconds, locally what lies where a writer is at work.
         """

@@ -68,19 +68,21 @@ class LocalStorage(Storage):
         return content, _etag(content)
 
     def write(self, uri: str, content: bytes) -> None:
-        with _temporary_beside(uri) as temporary:
-            temporary.write_bytes(content)
-            self.deliver(temporary, uri)
+        with _folder_locked(uri, fcntl.LOCK_SH):
+            self._replace(uri, content)
 
     def put_if(self, uri: str, content: bytes, etag: str | None) -> str:
-        with _os_errors_translated(uri):
-            Path(uri).parent.mkdir(parents=True, exist_ok=True)
-        with _folder_locked(Path(uri).parent):
+        with _folder_locked(uri, fcntl.LOCK_EX):
             current = self.read(uri)
             if (current[1] if current else None) != etag:
                 raise PreconditionFailed(uri)
-            self.write(uri, content)
+            self._replace(uri, content)
         return _etag(content)
+
+    def _replace(self, uri: str, content: bytes) -> None:
+        with _temporary_beside(uri) as temporary:
+            temporary.write_bytes(content)
+            self.deliver(temporary, uri)
 
     def local_copy(self, uri: str) -> Path:
         return Path(uri)
@@ -166,15 +168,14 @@ class LocalStorage(Storage):
             shutil.rmtree(renamed)
 
     def delete_temporary(self, folder: str, idle_s: float = 0) -> None:
-        idle_since = time.time() - idle_s
         for path in list(Path(folder).rglob(f"{TEMPORARY}*")):
-            file = self.stat(str(path))
-            if file is None or file.modified > idle_since:
-                continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-            else:
+            elif not idle_s:
                 path.unlink(missing_ok=True)
+            else:
+                with suppress(OSError), _folder_locked(str(path), fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    path.unlink(missing_ok=True)
 
 
 def _etag(content: bytes) -> str:
@@ -198,11 +199,17 @@ def _temporary_beside(uri: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _folder_locked(folder: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a folder itself, which leaves no file behind."""
-    handle = os.open(folder, os.O_RDONLY)
+def _folder_locked(uri: str, lock: int) -> Iterator[None]:
+    """Hold a lock on the folder of `uri` itself, which is made, and leaves no file behind.
+
+    Who writes a document holds one: without it a temporary file there is a dead writer's.
+    """
+    folder = Path(uri).resolve().parent
+    with _os_errors_translated(uri):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, lock)
         yield
     finally:
         os.close(handle)

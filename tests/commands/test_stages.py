@@ -153,3 +153,12 @@ def test_the_same_input_gives_the_same_bytes(cli, examples, tmp_path, stage, fmt
         cli(stage, "examples", "--as-of", AS_OF, "--format", fmt, "-o", tmp_path / name)
 
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_what_a_killed_process_left_in_state_is_removed(cli, examples, tmp_path):
+    left = tmp_path / "data" / "state" / "history" / ".tmp-1"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+
+    assert cli("extract", "examples").code == 0
+    assert not left.exists()

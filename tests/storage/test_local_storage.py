@@ -342,3 +342,33 @@ def test_a_folder_that_cannot_be_withdrawn_is_said_from_outside(tmp_path, monkey
     with pytest.raises(ServiceFailed, match="Permission denied") as failure:
         STORAGE.remove_atomically(f"{tmp_path}/a")
     assert exit_code_of(failure.value) == 4
+
+
+@pytest.mark.parametrize("is_conditional", [False, True])
+def test_what_a_dead_writer_left_is_deleted_at_once_but_not_what_a_live_one_writes(
+    tmp_path, monkeypatch, is_conditional
+):
+    written, may_end = threading.Event(), threading.Event()
+
+    def wait(path):
+        written.set()
+        may_end.wait(10)
+
+    def write():
+        if is_conditional:
+            STORAGE.put_if(f"{tmp_path}/a/document", NEW, None)
+        else:
+            STORAGE.write(f"{tmp_path}/a/document", NEW)
+
+    dead = tmp_path / "b" / ".tmp-1"
+    dead.parent.mkdir()
+    dead.write_bytes(NEW)
+    monkeypatch.setattr("healthpipe.storage.local._fsync", wait)
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert written.wait(10)
+    STORAGE.delete_temporary(str(tmp_path), idle_s=3600)
+    may_end.set()
+    writer.join()
+
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"document"}
