@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -168,11 +169,19 @@ def log_skipped(skipped: Mapping[str, Sequence["SkippedFile"]], folder: str, lev
         log.log(level, f"skipped {rest:,} other files; listed in {folder}/inputs.json")
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines, as long as somebody reads them: a verdict that follows sets the exit code."""
+    try:
+        for line in lines:
+            print(line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on a terminal; elsewhere the rows alone, a tab between their columns."""
     if not sys.stdout.isatty():
-        for row in rows:
-            print("\t".join(row))
+        print_lines("\t".join(row) for row in rows)
         return
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

@@ -9,7 +9,7 @@ import typer
 from healthpipe.choices import Drawing
 from healthpipe.cli.console import OutputSettings
 from healthpipe.cli.options import MessageOptions
-from healthpipe.cli.render import print_document
+from healthpipe.cli.render import print_document, print_lines
 from healthpipe.cli.signature import expand_options, option
 from healthpipe.errors import UsageError
 from healthpipe.text import suggested_command
@@ -100,7 +100,7 @@ def check_workflow(file: Path | None, settings: OutputSettings) -> None:
         document = {"file": str(path), "findings": [asdict(each) for each in violations]}
         print_document("workflow check", document, status)
     elif violations:
-        print("\n".join(map(str, violations)))
+        print_lines(map(str, violations))
     elif not settings.quiet:
         print(f"ok: {path}")
     if violations:

@@ -1,7 +1,10 @@
 """`status`: what is live, what is wrong, and who is at work."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -265,3 +268,22 @@ def test_snapshots_without_a_date_are_too_old(cli):
     outcome = cli("status", "--max-snapshot-age", "9000d")
     assert outcome.code == 3
     assert "the newest snapshot of in.jsonl has no usable date" in outcome.err
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_the_verdict_sets_the_exit_code_when_nobody_reads_the_table(orchestrate, unbuffered):
+    orchestrate()
+    command = [sys.executable, "-m", "healthpipe", "status", "--max-age", "0m"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        command,
+        check=False,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    )
+    os.close(writer)
+
+    assert ended.returncode == 3
+    assert ended.stderr.startswith(b"healthpipe: the last good run ended ")
