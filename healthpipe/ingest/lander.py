@@ -25,6 +25,7 @@ from healthpipe.errors import (
 from healthpipe.ingest.content import Content, begins_as_json
 from healthpipe.ingest.formats import Shape
 from healthpipe.ingest.landing import (
+    REWRITTEN,
     LandingFolder,
     is_container,
     land,
@@ -270,7 +271,7 @@ class Lander:
     def _target(self, file: InputFile) -> Path:
         """The local path of a landed file: the same for the same file, whatever else is found."""
         name = hashlib.sha256(f"{file.uri}\0{file.source}".encode(errors="surrogateescape"))
-        return self._folder.folder / f"{name.hexdigest()[:NAME_DIGITS]}.ndjson"
+        return self._folder.folder / f"{name.hexdigest()[:NAME_DIGITS]}{REWRITTEN}"
 
 
 def _by_identity(files: Iterable[InputFile]) -> KnownFiles:

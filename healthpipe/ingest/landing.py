@@ -161,6 +161,9 @@ def _landed_line(content: bytes) -> bytes:
     return content
 
 
+REWRITTEN = ".ndjson"  # the suffix of landed files that are rewritten from others
+
+
 @dataclass(frozen=True)
 class LandingFolder:
     """Where landed files are kept: written to the local `folder`, then moved to the folder `uri`.
@@ -190,3 +193,16 @@ class LandingFolder:
         for path in (*large_line_files(local), local):
             self.storage.deliver(path, f"{self.uri}/{path.name}")
         return f"{self.uri}/{local.name}"
+
+    def delete_rewritten(self) -> None:
+        """Delete the rewritten files, whose records are in the raw files and in results.
+
+        Streams and large lines stay: nothing else may have them.
+        """
+        files = [file.uri for file in self.storage.list(self.uri)]
+        rewritten = [uri for uri in files if uri.endswith(REWRITTEN)]
+        if rewritten == files:
+            self.storage.delete_folder(self.uri)
+            return
+        for uri in rewritten:
+            self.storage.delete(uri)

@@ -13,7 +13,15 @@ from healthpipe.cancellation import shielded
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
 from healthpipe.ingest.landing import LandingFolder
 from healthpipe.runs.locks import RunLock
-from healthpipe.runs.record import Document, RunRecord, RunStatus, as_json, describe_error, utc_now
+from healthpipe.runs.record import (
+    GOOD,
+    Document,
+    RunRecord,
+    RunStatus,
+    as_json,
+    describe_error,
+    utc_now,
+)
 from healthpipe.stages.curate import BALANCE, ISSUES, REJECTS, RunCounts
 from healthpipe.stages.figures import FACILITIES, FIGURES, RunFigures
 from healthpipe.stages.results import Provenance, WrittenFile
@@ -113,7 +121,10 @@ class Run:
         return self.change(lambda record: record.details.update(as_json(details)))
 
     def finish(self, status: RunStatus, error: dict[str, str] | None = None) -> RunRecord:
-        """Close the record, and remove the temporary files of the run's attempts."""
+        """Close the record, and remove the temporary files of the run's attempts.
+
+        The files that ingest has rewritten go with them, unless the run may be resumed.
+        """
 
         def close(record: RunRecord) -> None:
             record.status, record.error, record.finished_at = status.value, error, utc_now()
@@ -121,6 +132,8 @@ class Run:
         # Before the record is written: on a full disk this frees the space for it.
         self._remove_scratch()
         self.root.storage.delete_folder(self.attempts)
+        if status in GOOD:
+            self.landed.delete_rewritten()
         return self.change(close)
 
     def fail(self, error: BaseException) -> None:

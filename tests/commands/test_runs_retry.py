@@ -1,5 +1,7 @@
 """`runs retry`: a run that failed is resumed at the step that failed, or refused."""
 
+from pathlib import Path
+
 import pytest
 
 from healthpipe.errors import ServiceFailed
@@ -48,6 +50,29 @@ def test_a_retry_of_a_run_that_succeeded_says_so(cli, orchestrate, step_spy):
     outcome = cli("runs", "retry", run)
     assert (outcome.code, outcome.out, step_spy.names) == (0, "", [])
     assert "has succeeded" in outcome.err
+
+
+def rewritten(root):
+    return sorted(path.name for path in root.glob("data/runs/*/landed/*.ndjson"))
+
+
+def test_rewritten_files_stay_until_the_run_has_succeeded(cli, step_spy, tmp_path):
+    Path("in.json").write_text('[{"facility_id": "A"}, {"facility_name": "no id"}]')
+    Path("plain.jsonl").write_text('{"facility_id": "B"}\n')
+    step_spy.failing["StateCounts"] = FULL
+    arguments = ("in.json", "plain.jsonl", "--max-rejects", "90%", "--max-issues", "100%")
+    assert cli("orchestrate", *arguments).code == 4
+    assert len(rewritten(tmp_path)) == 1
+    step_spy.failing.clear()
+
+    outcome = cli("runs", "retry", "--json")
+
+    assert outcome.code == 0, outcome.err
+    assert rewritten(tmp_path) == []
+    shown = cli("quarantine", "show", "--source", "in.json", "--limit", "1")
+    assert (shown.code, "in.json\t1#2\t" in shown.out) == (0, True)
+    again = cli("orchestrate", *arguments, "--force", "--json").document
+    assert again["records"]["accepted"] == 2, "segments do not need them"
 
 
 @pytest.fixture

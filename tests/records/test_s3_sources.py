@@ -202,5 +202,6 @@ def test_gzip_and_containers_on_s3_come_to_the_same_rows_as_here(s3_bucket, cli,
     assert kept == [kept[0]] * 4
     assert kept[0]["records"]["accepted"] == 9
     landed = s3_bucket.keys(f"data/runs/{documents[1]['run_id']}/landed/")
-    assert any(key.endswith("-1.bin") for key in landed)
+    assert landed
+    assert all(key.endswith("-1.bin") for key in landed)
     assert not list(Path("data/runs", documents[0]["run_id"]).glob(".attempt"))
