@@ -145,7 +145,6 @@ def command_line() -> "LazyGroup":
         name="healthpipe",
         cls=CommandLine,
         no_args_is_help=True,
-        add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         help=HELP,
         epilog=EPILOG,

@@ -1,6 +1,9 @@
 """Bad use: exit 2, one line that says what to do next, and nothing written."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -132,3 +135,30 @@ def test_the_error_is_a_document_if_the_environment_says_json(cli, folder, monke
     assert outcome.document["status"] == "failed"
     monkeypatch.setenv("HEALTHPIPE_JSON", "0")
     assert cli(*command.split()).out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("healthpipe st", "status"),
+        ("healthpipe status --max", "--max-age"),
+        ("healthpipe runs r", "retry"),
+    ],
+)
+def test_a_shell_completes_commands_and_options(tmp_path, words, expected):
+    code = "import sys; sys.argv = ['healthpipe']; from healthpipe.cli.app import run; run()"
+    asked = {
+        "_HEALTHPIPE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | asked,
+    )
+
+    assert expected in ended.stdout.splitlines()
