@@ -10,8 +10,8 @@ from operator import add
 
 from healthpipe.choices import Accredited, Gate
 from healthpipe.publishing.gates import GateResult, Gates, Level, Threshold
-from healthpipe.publishing.meaning import Comparison, fine, may_fail, percent_text
-from healthpipe.stages.figures import FeedFigures
+from healthpipe.publishing.meaning import MIN_ARRIVED, Comparison, fine, may_fail, percent_text
+from healthpipe.stages.figures import FeedFigures, RunFigures
 from healthpipe.text import span_text
 
 # A snapshot is whole if it holds so many percent of its feed's facilities.
@@ -125,6 +125,7 @@ def _changes(comparison: Comparison) -> Iterator[GateResult]:
     live_feeds = comparison.live.feeds if comparison.live else {}
     live, new = _total(live_feeds.values()), _total(comparison.new.feeds.values())
     yield from _judge_change("more facilities", ALL_FEEDS, new.records - live.records, live.records)
+    yield from _outdated_arrivals(comparison.new)
     first_is_same = comparison.live is not None and (
         comparison.live.first_accreditation is comparison.new.first_accreditation
     )
@@ -139,6 +140,19 @@ def _changes(comparison: Comparison) -> Iterator[GateResult]:
             ("other dates", changes.dates if first_is_same else 0),
         ):
             yield from _judge_change(f"facilities with {what}", feed, count, changes.kept)
+
+
+def _outdated_arrivals(new: RunFigures) -> Iterator[GateResult]:
+    """Warn of feeds whose new files hold no current record: what is live stays as it was."""
+    for feed, figures in sorted((new.arrived or {}).items()):
+        if figures.records >= MIN_ARRIVED and not new.arrived_current.get(feed):
+            message = (
+                f"none of {figures.records:,} records of new files in {feed} is current: "
+                "others have a later snapshot date"
+            )
+            yield GateResult(
+                Gate.CHANGES, Level.WARN, figures.records, "0", message, feed, "new files"
+            )
 
 
 def _judge_change(what: str, feed: str, count: int, of: int) -> Iterator[GateResult]:

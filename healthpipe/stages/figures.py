@@ -103,7 +103,8 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     `live` is the id of the run that was live when they were counted. `arrived` are the accepted
     records of the files that the live run did not read; None where nothing was live or nobody
-    knows what it read. `changes` is None where there is nothing to compare with. `facilities` are
+    knows what it read. `arrived_current` counts the records of those files that are current.
+    `changes` is None where there is nothing to compare with. `facilities` are the
     Parquet files for the next run to compare its facilities with, by their names in the run.
     """
 
@@ -112,6 +113,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     feeds: dict[str, FeedFigures]
     live: str | None = None
     arrived: dict[str, FeedFigures] | None = None
+    arrived_current: dict[str, int] = msgspec.field(default_factory=dict)
     changes: dict[str, FeedChanges] | None = None
     facilities: list[str] = msgspec.field(default_factory=list)
 
@@ -144,18 +146,23 @@ def measure(engine: Engine, options: StageOptions, live: LiveFacilities | None) 
     """Count the figures of `records` and `current`, and compare `current` with live facilities."""
     current: dict[str, FeedFigures] = defaultdict(FeedFigures)
     arrived: dict[str, FeedFigures] = defaultdict(FeedFigures)
+    arrived_current = Counter[str]()
     arrived_files = frozenset((live.arrived if live else None) or ())
     for population, source, counted in _figures_by_file(engine):
+        feed = feed_of(source)
         if population == "current":
-            current[feed_of(source)] += counted
+            current[feed] += counted
+            if source in arrived_files:
+                arrived_current[feed] += counted.records
         elif source in arrived_files:
-            arrived[feed_of(source)] += counted
+            arrived[feed] += counted
     return RunFigures(
         accredited=options.accredited,
         first_accreditation=options.first_accreditation,
         feeds=dict(current),
         live=live.run_id if live else None,
         arrived=dict(arrived) if live and live.arrived is not None else None,
+        arrived_current=dict(arrived_current),
         changes=_changes(engine, live.facilities) if live and live.facilities else None,
     )
 

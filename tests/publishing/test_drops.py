@@ -217,3 +217,22 @@ def test_a_snapshot_is_at_most_so_old_where_that_is_asked_for(snapshots, limit, 
     results = judge_age(Comparison(DAY, new, None), RawGates(max_snapshot_age=limit).checked())
 
     assert told(results) == found
+
+
+@pytest.mark.parametrize(
+    ("records", "current", "found"),
+    [(20, 0, {"new files"}), (20, 1, set()), (19, 0, set())],
+)
+def test_new_files_without_a_current_record_are_warned_of(records, current, found):
+    """Their snapshot dates are older than what is live, which nothing replaces."""
+    new = RunFigures(
+        accredited=Accredited.CURRENT,
+        first_accreditation=FirstAccreditation.LISTED,
+        feeds={FEED: feed()},
+        arrived={FEED: FeedFigures(records=records)},
+        arrived_current={FEED: current},
+    )
+
+    results = judge_changes(Comparison(DAY, new, run({FEED: feed()})))
+
+    assert {each.subject for each in results if each.subject} == found

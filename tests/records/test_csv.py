@@ -92,7 +92,8 @@ def test_null_in_csv_is_not_a_text_that_looks_like_it(cli, tmp_path):
         tmp_path / "in.jsonl", *(facility(n, facility_name=name) for n, name in enumerate(names))
     )
 
-    out = cli("extract", "in.jsonl", "--as-of", AS_OF, "--format", "csv", "-o", "-").out
+    texts = ("--null-words", "")
+    out = cli("extract", "in.jsonl", "--as-of", AS_OF, *texts, "--format", "csv", "-o", "-").out
 
     assert out.splitlines()[1:] == [
         "0,NULL,,0,",

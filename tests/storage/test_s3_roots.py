@@ -221,21 +221,21 @@ def test_rejected_lines_are_listed_shown_exported_and_come_back(on, place, tmp_p
     place.put(
         "raw/2026-01-05/a.jsonl", b'{"facility_id": "F1"}\n' + BROKEN + b"\n" + NAMELESS + b"\n"
     )
-    place.put("raw/2026-01-05/b.json", b'[{"facility_id": "F3"}, [1]]')
+    place.put("raw/2026-01-05/b.json", b'[{"facility_id": "F3"}, 1]')
     run = on("extract", "--as-of", AS_OF, "--json").document
     assert run["records"]["rejected"] == 3
 
     listed = on("quarantine", "list", "--json").document
     assert listed["records"] == {"rejected": 3, "resolved": 0}
     shown = on("quarantine", "show", "--json").document["lines"]
-    assert [(line["source"][-6:], line["number"]) for line in shown] == [
-        ("a.jsonl"[-6:], 2),
-        ("a.jsonl"[-6:], 3),
-        ("b.json", 2),
+    assert [(line["source"][-6:], line["number"], line["item"]) for line in shown] == [
+        ("a.jsonl"[-6:], 2, None),
+        ("a.jsonl"[-6:], 3, None),
+        ("b.json", 1, 2),
     ]
     assert on("quarantine", "export", "-o", "mend.ndjson").code == 0
-    assert Path("mend.ndjson").read_bytes() == BROKEN + b"\n" + NAMELESS + b"\n[1]\n"
-    Path("mend.ndjson").write_bytes(b'{"facility_id": "F2"}\n' + NAMELESS + b"\n[1]\n")
+    assert Path("mend.ndjson").read_bytes() == BROKEN + b"\n" + NAMELESS + b"\n1\n"
+    Path("mend.ndjson").write_bytes(b'{"facility_id": "F2"}\n' + NAMELESS + b"\n1\n")
     replayed = on("quarantine", "replay", "mend.ndjson", "--json")
     assert replayed.code == 0, replayed.err
     assert replayed.document["path"].startswith(f"{place.uri}/raw/")
@@ -245,7 +245,7 @@ def test_rejected_lines_are_listed_shown_exported_and_come_back(on, place, tmp_p
     assert (again["rejected"], again["resolved"], again["accepted"]) == (3, 1, 3)
     place.delete("raw/2026-01-05/a.jsonl")
     shown = on("quarantine", "show", run["run_id"], "--json").document["lines"]
-    assert [line["number"] for line in shown] == [None, None, 2]
+    assert [line["number"] for line in shown] == [None, None, 1]
 
 
 def test_mended_lines_may_come_from_s3_and_exported_ones_go_there(on, place, s3_bucket):

@@ -11,7 +11,9 @@ import json
 import lzma
 import re
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import zstandard
 
@@ -48,12 +50,24 @@ def unpacked(content: bytes) -> bytes:
                 case "zstd":
                     return unpacked(unpacked_zstd(content))
                 case "xz":
-                    return unpacked(lzma.decompress(content))
+                    return unpacked(every_member(lzma.LZMADecompressor, content))
                 case "bzip2":
-                    return unpacked(bz2.decompress(content))
+                    return unpacked(every_member(bz2.BZ2Decompressor, content))
     if content and any(m.startswith(content) for m in (*MAGICS.values(), b"PK\3\4", b"PK\5\6")):
         raise EOFError
     return content
+
+
+def every_member(make: Callable[[], Any], content: bytes) -> bytes:
+    """All members, to the end: `decompress` of bz2 and lzma passes over what follows the first."""
+    parts = []
+    while content:
+        member = make()
+        parts.append(member.decompress(content))
+        if not member.eof:
+            raise EOFError
+        content = member.unused_data
+    return b"".join(parts)
 
 
 def unpacked_zstd(content: bytes) -> bytes:
