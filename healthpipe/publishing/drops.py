@@ -3,14 +3,20 @@
 Both runs are compared as of the new run's date, so that no accreditation lapses between them.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import reduce
-from operator import add
 
 from healthpipe.choices import Accredited, Gate
 from healthpipe.publishing.gates import GateResult, Gates, Level, Threshold
-from healthpipe.publishing.meaning import MIN_ARRIVED, Comparison, fine, may_fail, percent_text
+from healthpipe.publishing.meaning import (
+    ALL_FEEDS,
+    MIN_ARRIVED,
+    Comparison,
+    fine,
+    may_fail,
+    percent_text,
+    total,
+)
 from healthpipe.stages.figures import FeedFigures, RunFigures
 from healthpipe.text import span_text
 
@@ -19,7 +25,6 @@ WHOLE_SNAPSHOT = 80
 # What differs from the live run by more is warned of, from so many facilities on.
 CHANGED = Threshold.parse("20%")
 MIN_CHANGED = 3
-ALL_FEEDS = "all feeds"
 Count = Callable[[FeedFigures], int]
 
 
@@ -70,8 +75,8 @@ def _judge_count(
             gate,
             gates,
             ALL_FEEDS,
-            count(_total(live_feeds.values())),
-            count(_total(comparison.new.feeds.values())),
+            count(total(live_feeds.values())),
+            count(total(comparison.new.feeds.values())),
         )
     ]
     if len(live_feeds) > 1:
@@ -86,21 +91,25 @@ def _judge_count(
 def _judge_newest(comparison: Comparison, gates: Gates) -> list[GateResult]:
     """Judge the newest snapshot of each feed against the live run's newest one.
 
-    Older snapshots fill the gap that a short delivery leaves in the current records.
+    Older snapshots fill the gap that a short delivery leaves in the current records. New files
+    without a record are a snapshot of nothing.
     """
     gate, usable = Gate.NEWEST_SNAPSHOT, comparison.latest_usable
     found: list[GateResult] = []
     for feed, figures, live in comparison.feeds():
         before = live.newest_snapshot(usable) if live else None
-        now = figures.newest_snapshot(usable)
-        if live is None or before is None or now is None or now <= before:
+        if live is None or before is None:
             continue
-        held = live.snapshots[before]
+        now, held = figures.newest_snapshot(usable), live.snapshots[before]
+        is_empty = feed in comparison.new.empty_arrivals
+        if not is_empty and (now is None or now <= before):
+            continue
         if held * 100 < WHOLE_SNAPSHOT * live.records:
             message = f"{LABELS[gate]} not judged: deliveries of {feed} are partial"
             found.append(GateResult(gate, Level.OK, 0, None, message, feed))
         else:
-            found.append(_judge_drop(gate, gates, feed, held, figures.snapshots[now]))
+            records = 0 if is_empty or now is None else figures.snapshots[now]
+            found.append(_judge_drop(gate, gates, feed, held, records))
     return _telling(found) or [fine(gate, f"{LABELS[gate]} not judged: no feed has a newer one")]
 
 
@@ -123,7 +132,7 @@ def judge_changes(comparison: Comparison) -> list[GateResult]:
 
 def _changes(comparison: Comparison) -> Iterator[GateResult]:
     live_feeds = comparison.live.feeds if comparison.live else {}
-    live, new = _total(live_feeds.values()), _total(comparison.new.feeds.values())
+    live, new = total(live_feeds.values()), total(comparison.new.feeds.values())
     yield from _judge_change("more facilities", ALL_FEEDS, new.records - live.records, live.records)
     yield from _outdated_arrivals(comparison.new)
     first_is_same = comparison.live is not None and (
@@ -175,7 +184,10 @@ def judge_age(comparison: Comparison, gates: Gates) -> list[GateResult]:
             count for day, count in figures.snapshots.items() if day > comparison.latest_usable
         )
         if ahead:
-            message = f"{ahead:,} records in {feed} have a snapshot date after tomorrow, ignored"
+            message = (
+                f"{ahead:,} records in {feed} have a snapshot date after tomorrow: until that day "
+                "no other record of their facilities is live"
+            )
             found.append(GateResult(Gate.SNAPSHOT_DATES, Level.WARN, ahead, "0", message, feed))
     return found or [fine(Gate.SNAPSHOT_AGE, "snapshots are as old as they may be")]
 
@@ -193,7 +205,3 @@ def _judge_snapshot_age(feed: str, age: timedelta | None, gates: Gates) -> Itera
 def _telling(results: list[GateResult]) -> list[GateResult]:
     """The results that fail or warn; of others the first."""
     return [result for result in results if result.level is not Level.OK] or results[:1]
-
-
-def _total(figures: Iterable[FeedFigures]) -> FeedFigures:
-    return reduce(add, figures, FeedFigures())

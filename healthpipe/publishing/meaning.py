@@ -8,6 +8,8 @@ there is, and what is different.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import reduce
+from operator import add
 
 from healthpipe.choices import Gate
 from healthpipe.contract import Reason, Severity
@@ -35,6 +37,7 @@ PARENTS = {
     "accreditation_id": "accreditations",
     "valid_until": "accreditations",
 }
+ALL_FEEDS = "all feeds"
 WORST_FIRST = (Level.FAIL, Level.WARN, Level.OK)
 
 
@@ -61,10 +64,16 @@ class Comparison:
         for feed, figures in sorted(self.new.feeds.items()):
             yield feed, figures, self.live.feeds.get(feed) if self.live else None
 
+    def totals(self) -> tuple[FeedFigures, FeedFigures | None]:
+        """The sum of all feeds, in the new and in the live run."""
+        live = total(self.live.feeds.values()) if self.live else None
+        return total(self.new.feeds.values()), live
+
     def populations(self) -> Iterator[tuple[str, str, FeedFigures, FeedFigures | None]]:
         """What is judged of each feed: its current records, and those of the files that are new.
 
-        The second is what they are called.
+        The second is what they are called. Of several feeds the sum, too: many small ones may all
+        be wrong, and each too small to fail.
         """
         for feed, figures, live in self.feeds():
             yield feed, "", figures, live
@@ -72,6 +81,8 @@ class Comparison:
             if figures.records >= MIN_ARRIVED:
                 live = self.live.feeds.get(feed) if self.live else None
                 yield feed, " of new files", figures, live
+        if len(self.new.feeds) > 1:
+            yield ALL_FEEDS, "", *self.totals()
 
 
 def judge_issues(comparison: Comparison, gates: Gates, rules: Rules) -> list[GateResult]:
@@ -180,11 +191,26 @@ def vanished_fields(figures: FeedFigures, live: FeedFigures) -> list[str]:
     return [field for field in gone if PARENTS.get(field) not in gone]
 
 
+def total(figures: Iterable[FeedFigures]) -> FeedFigures:
+    """The sum of the figures of feeds."""
+    return reduce(add, figures, FeedFigures())
+
+
 def _worst_of_each(results: Iterable[GateResult]) -> list[GateResult]:
-    """Of the results about the same the worst one, the larger count first."""
+    """Of the results about the same the worst one, the larger count first.
+
+    All feeds together have none where one of them has as bad a one.
+    """
     worst: dict[str, GateResult] = {}
-    for result in sorted(results, key=lambda r: (WORST_FIRST.index(r.level), -r.actual)):
-        worst.setdefault(result.key, result)
+    said = set[tuple[str | None, Level]]()
+    in_order = sorted(
+        results, key=lambda r: (WORST_FIRST.index(r.level), r.feed == ALL_FEEDS, -r.actual)
+    )
+    for result in in_order:
+        about = result.subject, result.level
+        if result.feed != ALL_FEEDS or about not in said:
+            worst.setdefault(result.key, result)
+            said.add(about)
     return list(worst.values())
 
 

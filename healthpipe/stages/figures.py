@@ -104,6 +104,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     `live` is the id of the run that was live when they were counted. `arrived` are the accepted
     records of the files that the live run did not read; None where nothing was live or nobody
     knows what it read. `arrived_current` counts the records of those files that are current.
+    `empty_arrivals` are the feeds whose new files all lack an accepted record.
     `changes` is None where there is nothing to compare with. `facilities` are the
     Parquet files for the next run to compare its facilities with, by their names in the run.
     """
@@ -114,6 +115,7 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     live: str | None = None
     arrived: dict[str, FeedFigures] | None = None
     arrived_current: dict[str, int] = msgspec.field(default_factory=dict)
+    empty_arrivals: list[str] = msgspec.field(default_factory=list)
     changes: dict[str, FeedChanges] | None = None
     facilities: list[str] = msgspec.field(default_factory=list)
 
@@ -163,6 +165,7 @@ def measure(engine: Engine, options: StageOptions, live: LiveFacilities | None) 
         live=live.run_id if live else None,
         arrived=dict(arrived) if live and live.arrived is not None else None,
         arrived_current=dict(arrived_current),
+        empty_arrivals=sorted({feed_of(name) for name in arrived_files} - arrived.keys()),
         changes=_changes(engine, live.facilities) if live and live.facilities else None,
     )
 

@@ -155,6 +155,20 @@ def test_the_newest_snapshot_of_a_feed_is_as_large_as_the_live_one(now, live, fo
     assert newest(now, live) == found
 
 
+def test_new_files_without_a_record_are_a_snapshot_of_nothing():
+    held = {FEED: FeedFigures(records=30, snapshots={BEFORE: 30})}
+    new = RunFigures(
+        accredited=Accredited.CURRENT,
+        first_accreditation=FirstAccreditation.LISTED,
+        feeds=held,
+        empty_arrivals=[FEED],
+    )
+
+    found = judge_drops(Comparison(DAY, new, run(held)), RawGates().checked())
+
+    assert told(found) == FAILS
+
+
 def changes(**counts):
     new, live = run({FEED: feed()}), run({FEED: feed()})
     changed = RunFigures(

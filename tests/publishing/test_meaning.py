@@ -226,3 +226,24 @@ def test_the_line_has_figure_bound_and_feed():
         "state_missing: 21 of 100 records in west-#.jsonl (21 %), more than 20%"
     )
     assert (result.gate, result.key) == (Gate.ISSUES, "issues state_missing west-#.jsonl")
+
+
+def test_many_small_feeds_that_are_all_wrong_fail_together():
+    """Two records each are too few to fail."""
+    small = feed(2, reasons={"state_missing": 2})
+    comparison = Comparison(DAY, run({f"{letter}.jsonl": small for letter in "abc"}), None)
+
+    found = judge_issues(comparison, RawGates().checked(), Rules())
+
+    assert {(each.feed, each.level.value) for each in found} == {
+        ("all feeds", "fail"),
+        *((f"{letter}.jsonl", "warn") for letter in "abc"),
+    }
+
+
+def test_all_feeds_together_say_nothing_that_one_of_them_says():
+    feeds = {FEED: feed(reasons={"state_missing": 100}), "east.jsonl": feed()}
+
+    found = judge_issues(Comparison(DAY, run(feeds), None), RawGates().checked(), Rules())
+
+    assert {each.feed for each in found} == {FEED}
