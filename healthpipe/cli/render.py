@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from healthpipe.workflow.stage_run import StageResult
 
 SCHEMA_VERSION = 1
-PREVIEW_COLUMNS = 5
+PREVIEW_COLUMNS = 8
+UNFOLDED = 12  # cells of a preview up to so many characters, such as dates, stay on one line
 MAX_FEEDS = 10  # whose skipped files are named
 
 
@@ -85,17 +87,29 @@ def _rows_text(result: "StageResult") -> Iterator[str]:
 
 
 def show_preview(preview: "PreviewTable", next_command: str) -> None:
-    """Print a table on standard error, and the next command to try."""
+    """Print a table on standard error, and the next command to try.
+
+    What is too wide is folded: an id that is shortened is another id.
+    """
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=preview.title, title_justify="left")
-    for column in preview.columns[:PREVIEW_COLUMNS]:
-        table.add_column(column, no_wrap=True)
-    for row in preview.rows:
-        cells = ("" if cell is None else str(cell) for cell in row[:PREVIEW_COLUMNS])
-        table.add_row(*map(Text, cells))
+    table = Table(title=preview.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = [row[:PREVIEW_COLUMNS] for row in preview.rows]
+    texts = [["" if cell is None else escape_control_chars(str(cell)) for cell in r] for r in shown]
+    for place, column in enumerate(preview.columns[:PREVIEW_COLUMNS]):
+        are_numbers = any(isinstance(row[place], (int, Decimal)) for row in shown)
+        longest = max((len(row[place]) for row in texts), default=0)
+        table.add_column(
+            column,
+            overflow="fold",
+            justify="right" if are_numbers else "left",
+            min_width=longest if longest <= UNFOLDED else None,
+        )
+    for row in texts:
+        table.add_row(*map(Text, row))
     console = Console(stderr=True)
     console.print(table)
     console.print(f"next: {next_command}", highlight=False, markup=False, soft_wrap=True)

@@ -179,10 +179,10 @@ class PreviewTable:
 
 
 def preview_of(engine: Engine, stage: Stage, view: View, options: StageOptions) -> PreviewTable:
-    """The first rows of the stage's preview query, or else of the view."""
+    """The first rows of the view, or of the stage's preview query where a view has records."""
     from healthpipe.engines.sql import column_names
 
-    named = stage.preview.query
+    named = stage.preview.query if view.has_records else None
     query = Query(named, options.values()) if named else view.query(options)
     limits = (limit for limit in (stage.preview.limit, query.limit) if limit is not None)
     rows = engine.rows(replace(query, limit=min(limits, default=None)))

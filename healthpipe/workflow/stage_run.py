@@ -1,10 +1,14 @@
 """Run one stage by hand: from raw lines to its result in one pass, as a run of its own."""
 
+import logging
+import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from healthpipe.aws.session import AthenaSettings
@@ -33,9 +37,10 @@ from healthpipe.stages.options import StageOptions
 from healthpipe.stages.results import ResultPlace, WrittenFile
 from healthpipe.stages.rules import BY_REASON
 from healthpipe.storage import open_storage
-from healthpipe.storage.layout import Root
+from healthpipe.storage.layout import Root, open_root
 from healthpipe.workflow.input_reader import InputReader, where_records_lie
 
+log = logging.getLogger("healthpipe")
 SCHEMA_VERSION = 1
 # What the document of an error has of that of a result.
 DETAILS = ("run_id", "engine", "as_of", "input", "records", "issues", "output", "queries")
@@ -144,11 +149,33 @@ def run_stage(request: StageRequest) -> StageResult:
     Raises `HealthpipeError`.
     """
     found = find_files(request.sources, request.root)  # before anything is written
-    sweep_stages(request.root)
+    root = request.root
+    if is_read_only(root):
+        request = _recorded_elsewhere(request)
+    else:
+        sweep_stages(root)
     with _recorded_run(request) as run:
-        result = _compute(request, run, found)
+        result = _compute(request, run, found, root)
         run.note(**{key: result.document[key] for key in ("input", "records", "issues", "output")})
     return result
+
+
+def is_read_only(root: Root) -> bool:
+    """Whether a root on this machine is there and no run can be recorded in it."""
+    if root.is_remote or not Path(root.uri).exists():
+        return False
+    runs = Path(root.runs)
+    return not os.access(runs if runs.exists() else root.uri, os.W_OK | os.X_OK)
+
+
+def _recorded_elsewhere(request: StageRequest) -> StageRequest:
+    """The same request with a root of its own, which only this user reads."""
+    folder = tempfile.mkdtemp(prefix="healthpipe-")
+    log.warning(
+        "%s cannot be written to: the record of this run is kept in %s", request.root.uri, folder
+    )
+    sources = tuple(request.sources) or (request.root.raw,)
+    return replace(request, root=open_root(folder, request.root.access), sources=sources)
 
 
 @contextmanager
@@ -176,8 +203,11 @@ def _recorded_run(request: StageRequest) -> Iterator[Run]:
         run.release()
 
 
-def _compute(request: StageRequest, run: Run, found: FoundFiles) -> StageResult:
-    """Read the files that were found, compute the stage, and put its files in their place."""
+def _compute(request: StageRequest, run: Run, found: FoundFiles, root: Root) -> StageResult:
+    """Read the files that were found, compute the stage, and put its files in their place.
+
+    Below `root` repaired lines are looked up, also where the run is recorded elsewhere.
+    """
     began = time.monotonic()
     limits = request.options.unpack_limits
     reader = InputReader(run, request.sources, request.engine, request.progress, limits)
@@ -185,7 +215,7 @@ def _compute(request: StageRequest, run: Run, found: FoundFiles) -> StageResult:
     wanted = ComputeRequest(
         RawLines(manifest, reader.read),
         request.options,
-        Accounting(run.scratch, run.root),
+        Accounting(run.scratch, root),
         _outputs(request, run),
     )
     log = RunQueryLog(run)
