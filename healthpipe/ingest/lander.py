@@ -5,6 +5,7 @@ To land a file is to rewrite it as newline-delimited lines in the run's own fold
 
 import errno
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -104,7 +105,7 @@ class Lander:
         for batch in _batches(found.files):
             self._ingest_batch(batch, known_files, ingested)
         in_archives = (skipped for file in ingested for skipped in file.skipped_members)
-        return Manifest(tuple(ingested), (*found.skipped, *in_archives))
+        return Manifest(tuple(_distinctly_named(ingested)), (*found.skipped, *in_archives))
 
     def land(self, manifest: Manifest, uris: Iterable[str]) -> Manifest:
         """Land those of a manifest's files that are read in place; returns the new manifest."""
@@ -272,6 +273,16 @@ class Lander:
         """The local path of a landed file: the same for the same file, whatever else is found."""
         name = hashlib.sha256(f"{file.uri}\0{file.source}".encode(errors="surrogateescape"))
         return self._folder.folder / f"{name.hexdigest()[:NAME_DIGITS]}{REWRITTEN}"
+
+
+def _distinctly_named(files: Iterable[InputFile]) -> Iterator[InputFile]:
+    """Number the names that come again: a file may be named as a member of an archive is."""
+    seen: set[str] = set()
+    for file in files:
+        names = (f"{file.source}#{number}" for number in itertools.count(2))
+        name = next(each for each in itertools.chain([file.source], names) if each not in seen)
+        seen.add(name)
+        yield file if name == file.source else replace(file, source=name)
 
 
 def _by_identity(files: Iterable[InputFile]) -> KnownFiles:

@@ -196,3 +196,12 @@ def test_an_archive_that_has_not_changed_is_nothing_to_do(cli, rig, tmp_path):
     assert first.code == again.code == later.code == 0, first.err
     assert "nothing to do" in again.err
     assert later.document["records"]["accepted"] == 2
+
+
+def test_a_file_that_is_named_as_a_member_is_read_beside_it(cli, tmp_path):
+    write_zip(tmp_path / "in" / "a.zip", {"x.jsonl": FIRST})
+    (tmp_path / "in" / "a.zip!x.jsonl").write_bytes(SECOND)
+
+    document = cli("extract", "in", "--as-of", AS_OF, "--json").document
+
+    assert document["records"]["accepted"] == 2
