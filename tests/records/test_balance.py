@@ -47,7 +47,7 @@ def test_a_run_keeps_what_became_of_the_lines_of_each_file(cli, folder, tmp_path
 
 
 def test_the_workflow_keeps_it_too(cli, folder, tmp_path):
-    run = cli("orchestrate", folder, *ALLOWED, "--json").document["run_id"]
+    run = cli("orchestrate", folder, *ALLOWED, "--max-issues", "100%", "--json").document["run_id"]
 
     assert by_file(tmp_path / "data" / "runs" / run / "balance.json") == EXPECTED
 

@@ -20,13 +20,17 @@ TEXT = st.text(
 
 
 def extract_as_csv(cli, tmp_path, names, *arguments) -> tuple[bytes, list[list[str]]]:
-    """The bytes of an extract of facilities with these names, and its rows without the header."""
+    """The bytes of an extract of facilities with these names, and its rows without the header.
+
+    Words for nothing are names here.
+    """
     records = (
         {"facility_id": f"{number:03}", "facility_name": name} for number, name in enumerate(names)
     )
     path = tmp_path / "names.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    content = cli("extract", path, "--format", "csv", "-o", "-", "-q", *arguments).out
+    output = ("--null-words", "", "--format", "csv", "-o", "-", "-q")
+    content = cli("extract", path, *output, *arguments).out
     rows = list(csv.reader(io.StringIO(content, newline=""), strict=True))
     return content.encode(), rows[1:]
 
