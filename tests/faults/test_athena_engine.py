@@ -15,6 +15,7 @@ from healthpipe.engines.athena.glue import drop_tables
 from healthpipe.engines.athena.queries import stop_queries
 from healthpipe.engines.base import Constants, LinesRefused, Query
 from healthpipe.errors import OutOfTime, ServiceFailed, StillRunning, UsageError
+from healthpipe.stages.rules import NullWords
 from tests.support.athena_root import BUCKET, PLACE, RUN_ID
 
 pytestmark = pytest.mark.slow
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.slow
 pytest_plugins = ["tests.support.athena_root"]
 
 LINE = b'{"facility_id": "F1", "facility_name": "Mercy", "location": {"state": "CA"}}\n'
-NAMED = Query("judged").only("facility_id")
+JUDGED = Query("judged", NullWords().values())
+NAMED = JUDGED.only("facility_id")
 SLOW_DOWN = (
     "HIVE_WRITER_CLOSE_ERROR: Please reduce your request rate. (Service: Amazon S3; "
     "Status Code: 503; Error Code: SlowDown)"
@@ -31,7 +33,7 @@ SLOW_DOWN = (
 
 def begin(engine, site, *files):
     engine.read_lines(files or [site.lines("a.jsonl", LINE * 3)])
-    engine.define("judged", Query("judged"))
+    engine.define("judged", JUDGED)
 
 
 def work(site, file, wait_limit_s=None) -> list[tuple]:
@@ -222,13 +224,15 @@ from healthpipe.engines.base import EngineContext, LineFile, Query
 from healthpipe.storage import open_storage
 from healthpipe.cancellation import interrupted_by_signals
 from healthpipe.choices import EngineName
+from healthpipe.stages.rules import NullWords
 import sys
 uri, place, scratch = sys.argv[1:]
 context = EngineContext(Path(scratch), place, open_storage(place), "run/step-1")
 with interrupted_by_signals(), open_engine(EngineName.ATHENA, context, AthenaSettings()) as engine:
     engine.read_lines([LineFile(uri, "a", None, landed=False, size=1)])
-    engine.define("judged", Query("judged"))
-    engine.rows(Query("judged").only("facility_id"))
+    judged = Query("judged", NullWords().values())
+    engine.define("judged", judged)
+    engine.rows(judged.only("facility_id"))
 """
 
 
