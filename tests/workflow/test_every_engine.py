@@ -15,7 +15,7 @@ from tests.support.seeded_records import many_records
 
 ELSEWHERE = ("athena", "trino")
 DIRTY_LINES = 51_000
-OPEN_GATES = ("--max-rejects", "100%", "--max-rejected-files", "100%")
+OPEN_GATES = ("--max-rejects", "100%", "--max-rejected-files", "100%", "--max-issues", "100%")
 FULL = ServiceFailed("the disk is full", "free space")
 
 
