@@ -31,7 +31,10 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Find the command that is called, and import it."""
         name, _, rest = super().resolve_command(ctx, args)
-        return name, name and self.load(name), rest
+        command = name and self.load(name)
+        if command and ctx.resilient_parsing:
+            offer_all_options(command)
+        return name, command, rest
 
     def load(self, name: str) -> Any:
         """Import a command, once."""
@@ -44,6 +47,14 @@ class LazyGroup(TyperGroup):
         """Import all commands."""
         for name in self.table:
             self.load(name)
+
+
+def offer_all_options(command: Any) -> None:
+    """Have a shell complete the options that only --help-all shows, too."""
+    for each in getattr(command, "commands", {}).values():
+        offer_all_options(each)
+    for parameter in command.params:
+        parameter.hidden = False
 
 
 def build_command(name: str, path: str) -> Any:

@@ -143,6 +143,9 @@ def test_the_error_is_a_document_if_the_environment_says_json(cli, folder, monke
         ("healthpipe st", "status"),
         ("healthpipe status --max", "--max-age"),
         ("healthpipe runs r", "retry"),
+        ("healthpipe status --reg", "--region"),
+        ("healthpipe extract --str", "--strict"),
+        ("healthpipe runs list --pro", "--profile"),
     ],
 )
 def test_a_shell_completes_commands_and_options(tmp_path, words, expected):
