@@ -14,7 +14,7 @@ from healthpipe.asl.definition import load
 from healthpipe.asl.errors import StateFailed
 from healthpipe.asl.interpreter import Interpreter
 from healthpipe.cancellation import Deadline, shielded
-from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, ServiceFailed
+from healthpipe.errors import HealthpipeError, Interrupted, LockHeld, OutOfTime, ServiceFailed
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.pointer import PublishedRun, read_live
 from healthpipe.runs.attempts import abandon_unfinished
@@ -48,8 +48,8 @@ UNPUBLISHED_HINT = "nothing was published; run again"
 class LocalTasks:
     """Runs the tasks of the workflow in this process: the Lambda function, and `sns:publish`.
 
-    `raised` has the exceptions of steps, except those of the failure branch, by the description
-    that the workflow hands on.
+    `raised` has the exceptions of steps, by the description that the workflow hands on; without
+    those of the failure branch, and of branches that were stopped because another one failed.
     """
 
     channel: Callable[[], Channel]
@@ -69,7 +69,8 @@ class LocalTasks:
             status = handler(event, LocalContext(limit, self.progress))
         except tuple(ERRORS.values()) as error:
             name = type(error).__name__
-            if not STEPS[event["step"]].after_failure:
+            was_stopped = isinstance(error.__cause__, OutOfTime) and limit.is_cancelled.is_set()
+            if not (was_stopped or STEPS[event["step"]].after_failure):
                 self.raised[str(error)] = error.__cause__ or error
             cause = {"errorMessage": str(error), "errorType": name}
             raise StateFailed(name, json.dumps(cause)) from error

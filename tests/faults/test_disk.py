@@ -85,10 +85,7 @@ def test_a_full_disk_fails_the_run_and_nothing_else(small, bench, needed, part):
     ended = disk.run()
 
     line = require_one_line(ended)
-    # Where the disk fills while stages compute side by side, one that was stopped may be told of.
-    told = ("the disk is full", "DuckDB could not", "the work did not end in time")
-    assert any(each in line for each in told)
-    assert ended.code == 4
+    assert "the disk is full" in line or "DuckDB could not" in line
     assert "healthpipe: run failed at " in ended.err
     require_whole(disk.site, (1, 2))  # the flip itself may have found the last room
     if part < 0.5:

@@ -57,7 +57,8 @@ def failure_of(run: Run, reason: dict[str, str]) -> Failure:
 def failed_step(record: RunRecord, reason: dict[str, str] | None) -> str:
     """Find the step that made a run fail for a reason, by its record.
 
-    Others ended badly because of it: branches are stopped when one of them fails.
+    Others ended badly because of it: branches are stopped when one of them fails. On a full disk
+    none is recorded as ended badly: then it is one after the last that succeeded.
     """
     ended = [step for step in record.steps if step.status in ENDED_BADLY]
     for found in (
@@ -67,7 +68,8 @@ def failed_step(record: RunRecord, reason: dict[str, str] | None) -> str:
     ):
         if found:
             return found[0].name
-    return NO_STEP
+    succeeded = [step.name for step in record.steps if step.status == StepStatus.SUCCEEDED]
+    return f"a step after {succeeded[-1]}" if succeeded else NO_STEP
 
 
 def reason_of(error: dict[str, str] | None) -> dict[str, str]:
