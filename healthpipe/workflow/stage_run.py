@@ -1,27 +1,29 @@
 """Run one stage by hand: from raw lines to its result in one pass, as a run of its own."""
 
+import datetime
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from healthpipe.aws.session import AthenaSettings
-from healthpipe.choices import EngineName, Format
+from healthpipe.choices import KEPT_DAYS, EngineName, Format
 from healthpipe.contract import WHOLE_FILE
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import EngineContext
-from healthpipe.errors import NothingAccepted
+from healthpipe.errors import LockHeld, NothingAccepted, UsageError
 from healthpipe.ingest.manifest import FoundFiles
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.runs.attempts import RunQueryLog
+from healthpipe.publishing.prune import plan_prune, remove_planned
 from healthpipe.runs.cleanup import sweep_stages, try_stop_run_queries
+from healthpipe.runs.locks import root_locked
 from healthpipe.runs.record import Execution, QueryUsage, RunRecord, RunStatus, as_json, scan_cost
 from healthpipe.runs.run import Run
 from healthpipe.stages.catalog import Outputs, Stage
@@ -169,13 +171,46 @@ def is_read_only(root: Root) -> bool:
 
 
 def _recorded_elsewhere(request: StageRequest) -> StageRequest:
-    """The same request with a root of its own, which only this user reads."""
-    folder = tempfile.mkdtemp(prefix="healthpipe-")
+    """The same request with a root in the user's own folder for state, which only they read.
+
+    Runs there that are too old are removed. Raises `UsageError` where no such folder can be made.
+    """
+    folder = _state_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / "runs").mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the record of this run can be kept neither in {request.root.uri} nor in {folder}",
+            "set XDG_STATE_HOME to a folder that may be written to",
+        ) from error
+    root = open_root(str(folder), request.root.access)
+    sweep_stages(root)
+    with suppress(LockHeld), root_locked(root, "runs prune", 0):
+        today = datetime.datetime.now(datetime.UTC).date()
+        remove_planned(root, plan_prune(root, keep=0, days=KEPT_DAYS, today=today))
     log.warning(
-        "%s cannot be written to: the record of this run is kept in %s", request.root.uri, folder
+        "%s cannot be written to: the record of this run and the lines that it rejects are kept"
+        " in %s for %d days; list them with `%s`",
+        request.root.uri,
+        folder,
+        KEPT_DAYS,
+        root.command("runs", "list", all=True),
     )
-    sources = tuple(request.sources) or (request.root.raw,)
-    return replace(request, root=open_root(folder, request.root.access), sources=sources)
+    sources = tuple(request.sources) or (f"{request.root.absolute_uri}/raw",)
+    return replace(request, root=root, sources=sources)
+
+
+def _state_folder() -> Path:
+    """The user's folder for what is kept between runs. Raises `UsageError`."""
+    parent = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    try:
+        return Path(parent).expanduser().absolute() / "healthpipe"
+    except RuntimeError as error:  # the user has no home directory
+        raise UsageError(
+            "there is no folder to keep the record of this run in",
+            "set XDG_STATE_HOME to a folder that may be written to",
+        ) from error
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""A root that its user may only read can be queried; what a run keeps goes elsewhere."""
+"""A root that its user may only read can be queried; what a run keeps goes to their own folder."""
 
+import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def someone():
 
 def kept_in(text: str) -> Path:
     """The folder that a message names."""
-    match = re.search(r"cannot be written to: the record of this run is kept in (\S+)\n", text)
+    match = re.search(r"cannot be written to: the record .* kept in (\S+) for 30 days", text)
     assert match, text
     return Path(match[1])
 
@@ -40,13 +40,36 @@ def test_a_stage_keeps_its_record_elsewhere_and_says_so(someone, stage, beginnin
     outcome = someone.run(stage, "--as-of", AS_OF, "--format", "csv", "-o", "-")
 
     folder = kept_in(outcome.err)
-    try:
-        assert outcome.code == 0, outcome.err
-        assert outcome.out.startswith(beginning)
-        assert folder.stat().st_mode & 0o077 == 0
-        assert len(list(folder.glob("runs/*/run.json"))) == 1
-    finally:
-        shutil.rmtree(folder)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith(beginning)
+    assert folder == someone.home / ".local/state/healthpipe"
+    assert folder.stat().st_mode & 0o077 == 0
+    assert len(list(folder.glob("runs/*/run.json"))) == 1
+    assert f"`healthpipe runs list --root {folder} --all`" in outcome.err
+    assert stage in someone.run("runs", "list", "--all", "--json", "--root", folder).out
+
+
+def test_what_such_a_run_rejects_can_be_looked_at_for_thirty_days(someone):
+    (someone.home / "more.jsonl").write_text(json.dumps(RECORD) + "\n{\n")
+    folder = kept_in(someone.run("extract", "more.jsonl", "--format", "csv", "-o", "-").err)
+    (run,) = folder.glob("runs/*")
+
+    shown = someone.run("quarantine", "show", "--root", folder, run.name)
+    run.rename(run.with_name("20250101T000000Z-abcdef"))
+    someone.run("extract", "more.jsonl", "--format", "csv", "-o", "-")
+
+    assert (shown.code, "not_json" in shown.out) == (0, True), shown
+    (later,) = folder.glob("runs/*")
+    assert later.name not in (run.name, "20250101T000000Z-abcdef")
+
+
+def test_where_no_record_can_be_kept_the_message_says_what_helps(someone):
+    (someone.home / ".local").write_text("no folder")
+
+    outcome = someone.run("extract", "--format", "csv", "-o", "-")
+
+    assert outcome.code == 2
+    assert "set XDG_STATE_HOME to a folder that may be written to" in outcome.err
 
 
 @pytest.mark.parametrize("command", [("status",), ("current",), ("runs", "list"), ("runs", "show")])
