@@ -101,13 +101,18 @@ def fetch_intact(root: Root, files: Sequence[PublishedFile]) -> Sequence[Path]:
 
 
 def published_damaged(root: Root, damaged: Sequence[Damage]) -> PublishedDamaged:
-    """The error of published files that are damaged, and the way to an earlier run."""
+    """The error of published files that are damaged, and the way to an earlier run or a new one."""
     more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
-    return PublishedDamaged(
-        f"{damaged[0]}{more}",
-        f"`{root.command('runs', 'rollback')}` makes the run before it live;"
-        " if there is none, run again with --force to publish anew",
+    live = read_live(root).run_id
+    hint = (
+        "no run before it is there to go back to;"
+        f" `{root.command('orchestrate', force=True)}` publishes anew,"
+        " with the SOURCEs and options that were given, if any were"
     )
+    earlier = next((each for each in history(root) if each.run_id != live), None)
+    if earlier and not find_damage(root, earlier.files):
+        hint = f"`{root.command('runs', 'rollback')}` makes the run before it live"
+    return PublishedDamaged(f"{damaged[0]}{more}", hint)
 
 
 def damage_json(damaged: Iterable[Damage]) -> list[dict[str, str]]:
@@ -273,7 +278,10 @@ def _find_target(root: Root, run_id: str | None, live: str) -> PublishedRun:
         if published.run_id == run_id or (run_id is None and published.run_id != live):
             return published
     if run_id is None:
-        raise RollbackRefused(f"no other run than {live} was ever published", "nothing to do")
+        raise RollbackRefused(
+            f"no other run than {live} was ever published",
+            f"`{root.command('orchestrate', force=True)}` publishes anew",
+        )
     raise RollbackRefused(f"run {run_id} was never published", _choose_hint(root))
 
 

@@ -20,8 +20,8 @@ from healthpipe.errors import LockHeld, NothingAccepted, UsageError
 from healthpipe.ingest.manifest import FoundFiles
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
-from healthpipe.runs.attempts import RunQueryLog
 from healthpipe.publishing.prune import plan_prune, remove_planned
+from healthpipe.runs.attempts import RunQueryLog
 from healthpipe.runs.cleanup import sweep_stages, try_stop_run_queries
 from healthpipe.runs.locks import root_locked
 from healthpipe.runs.record import Execution, QueryUsage, RunRecord, RunStatus, as_json, scan_cost

@@ -66,7 +66,9 @@ def test_a_file_that_is_not_what_was_published_is_neither_named_nor_printed(
     assert (outcome.code, outcome.out) == (4, "")
     (line,) = outcome.err.splitlines()
     assert "state-counts.csv is " in line
-    assert f"`healthpipe runs rollback --root {Path('data').resolve()}`" in line
+    assert (
+        f"`healthpipe orchestrate --root {Path('data').resolve()} --force` publishes anew" in line
+    )
     assert not (tmp_path / "x.csv").exists()
 
 
@@ -90,6 +92,19 @@ def test_what_the_hint_names_makes_a_sound_run_live_again(orchestrate, cli):
     orchestrate()
     overwritten(Path(orchestrate("--force").out.splitlines()[2]))
 
-    assert cli("current").code == 4
+    outcome = cli("current")
+    assert outcome.code == 4
+    assert f"`healthpipe runs rollback --root {Path('data').resolve()}`" in outcome.err
     assert cli("runs", "rollback", "--root", "data").code == 0
+    assert cli("current").code == 0
+
+
+def test_where_there_is_nothing_to_go_back_to_the_hint_publishes_anew(orchestrate, cli):
+    first = orchestrate().out.splitlines()[2]
+    last = orchestrate("--force").out.splitlines()[2]
+    overwritten(Path(first))
+    overwritten(Path(last))
+
+    assert f"`healthpipe orchestrate --root {Path('data').resolve()} --force`" in cli("current").err
+    assert orchestrate("--force").code == 0
     assert cli("current").code == 0

@@ -68,7 +68,9 @@ def test_a_live_file_that_is_gone_fails_with_4_and_the_way_back(orchestrate, cli
     assert outcome.document["checks"][-1]["verdict"] == "failed"
     (line,) = outcome.err.splitlines()
     assert "published: production/" in line
-    assert f"`healthpipe runs rollback --root {Path('data').resolve()}`" in line
+    assert (
+        f"`healthpipe orchestrate --root {Path('data').resolve()} --force` publishes anew" in line
+    )
 
 
 def test_what_a_run_needs_comes_before_what_is_live(orchestrate, cli, monkeypatch):

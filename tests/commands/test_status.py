@@ -94,7 +94,9 @@ def test_status_fails_with_4_when_a_live_file_is_not_what_was_published(cli, orc
     assert told["damaged"].startswith(f"{path.relative_to('data')} is ")
     (line,) = outcome.err.splitlines()
     assert told["damaged"] in line
-    assert f"`healthpipe runs rollback --root {Path('data').resolve()}`" in line
+    assert (
+        f"`healthpipe orchestrate --root {Path('data').resolve()} --force` publishes anew" in line
+    )
     quiet = cli("status", "--quiet")
     assert (quiet.code, quiet.out, quiet.err.splitlines()) == (4, "", [line])
 

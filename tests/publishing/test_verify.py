@@ -72,7 +72,7 @@ def test_the_error_names_the_first_file_their_number_and_a_command_that_can_be_p
         require_intact(root, files(root))
     assert exit_code_of(raised.value) == 4
     assert raised.value.message == f"production/{RUN}/extract.parquet is gone (and 1 more)"
-    assert f"`healthpipe runs rollback --root '{root.uri}'`" in raised.value.hint
+    assert f"`healthpipe orchestrate --root '{root.uri}' --force`" in raised.value.hint
 
 
 @pytest.mark.parametrize(
@@ -149,4 +149,4 @@ def test_on_s3_status_and_doctor_find_it_too(bucket):
     for command in ("status", "doctor", "current"):
         outcome = bucket.run(command)
         assert outcome.code == 4, command
-        assert f"`healthpipe runs rollback --root {ROOT}`" in outcome.err
+        assert f"`healthpipe orchestrate --root {ROOT} --force`" in outcome.err
