@@ -1,13 +1,14 @@
 """Progress reports: the interface that long work calls, and one that does nothing.
 
-The mark of a message that the live run has logged before, for those who want what is new alone.
+The marks of messages: of one that the live run has logged before, for those who want what is new
+alone, and of one that has lines of its own, where others are one line whatever they name.
 """
 
 from collections.abc import Callable
 from typing import Protocol
 
-# The attribute of such a message's log record.
-SAID_BEFORE = "said_before"
+# The attributes of such messages' log records.
+SAID_BEFORE, HAS_LINES = "said_before", "has_lines"
 
 
 class Progress(Protocol):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from healthpipe.aws.errors import ErrorKind, error_kind, error_name, explain_error
 from healthpipe.aws.session import AwsAccess
 from healthpipe.errors import AlertNotSent, HealthpipeError, UsageError
+from healthpipe.progress import HAS_LINES
 from healthpipe.text import suggested_command
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class ConsoleChannel:
 
     def send(self, message: Message) -> None:
         """Write a message. Raises `AlertNotSent` where standard error is closed or full."""
-        text, extra = f"{message.subject}\n{message.body}", {"fields": {"alert": self.name}}
+        text = f"{message.subject}\n{message.body}"
+        extra = {"fields": {"alert": self.name}, HAS_LINES: True}
         record = log.makeRecord(log.name, logging.WARNING, "", 0, text, (), None, extra=extra)
         handlers = (each for each in log.handlers if isinstance(each, logging.StreamHandler))
         # Written here, not by the handler, which would swallow the errors of a full disk.

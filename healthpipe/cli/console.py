@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from healthpipe.choices import LogFormat
-from healthpipe.progress import SAID_BEFORE
+from healthpipe.progress import HAS_LINES, SAID_BEFORE
+from healthpipe.text import escape_control_chars
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -38,13 +39,20 @@ class _JsonLines(logging.Formatter):
         return json.dumps(head | fields)
 
 
+class _OneLine(logging.Formatter):
+    """Format each message as one line, whatever is in the names of files and feeds."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        has_lines = getattr(record, HAS_LINES, False)
+        return record.message if has_lines else escape_control_chars(record.message)
+
+
 def start_logging(log_format: LogFormat, *, quiet: bool) -> None:
     """Send the project's messages to standard error, in that format; quiet keeps new warnings."""
     handler = logging.StreamHandler(sys.stderr)
     if quiet:
         handler.addFilter(lambda record: not getattr(record, SAID_BEFORE, False))
-    if log_format is LogFormat.JSON:
-        handler.setFormatter(_JsonLines())
+    handler.setFormatter(_JsonLines() if log_format is LogFormat.JSON else _OneLine())
     log.handlers = [handler]
     log.propagate = False
     log.setLevel(logging.WARNING if quiet else logging.INFO)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from healthpipe.choices import Format
 from healthpipe.cli.console import OutputSettings, log
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 PREVIEW_COLUMNS = 8
-UNFOLDED = 12  # cells of a preview up to so many characters, such as dates, stay on one line
+UNFOLDED = 12  # words of a preview up to so many characters, such as dates, stay on one line
+LEAST_LAST, MOST_LAST = 20, 60  # the width of a table's last column on a narrow terminal
 MAX_FEEDS = 10  # whose skipped files are named
 
 
@@ -64,7 +65,7 @@ def log_stage_summary(result: "StageResult") -> None:
     log_issues(document["issues"], records, rules, result.record_folder)
     _warn_of_gates(result)
     for file in result.computed.manifest.skipped:
-        log.info(f"skipped {escape_control_chars(str(file))}")
+        log.info(f"skipped {file}")
 
 
 def _warn_of_gates(result: "StageResult") -> None:
@@ -89,30 +90,53 @@ def _rows_text(result: "StageResult") -> Iterator[str]:
 def show_preview(preview: "PreviewTable", next_command: str) -> None:
     """Print a table on standard error, and the next command to try.
 
-    What is too wide is folded: an id that is shortened is another id.
+    What is too wide is folded, names of columns at underscores, and columns for which there is no
+    room are left out: an id that is shortened is another id.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=preview.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    shown = [row[:PREVIEW_COLUMNS] for row in preview.rows]
-    texts = [["" if cell is None else escape_control_chars(str(cell)) for cell in r] for r in shown]
-    for place, column in enumerate(preview.columns[:PREVIEW_COLUMNS]):
-        are_numbers = any(isinstance(row[place], (int, Decimal)) for row in shown)
-        longest = max((len(row[place]) for row in texts), default=0)
-        table.add_column(
-            column,
-            overflow="fold",
-            justify="right" if are_numbers else "left",
-            min_width=longest if longest <= UNFOLDED else None,
-        )
-    for row in texts:
-        table.add_row(*map(Text, row))
     console = Console(stderr=True)
+    rows = [[_cell_text(cell) for cell in row] for row in preview.rows]
+    columns = [[name, *(row[place] for row in rows)] for place, name in enumerate(preview.columns)]
+    columns = columns[:PREVIEW_COLUMNS]
+    heads = [column[0] for column in columns]
+    if _width_of(max(map(len, column)) for column in columns) > console.width:
+        heads = [head.replace("_", "_\n") for head in heads]
+    least: dict[int, int] = {}  # the widths of the columns for which there is room, by their place
+    for place, (head, column) in enumerate(zip(heads, columns, strict=True)):
+        width = _least_width(head, column[1:])
+        if not least or _width_of([*least.values(), width]) <= console.width:
+            least[place] = width
+    of_all = f" ({len(least)} of {len(columns)} columns)" if len(least) < len(columns) else ""
+    title = preview.title + of_all
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for place, width in least.items():
+        are_numbers = any(isinstance(row[place], (int, Decimal)) for row in preview.rows)
+        side: Literal["left", "right"] = "right" if are_numbers else "left"
+        table.add_column(heads[place], overflow="fold", justify=side, min_width=width)
+    for row in rows:
+        table.add_row(*(Text(row[place]) for place in least))
     console.print(table)
     console.print(f"next: {next_command}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _cell_text(cell: object) -> str:
+    return "" if cell is None else escape_control_chars(str(cell))
+
+
+def _least_width(head: str, cells: Sequence[str]) -> int:
+    """The width at which a column is still readable: of its longest word, within bounds."""
+    words = [word for cell in cells for word in cell.split()]
+    longest = max(map(len, words), default=0)
+    return max(min(longest, UNFOLDED), *map(len, head.split("\n")))
+
+
+def _width_of(widths: Iterable[int]) -> int:
+    """The width of a table with columns of these widths, with what lies between and around them."""
+    return sum(width + 2 for width in widths) + 1
 
 
 def sum_by_name(files: Iterable[tuple[str, str, int]]) -> dict[str, int]:
@@ -162,7 +186,7 @@ def log_changes(now: "RunWarnings", before: "RunWarnings", folder: str) -> None:
         ended += (f"{counts_before[key]:,} {key}" for key in over)
     skips = changes_of(now.skipped_counts, before.skipped_counts)
     log_skipped({feed: now.skipped[feed] for feed in skips.told}, folder, logging.WARNING)
-    ended += (f"skipped {escape_control_chars(feed)}" for feed in skips.ended[:MAX_FEEDS])
+    ended += (f"skipped {feed}" for feed in skips.ended[:MAX_FEEDS])
     ended += (before.gates[key].message for key in gate_changes(now.gates, before.gates).ended)
     for text in ended:
         log.warning(f"no longer: {text}")
@@ -176,8 +200,7 @@ def log_skipped(skipped: Mapping[str, Sequence["SkippedFile"]], folder: str, lev
     """Log a line for each feed with skipped files, up to `MAX_FEEDS`."""
     for feed, files in list(skipped.items())[:MAX_FEEDS]:
         more = f" and {len(files) - 1:,} more of {feed}" if len(files) > 1 else ""
-        name = escape_control_chars(f"{files[0].uri}{more}")
-        log.log(level, f"skipped {name}: {files[0].reason}")
+        log.log(level, f"skipped {files[0].uri}{more}: {files[0].reason}")
     if len(skipped) > MAX_FEEDS:
         rest = sum(map(len, list(skipped.values())[MAX_FEEDS:]))
         log.log(level, f"skipped {rest:,} other files; listed in {folder}/inputs.json")
@@ -195,8 +218,9 @@ def print_lines(lines: Iterable[str]) -> None:
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on a terminal; elsewhere the rows alone, a tab between their columns."""
     if not sys.stdout.isatty():
-        print_lines("\t".join(row) for row in rows)
+        print_lines("\t".join(_piped(row)) for row in rows)
         return
+    rows = [[escape_control_chars(cell) for cell in row] for row in rows]
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -205,11 +229,21 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in head:
         is_last = name == head[-1]
-        width = len(name) if is_last else None
-        table.add_column(name, no_wrap=not is_last, overflow="fold", min_width=width)
+        table.add_column(name, no_wrap=not is_last, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(escape_control_chars(cell)) for cell in row))
-    Console(highlight=False).print(table)
+        table.add_row(*map(Text, row))
+    # On a terminal that has no room for them the lines run on: no cell but the last is folded.
+    *fixed, last = (max(map(len, column)) for column in zip(head, *rows, strict=True))
+    console = Console(highlight=False)
+    if console.width < _width_of([*fixed, min(last, LEAST_LAST)]):
+        console.width = _width_of([*fixed, min(last, MOST_LAST)])
+    console.print(table)
+
+
+def _piped(row: Sequence[str]) -> Iterator[str]:
+    """The cells of a row of which the last, such as a rejected line, is as it came but one line."""
+    yield from map(escape_control_chars, row[:-1])
+    yield row[-1].replace("\n", r"\x0a").replace("\r", r"\x0d")
 
 
 def _counts_text(issues: Mapping[str, int]) -> str:

@@ -1,6 +1,7 @@
 """What a terminal shows of a result: the view that was asked for, nothing shortened."""
 
 import re
+import sys
 
 import pytest
 
@@ -63,3 +64,22 @@ def test_numbers_are_aligned_to_the_right(preview):
 
     head, row = (line for line in shown.splitlines() if line.strip().startswith(("state ", "CA ")))
     assert head.index("employees") + len("employees") == row.index(" 12 ") + len(" 12")
+
+
+def test_on_a_narrow_terminal_no_column_is_without_its_cells(preview):
+    shown = preview("filter-expiring", "--grain", "accreditation", columns=60)
+
+    assert "(5 of 8 columns)" in shown
+    assert re.search(r"North Clinic +CA +JC +14", shown)
+    assert max(len(line) for line in shown.splitlines() if "─" in line) <= 60
+
+
+def test_on_a_narrow_terminal_the_ids_of_a_table_are_whole(cli, tmp_path, monkeypatch):
+    write_records(tmp_path / "in.jsonl", {"facility_id": "F1"})
+    cli("extract", "in.jsonl", "--as-of", AS_OF)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    shown = cli("runs", "list", "--all").out
+
+    assert re.search(r"\d{8}T\d{6}Z-[0-9a-f]{6}  succeeded  2026-02-15 .* extract", shown)

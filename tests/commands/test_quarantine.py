@@ -328,3 +328,17 @@ def test_values_of_rejected_lines_are_in_no_message_record_or_answer(rejecting, 
     outcome = cli("quarantine", "show")
     assert "SECRET" in outcome.out
     assert "SECRET" not in outcome.err
+
+
+def test_control_characters_in_the_name_of_a_file_break_no_row_and_no_message(cli, tmp_path):
+    raw = tmp_path / "data" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "a\n\tb.jsonl").write_bytes(b"x\n" + record("F1") + b"\n")
+    (raw / "c\n\x1b[2Jd.xlsx").write_bytes(b"x")
+
+    said = cli("extract", "--as-of", "2026-02-15").err
+
+    assert "skipped data/raw/c\\x0a\\x1b[2Jd.xlsx: " in said
+    assert all("rows" in line or ":" in line for line in said.splitlines())
+    assert cli("quarantine", "list", "--by", "file").out == "a\\x0a\\x09b.jsonl\t1\t0\n"
+    assert cli("quarantine", "show").out == "a\\x0a\\x09b.jsonl\t1\tnot_json\tx\n"
