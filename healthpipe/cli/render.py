@@ -1,5 +1,6 @@
 """Print data, documents, tables and summaries, and the plan of a dry run as an SQL script."""
 
+import itertools
 import json
 import logging
 import os
@@ -30,7 +31,7 @@ SCHEMA_VERSION = 1
 PREVIEW_COLUMNS = 8
 UNFOLDED = 12  # words of a preview up to so many characters, such as dates, stay on one line
 LEAST_LAST, MOST_LAST = 20, 60  # the width of a table's last column on a narrow terminal
-MAX_FEEDS = 10  # whose skipped files are named
+MAX_FEEDS = 10  # whose skipped files are named, and files that exceed a limit
 
 
 def print_data(path: Path, fmt: Format) -> None:
@@ -64,7 +65,11 @@ def log_stage_summary(result: "StageResult") -> None:
     rules = result.request.options.rules
     log_issues(document["issues"], records, rules, result.record_folder)
     _warn_of_gates(result)
-    for file in result.computed.manifest.skipped:
+    manifest = result.computed.manifest
+    limited = (file for file in manifest.files if file.refusal_detail)
+    for refused in itertools.islice(limited, MAX_FEEDS):
+        log.warning(refused.described_refusal)
+    for file in manifest.skipped:
         log.info(f"skipped {file}")
 
 

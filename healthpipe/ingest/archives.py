@@ -9,7 +9,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,7 +18,7 @@ from typing import IO, BinaryIO, cast
 from healthpipe.contract import Reason
 from healthpipe.ingest.content import Content
 from healthpipe.ingest.manifest import OTHER_NAME, OUTSIDE, is_read, is_visible
-from healthpipe.ingest.packing import CHUNK_BYTES, FileRefused
+from healthpipe.ingest.packing import CHUNK_BYTES, FileRefused, Share, Total
 
 _ENCRYPTED = 0x1
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError)
@@ -92,12 +92,12 @@ def _zip_file(file: BinaryIO) -> zipfile.ZipFile:
 def _archive(content: Content, opened: zipfile.ZipFile) -> Archive:
     limits, layers = content.limits, content.layers + len(content.packing) + 1
     entries = opened.infolist()
-    if len(entries) > limits.members or layers > limits.layers:
-        raise FileRefused(Reason.FILE_TOO_LARGE_UNPACKED)
+    limits.require_members(len(entries))
+    limits.require_layers(layers)
     members: list[Member] = []
     skipped: list[tuple[str, str]] = []
     names: dict[str, int] = {}
-    unpacked = packed = 0
+    total, packed = Total(), 0
     for entry in entries:
         if entry.is_dir():
             continue
@@ -105,9 +105,11 @@ def _archive(content: Content, opened: zipfile.ZipFile) -> Archive:
         if reason := _why_skipped(entry):
             skipped.append((name, reason))
             continue
-        unpacked, packed = unpacked + entry.file_size, packed + entry.compress_size
-        members.append(_member(content, opened, entry, name, layers))
-    limits.require_within(unpacked, packed)
+        packed += entry.compress_size
+        inside = Content(_opener(opened, entry), limits, layers, Share(total, entry.file_size))
+        is_encrypted = entry.flag_bits & _ENCRYPTED
+        members.append(Member(name, inside, Reason.FILE_ENCRYPTED if is_encrypted else None))
+    limits.require_within(total.bytes, packed)
     if not members:
         raise FileRefused(Reason.FILE_ZIP)
     return Archive(tuple(members), tuple(skipped))
@@ -152,9 +154,7 @@ class _EntryReader(io.RawIOBase):
         super().close()
 
 
-def _member(
-    archive: Content, opened: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, layers: int
-) -> Member:
+def _opener(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
     def open_entry() -> BinaryIO:
         try:
             return cast("BinaryIO", _EntryReader(opened.open(entry)))
@@ -163,6 +163,4 @@ def _member(
         except (NotImplementedError, RuntimeError) as error:
             raise FileRefused(Reason.FILE_ZIP) from error
 
-    content = Content(open_entry, archive.limits, layers)
-    is_encrypted = entry.flag_bits & _ENCRYPTED
-    return Member(name, content, Reason.FILE_ENCRYPTED if is_encrypted else None)
+    return open_entry

@@ -25,6 +25,7 @@ from healthpipe.ingest.packing import (
     FileRefused,
     Limits,
     Reader,
+    Share,
     Unpacker,
     codec_of,
 )
@@ -88,7 +89,8 @@ def begins_as_json(head: bytes) -> bool:
 class Content:
     """The bytes of a file; `open` opens it at its beginning, as often as it is called.
 
-    `layers` is the number of packings that were taken off already: one for a member of an archive.
+    `layers` is the number of packings that were taken off already: one for a member of an archive,
+    which has a `share` of what that may unpack to.
     Everything raises an `OSError` where the file cannot be opened, and `FileRefused` where its
     packings are damaged or exceed the limits.
     """
@@ -96,6 +98,7 @@ class Content:
     open: Callable[[], AbstractContextManager[BinaryIO]]
     limits: Limits = DEFAULT_LIMITS
     layers: int = 0
+    share: Share | None = None
 
     @classmethod
     def of(cls, path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "Content":
@@ -109,8 +112,7 @@ class Content:
         head = self._stored_head
         while not begins_as_json(head) and (codec := codec_of(head)):
             found = (*found, codec)
-            if self.layers + len(found) > self.limits.layers:
-                raise FileRefused(Reason.FILE_TOO_LARGE_UNPACKED)
+            self.limits.require_layers(self.layers + len(found))
             head = self._head(found)
         return found
 
@@ -189,7 +191,7 @@ class Content:
         counted = CountedReader(file)
         reader: Reader = counted
         for codec in packing:
-            reader = Unpacker(reader, codec, counted, self.limits)
+            reader = Unpacker(reader, codec, counted, self.limits, self.share)
         return reader
 
 

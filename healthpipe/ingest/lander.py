@@ -34,6 +34,7 @@ from healthpipe.ingest.landing import (
     land_rejected,
 )
 from healthpipe.ingest.manifest import (
+    ARCHIVE_SUFFIX,
     PACKED_SUFFIXES,
     FoundFile,
     FoundFiles,
@@ -175,7 +176,7 @@ class Lander:
                 with open_archive(content) as archive:
                     return self._inspect_members(file, content, archive)
             except FileRefused as refused:
-                return [self._reject(file, refused.reason, content)]
+                return [self._reject(file, refused.reason, content, refused.detail)]
         except LOST_ON_S3:
             return [self._reject(file, Reason.FILE_UNREADABLE)]
         except HealthpipeError:
@@ -238,7 +239,7 @@ class Lander:
                 _refuse_comments(content)
             return file if is_in_place else self._land(file, content)
         except FileRefused as refused:
-            return self._reject(file, refused.reason, content)
+            return self._reject(file, refused.reason, content, refused.detail)
 
     def _land(self, file: InputFile, content: Content) -> InputFile:
         """Rewrite the lines of a file. Raises `FileRefused`."""
@@ -252,9 +253,15 @@ class Lander:
         try:
             return self._land(file, content)
         except FileRefused as refused:
-            return self._reject(file, refused.reason, content)
+            return self._reject(file, refused.reason, content, refused.detail)
 
-    def _reject(self, file: InputFile, reason: Reason, content: Content | None = None) -> InputFile:
+    def _reject(
+        self,
+        file: InputFile,
+        reason: Reason,
+        content: Content | None = None,
+        detail: str = "",
+    ) -> InputFile:
         """Reject a whole file, which counts as one line."""
         target = self._target(file)
         land_rejected(target, reason)
@@ -266,6 +273,7 @@ class Lander:
             shape=Shape.BROKEN if reason is Reason.FILE_NOT_JSON else Shape.LINES,
             is_unreadable=reason in READ_ANEW,
             refusal=reason,
+            refusal_detail=detail,
             apparent_records=_apparent_records(content),
         )
 
@@ -298,7 +306,8 @@ def _by_identity(files: Iterable[InputFile]) -> KnownFiles:
 def _require_readable(file: InputFile, content: Content) -> None:
     """Raise `FileRefused` where the first bytes of a file show that it holds no JSON."""
     head = content.head
-    if not head and not content.packing and file.source.lower().endswith(PACKED_SUFFIXES):
+    must_hold_something = file.source.lower().endswith((*PACKED_SUFFIXES, ARCHIVE_SUFFIX))
+    if not head and not content.packing and must_hold_something:
         raise FileRefused(Reason.FILE_TRUNCATED)
     if not begins_as_json(head):
         if content.is_archive:  # in an archive

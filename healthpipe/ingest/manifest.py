@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from healthpipe.aws.session import AwsAccess
-from healthpipe.contract import Reason
+from healthpipe.contract import RULES, Reason
 from healthpipe.engines.base import LineFile
 from healthpipe.ingest.folders import Kind, kind_of
 from healthpipe.ingest.formats import Shape
@@ -138,8 +138,8 @@ class InputFile:
     A file in an archive has the URI, size and version of that, and is its `member` of this name;
     `archive_date` is the date of the archive's folder. The first one has those that are not read.
 
-    A file that was rejected whole has its reason as `refusal`, and `apparent_records`: how many it
-    seems to hold.
+    A file that was rejected whole has its reason as `refusal`, what more there is to say of it, and
+    `apparent_records`: how many it seems to hold.
     """
 
     uri: str
@@ -156,6 +156,7 @@ class InputFile:
     archive_date: str | None = None
     skipped_members: tuple[SkippedFile, ...] = ()
     refusal: Reason | None = None
+    refusal_detail: str = ""
     apparent_records: int = 0
 
     @classmethod
@@ -170,6 +171,12 @@ class InputFile:
     def stored_source(self) -> str:
         """The name of the file, or of the archive that it is in, as it was found."""
         return self.source.removesuffix(f"!{self.member}") if self.member else self.source
+
+    @property
+    def described_refusal(self) -> str:
+        """Say of a file that was rejected whole what is wrong with it."""
+        rule = next(rule for rule in RULES if rule.reason is self.refusal)
+        return f"{self.source}: {self.refusal_detail or rule.meaning}"
 
     def as_lines(self) -> LineFile:
         """The file for an engine to read."""

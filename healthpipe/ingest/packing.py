@@ -20,16 +20,18 @@ CHUNK_BYTES = 1 << 20
 RATIO_FROM_BYTES = 100_000_000
 # The most memory for the dictionary of an xz stream; `xz -9` needs 64 MB.
 XZ_MEMORY_BYTES = 1 << 28
+XZ_DETAIL = "needs more than 256 MB to be unpacked; have it packed with `xz -9` or less"
 # Of zstd, which cannot be told how much to unpack: four bytes may come to 128 KB.
 ZSTD_STEP_BYTES = 1 << 10
 
 
 class FileRefused(Exception):
-    """A file is rejected whole, for this reason."""
+    """A file is rejected whole, for this reason; `detail` says more where there is more to say."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(reason.value)
         self.reason = reason
+        self.detail = detail
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,31 @@ class Limits:
             chosen[name] = int(number)
         return cls(**chosen)
 
-    def require_within(self, unpacked: int, packed: int) -> None:
-        """Raise `FileRefused` if so many bytes are too many to unpack."""
-        is_too_dense = unpacked > RATIO_FROM_BYTES and unpacked > packed * self.ratio
-        if unpacked > self.bytes or is_too_dense:
-            raise FileRefused(Reason.FILE_TOO_LARGE_UNPACKED)
+    def require_within(self, unpacked: int, packed: int, in_all: int = 0) -> None:
+        """Raise `FileRefused` if so many bytes are too many to unpack.
+
+        `in_all` are those of all files of an archive.
+        """
+        if max(unpacked, in_all) > self.bytes:
+            raise self.exceeded("bytes", f"unpacks to more than {self.bytes:,} bytes")
+        if unpacked > RATIO_FROM_BYTES and unpacked > packed * self.ratio:
+            raise self.exceeded("ratio", f"unpacks to more than {self.ratio:,} times its size")
+
+    def require_layers(self, layers: int) -> None:
+        """Raise `FileRefused` if so many packings around each other are too many."""
+        if layers > self.layers:
+            raise self.exceeded("layers", f"is packed in more than {self.layers} layers")
+
+    def require_members(self, members: int) -> None:
+        """Raise `FileRefused` if so many entries of an archive are too many."""
+        if members > self.members:
+            raise self.exceeded("members", f"has more than {self.members:,} entries")
+
+    @staticmethod
+    def exceeded(limit: str, what: str) -> FileRefused:
+        """The refusal of a file that exceeds a limit, with how to raise that."""
+        advice = f"`--unpack-limit {limit}=N`, or {limit} in [unpack], allows more"
+        return FileRefused(Reason.FILE_TOO_LARGE_UNPACKED, f"{what}; {advice}")
 
 
 DEFAULT_LIMITS = Limits()
@@ -130,17 +152,48 @@ class CountedReader:
         return chunk
 
 
+@dataclass
+class Total:
+    """How many bytes the files of an archive unpack to together, as far as is known."""
+
+    bytes: int = 0
+
+
+class Share:
+    """What a file of an archive has of that total: its size, or what it unpacks to, if more."""
+
+    def __init__(self, total: Total, size: int) -> None:
+        self._total = total
+        self._size = 0
+        self.total_with(size)
+
+    def total_with(self, unpacked: int) -> int:
+        """The total, now that so many bytes of this file are known; it may be read repeatedly."""
+        self._total.bytes += max(0, unpacked - self._size)
+        self._size = max(self._size, unpacked)
+        return self._total.bytes
+
+
 class Unpacker:
-    """The unpacked bytes of a stream. `packed` counts the bytes of the file that it is from.
+    """The unpacked bytes of a stream. `packed` counts the bytes of the file that it is from, which
+    has a `share` of what an archive may unpack to.
 
     Reading raises `FileRefused` where the stream breaks off, is damaged or exceeds the limits.
     """
 
-    def __init__(self, reader: Reader, codec: Codec, packed: CountedReader, limits: Limits) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        codec: Codec,
+        packed: CountedReader,
+        limits: Limits,
+        share: Share | None = None,
+    ) -> None:
         self._reader = reader
         self._codec = codec
         self._packed = packed
         self._limits = limits
+        self._share = share
         self._member = _Member(codec)
         self._waiting = b""  # read, and not unpacked yet
         self._given = 0
@@ -156,7 +209,8 @@ class Unpacker:
             chunk, self._waiting = self._member.unpack(packed, size)
             if chunk:
                 self._given += len(chunk)
-                self._limits.require_within(self._given, self._packed.count)
+                in_all = self._share.total_with(self._given) if self._share else 0
+                self._limits.require_within(self._given, self._packed.count, in_all)
                 return chunk
             if not packed and not is_waiting and not self._member.is_finished:
                 raise FileRefused(Reason.FILE_TRUNCATED)
@@ -201,9 +255,9 @@ class _Member:
         try:
             chunk = self._decompressor.decompress(packed, *size_limit)
         except self._errors as error:
-            is_too_large = "memory" in str(error).lower()
-            reason = Reason.FILE_TOO_LARGE_UNPACKED if is_too_large else Reason.FILE_TRUNCATED
-            raise FileRefused(reason) from error
+            if "memory" in str(error).lower():
+                raise FileRefused(Reason.FILE_TOO_LARGE_UNPACKED, XZ_DETAIL) from error
+            raise FileRefused(Reason.FILE_TRUNCATED) from error
         unread = getattr(self._decompressor, "unconsumed_tail", b"")
         return bytes(chunk), (unread or self._decompressor.unused_data) + rest
 

@@ -91,6 +91,9 @@ class _Examples:
                 )
                 parent = PARENTS.get(Reason(result.subject or ""))
                 return self._place_of(of_feed, _has_id, lambda _: parent)
+            case Gate.REJECTED_FILES:
+                refused = (each for each in reversed(self.files.values()) if each.refusal)
+                return next((f"for example {each.described_refusal}" for each in refused), "")
             case Gate.FIELDS:
                 return self._keys_of(result.feed or "", result.subject or "")
             case _:

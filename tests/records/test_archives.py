@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from healthpipe.contract import Reason
-from healthpipe.ingest.packing import Limits
 from tests.conftest import AS_OF
 from tests.support.packed_files import zip_of
 from tests.support.records import as_line, facility
@@ -122,7 +121,7 @@ def test_an_encrypted_member_is_one_rejected_file_and_the_others_are_read(tmp_pa
 
 REFUSED = {
     "without JSON": ({"[Content_Types].xml": b"<x/>", "xl/workbook.xml": b"<x/>"}, "file_zip"),
-    "empty": ({}, "file_zip"),
+    "without a file": ({}, "file_zip"),
     "nothing but links": ({link("a.json"): b"/etc/passwd"}, "file_zip"),
     "a ZIP in it": ({"a.zip": zip_of({"a.json": FIRST})}, "file_zip"),
     "two layers in it": (
@@ -138,6 +137,19 @@ def test_a_zip_that_cannot_be_read_is_one_rejected_file(tmp_path, name):
     members, reason = REFUSED[name]
 
     assert [file.refusal for file in ingest_zip(tmp_path, members).files] == [reason]
+
+
+@pytest.mark.every_engine
+@pytest.mark.parametrize("name", ["a.zip", "a.json.gz", "a.ndjson.xz"])
+def test_a_packed_file_without_a_byte_broke_off(cli, tmp_path, name):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / name).touch()
+    (folder / "b.json").write_bytes(FIRST)
+
+    outcome = cli("extract", "in", "--as-of", AS_OF, "--json")
+
+    assert outcome.document["issues"] == {"file_truncated": 1}
 
 
 def test_a_damaged_member_is_one_rejected_file_and_the_others_are_read(tmp_path):
@@ -159,17 +171,45 @@ def test_a_zip_cut_behind_another_one_that_it_holds_is_not_read_as_that(tmp_path
     assert file.refusal is Reason.FILE_TRUNCATED
 
 
-@pytest.mark.parametrize("limits", [Limits(members=2), Limits(bytes=200)], ids=str)
-def test_an_archive_above_a_limit_is_one_rejected_file(tmp_path, limits, cli):
+EXCEEDED = {
+    "members=2": "a.zip: has more than 2 entries; `--unpack-limit members=N`, or members in",
+    "bytes=200": "a.zip: unpacks to more than 200 bytes; `--unpack-limit bytes=N`, or bytes in",
+}
+
+
+@pytest.mark.parametrize("limit", EXCEEDED)
+def test_an_archive_above_a_limit_is_one_rejected_file(tmp_path, limit, cli):
     write_zip(tmp_path / "a.zip", {f"{number}.json": FIRST for number in range(3)})
-    name = "members" if limits.members == 2 else "bytes"
 
-    document = cli(
-        "extract", "a.zip", "--as-of", AS_OF, "--unpack-limit",
-        f"{name}={getattr(limits, name)}", "--json",
-    ).document  # fmt: skip
+    outcome = cli("extract", "a.zip", "--as-of", AS_OF, "--unpack-limit", limit, "--json")
 
-    assert document["issues"] == {"file_too_large_unpacked": 1}
+    assert outcome.document["issues"] == {"file_too_large_unpacked": 1}
+    assert EXCEEDED[limit] in outcome.err
+
+
+def test_packings_around_each_other_are_counted_and_the_gate_names_that_limit(tmp_path, cli):
+    packed = gzip.compress(gzip.compress(FIRST))
+    write_zip(tmp_path / "a.zip", {"a.json.gz": packed, "b.json": SECOND})
+
+    outcome = cli("orchestrate", "a.zip", "--as-of", AS_OF)
+    allowed = cli("orchestrate", "a.zip", "--as-of", AS_OF, "--unpack-limit", "layers=3")
+
+    assert (outcome.code, allowed.code) == (3, 0)
+    named = "a.zip!a.json.gz: is packed in more than 2 layers; `--unpack-limit layers=N`, or layers"
+    assert f"(for example {named}" in outcome.err
+
+
+def test_the_bytes_of_packed_members_are_counted_together(tmp_path, cli):
+    packed = gzip.compress(FIRST + b" " * 1000)
+    write_zip(tmp_path / "a.zip", {f"{number}.json.gz": packed for number in range(3)})
+    limit = 2 * (len(FIRST) + 1000) + len(packed)
+
+    def refused(bytes_):
+        words = ("--as-of", AS_OF, "--unpack-limit", f"bytes={bytes_}", "--json")
+        return cli("extract", "a.zip", *words).document["issues"]
+
+    assert refused(limit) == {"file_too_large_unpacked": 1}
+    assert refused(3 * (len(FIRST) + 1000)) == {}
 
 
 @pytest.mark.every_engine
