@@ -3,7 +3,8 @@
 import base64
 import itertools
 import json
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -171,11 +172,17 @@ class QuarantineQuery:
     run_id: str | None
     selection: "Selection"
 
-    def open(self) -> AbstractContextManager["Quarantine"]:
-        """Open the quarantine of that run. Raises `RunNotFound`."""
+    @contextmanager
+    def open(self) -> Iterator["Quarantine"]:
+        """Open the quarantine of that run. Raises `RunNotFound`, and `UsageError` for a source
+        that it has not read.
+        """
         from healthpipe.quarantine.rejects import open_quarantine
 
-        return open_quarantine(self.root, self.run_id)
+        with open_quarantine(self.root, self.run_id) as quarantine:
+            if self.selection.source is not None:
+                quarantine.require_source(self.selection.source)
+            yield quarantine
 
 
 def list_lines(query: QuarantineQuery, by: QuarantineGroup, settings: OutputSettings) -> None:

@@ -1,7 +1,7 @@
 """The bytes of a file as text, whatever it is packed in, and lines, which are never held whole.
 
 Lines end at LF, CR LF or CR. Record separators (RFC 7464) and byte order marks at the start of a
-line belong to no line.
+line belong to no line; where a file has separators and no line ends, separators end lines, too.
 """
 
 import codecs
@@ -75,6 +75,9 @@ def copy_line(stream: Iterator[Piece], first: Piece, writer: BinaryIO) -> bool:
 HEAD_BYTES = 1 << 16
 # Bytes that nothing but text in JSON begins with.
 _JSON_TEXT = re.compile(rb"(?:[ \t\r\n\x1e]|\xef\xbb\xbf)*[{\[]")
+# The beginning of a sequence (RFC 7464), and a value in it that no line end follows.
+_SEQUENCE = re.compile(rb"\x1e+[ \t]*[{\[]")
+_UNENDED = re.compile(rb"[}\]][ \t]*\x1e")
 # The bytes in which a tar, UTF-16 and UTF-32 have zeros, and text in UTF-8 has none.
 _FIRST_BYTES = 512
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -139,6 +142,11 @@ class Content:
         """Whether the content, unpacked, has to be read as UTF-8: it is not marked as UTF-16."""
         return self.head[:2] not in _UTF_16
 
+    @property
+    def has_separators_alone(self) -> bool:
+        """Whether the content is a sequence of values in which nothing but a separator ends one."""
+        return bool(_SEQUENCE.match(self.head) and _UNENDED.search(self.head))
+
     @contextmanager
     def unpacked(self) -> Iterator[Reader]:
         """Open the content for reading its bytes, unpacked."""
@@ -153,7 +161,8 @@ class Content:
         """
         with self.unpacked() as reader:
             encoding = _UTF_16.get(self.head[:2])
-            yield UnmarkedLines(Utf8Reader(reader, encoding) if encoding else reader)
+            text = Utf8Reader(reader, encoding) if encoding else reader
+            yield UnmarkedLines(SeparatedLines(text) if self.has_separators_alone else text)
 
     def require_whole(self) -> None:
         """Read content to its end, if it is packed. Raises `FileRefused`."""
@@ -225,6 +234,17 @@ class Utf8Reader:
             return self._decoder.decode(chunk, is_last).encode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             raise FileRefused(Reason.FILE_TRUNCATED) from error
+
+
+class SeparatedLines:
+    """Text with a line end for each record separator."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def read(self, size: int) -> bytes:
+        """Read about `size` bytes."""
+        return self._reader.read(size).replace(RECORD_SEPARATOR, b"\n")
 
 
 class UnmarkedLines:

@@ -102,8 +102,12 @@ class S3Reader(FileReader):
 
 
 def _agrees(name: str, content: Content) -> bool:
-    """Whether what an engine unpacks by the suffix of a name is what the content is packed in."""
-    return content.is_utf_8 and content.packing == _packing(name) and not name.endswith(CODECS[1:])
+    """Whether what an engine unpacks by the suffix of a name is what the content is packed in.
+
+    And whether it knows the ends of its lines.
+    """
+    is_packed_alike = content.packing == _packing(name) and not name.endswith(CODECS[1:])
+    return content.is_utf_8 and is_packed_alike and not content.has_separators_alone
 
 
 def _packing(name: str) -> tuple[Codec, ...]:

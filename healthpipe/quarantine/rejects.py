@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from healthpipe.choices import QuarantineGroup
 from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Engine
-from healthpipe.errors import ObjectMissing, RunNotFound
+from healthpipe.errors import ObjectMissing, RunNotFound, UsageError
 from healthpipe.ingest.json_splitter import InvalidJson
 from healthpipe.ingest.landing import read_records
 from healthpipe.ingest.manifest import InputFile, Manifest
@@ -25,7 +27,13 @@ from healthpipe.ingest.sources import absolute_source
 from healthpipe.ingest.unpacking import Record
 from healthpipe.runs.run import runs_of
 from healthpipe.stages.curate import REJECTS
-from healthpipe.stages.resolutions import RejectedLine, define_quarantine, resolutions_in
+from healthpipe.stages.resolutions import (
+    RejectedLine,
+    Selection,
+    define_quarantine,
+    resolutions_in,
+    tallies,
+)
 from healthpipe.storage.layout import (
     RECORD,
     RECORD_VERSION,
@@ -37,6 +45,7 @@ from healthpipe.storage.layout import (
 from healthpipe.storage.scratch import make_private_file
 from healthpipe.workflow.input_reader import MANIFEST
 
+MAX_NAMES = 3  # of files that a message names
 # The bytes of a line, and which of the equal lines of its file it is, from 1.
 Occurrence = tuple[bytes, int]
 
@@ -118,6 +127,20 @@ class Quarantine:
         if folder not in ("", str(Path.cwd())):
             files = tuple(replace(each, uri=absolute_source(each.uri, folder)) for each in files)
         return {file.source: file for file in files}
+
+    def require_source(self, name: str) -> None:
+        """Refuse the name of a file that the run has not read. Raises `UsageError`.
+
+        Of one that it has read it may be that no line was rejected.
+        """
+        rejecting = list(tallies(self.engine, QuarantineGroup.FILE, Selection()))
+        if name in rejecting or name in self.inputs():
+            return
+        near = get_close_matches(name, rejecting, n=MAX_NAMES) or rejecting[:MAX_NAMES]
+        raise UsageError(
+            f"run {self.run_id} has read no file {name}",
+            f"--source takes a name such as {', '.join(near)}" if near else "it rejected no line",
+        )
 
     def places(self, lines: list[RejectedLine]) -> list[Record | None]:
         """Find where each line stands in its file; None where the file lacks it now."""

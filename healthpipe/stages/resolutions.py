@@ -17,10 +17,10 @@ from healthpipe.choices import QuarantineGroup
 from healthpipe.contract import Reason
 from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Constants, Engine, Query
+from healthpipe.ingest.feeds import REPLAYED
 from healthpipe.storage.layout import Root
 
 SCHEMA_VERSION = 1
-_REPLAYED = re.compile(r"replayed-([0-9a-f]{64})\.ndjson(?:\.gz)?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,7 +54,7 @@ def replayed_name(content: str) -> str:
 
 def replayed_digest(uri: str) -> str | None:
     """The SHA-256 in the name of a replayed file; None of any other file."""
-    match = _REPLAYED.fullmatch(PurePath(uri).name)
+    match = REPLAYED.fullmatch(PurePath(uri).name)
     return match[1] if match else None
 
 

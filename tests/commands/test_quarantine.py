@@ -342,3 +342,17 @@ def test_control_characters_in_the_name_of_a_file_break_no_row_and_no_message(cl
     assert all("rows" in line or ":" in line for line in said.splitlines())
     assert cli("quarantine", "list", "--by", "file").out == "a\\x0a\\x09b.jsonl\t1\t0\n"
     assert cli("quarantine", "show").out == "a\\x0a\\x09b.jsonl\t1\tnot_json\tx\n"
+
+
+@pytest.mark.parametrize("command", [("list",), ("show",), ("export", "-o", "x.ndjson")])
+def test_a_source_that_was_not_read_is_refused_with_the_names_that_are_like_it(
+    rejecting, cli, command
+):
+    rejecting(b"x\n", **{"data/raw/b.jsonl": b"x\n", "data/raw/good.jsonl": record("F2")})
+
+    unknown = cli("quarantine", *command, "--source", "2026-01-05/a.json")
+
+    assert (unknown.code, Path("x.ndjson").exists()) == (2, False)
+    assert "has read no file 2026-01-05/a.json; " in unknown.err
+    assert "such as 2026-01-05/a.jsonl" in unknown.err
+    assert cli("quarantine", *command, "--source", "good.jsonl").code == 0  # none was rejected

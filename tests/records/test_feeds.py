@@ -20,6 +20,8 @@ from healthpipe.ingest.feeds import feed_of
         ("2026/02/14/a.json", "#/#/#/a.json"),
         ("export 20260214T060000.zip!page1.json", "export #T#.zip!page#.json"),
         ("/abs/2026-02-14/a.json", "/abs/a.json"),
+        (f"2026-02-14/replayed-{'0a' * 32}.ndjson", "replayed-#.ndjson"),
+        (f"2026-02-15/replayed-{'1f' * 32}.ndjson.gz", "replayed-#.ndjson"),
     ],
 )
 def test_the_feed_of_a_name(source, feed):

@@ -193,6 +193,26 @@ def test_marks_before_a_line_are_none_of_it(result, tmp_path, beside, mark):
 
 
 @pytest.mark.every_engine
+@pytest.mark.parametrize("pack", [lambda content: content, gzip.compress], ids=["plain", "gzip"])
+def test_record_separators_alone_end_lines_too(result, tmp_path, pack):
+    values = b'{"facility_id": "F1"}', b'{"facility_id": "F2"} ', b'[{"facility_id": "F3"}]', b"{"
+    name = "in.jsonl.gz" if pack is gzip.compress else "in.jsonl"
+    (tmp_path / name).write_bytes(pack(b"".join(b"\x1e" + value for value in values)))
+
+    found = result("extract", name)
+
+    assert found.first_column == ["F1", "F2", "F3"]
+    assert [line for _, _, line, _ in found.rejects] == [b"{"]
+
+
+@pytest.mark.every_engine
+def test_a_separator_within_a_file_of_lines_ends_none(result, tmp_path):
+    write_records(tmp_path / "in.jsonl", '{"facility_id": "F1"}', '{"facility_id": "F2"}\x1e{}')
+
+    assert result("extract", "in.jsonl").first_column == ["F1"]
+
+
+@pytest.mark.every_engine
 def test_a_rejected_line_is_kept_without_the_marks_before_it(result, tmp_path):
     write_records(tmp_path / "in.jsonl", BOM + b"nothing", b"\x1e{}", b'{"facility_id": "F1"}')
 

@@ -38,7 +38,16 @@ def text_of(content: bytes) -> bytes | str:
         if len(content) % 2:
             return "file_truncated"
         content = content.decode("utf-16", "surrogatepass").encode("utf-8", "surrogatepass")
+    elif has_separators_alone(content[:HEAD]):
+        content = content.replace(b"\x1e", b"\n")
     return kind_of_text(content[:HEAD]) or content
+
+
+def has_separators_alone(head: bytes) -> bool:
+    first, *others = head.lstrip(b"\x1e").split(b"\x1e")
+    is_sequence = head.startswith(b"\x1e") and first.lstrip(b" \t")[:1] in (b"{", b"[")
+    ends = (each.rstrip(b" \t")[-1:] for each in (first, *others)[: len(others)])
+    return is_sequence and any(end in (b"}", b"]") for end in ends if end)
 
 
 def unpacked(content: bytes) -> bytes:
