@@ -75,8 +75,13 @@ def warn_of_unknown_variables(context: Any) -> None:
     for name in sorted(given - known):
         words = [each.removeprefix(PREFIX) for each in known]
         nearest = get_close_matches(name.removeprefix(PREFIX), words, n=1)
-        example = "settings are named as options: --as-of as HEALTHPIPE_AS_OF"
-        hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else example
+        option = f"--{name.removeprefix(PREFIX).lower().replace('_', '-')}"
+        if option in ONE_CALL:
+            hint = f"{option} is given on the command line only, for one call"
+        elif nearest:
+            hint = f"did you mean {PREFIX}{nearest[0]}?"
+        else:
+            hint = "settings are named as options: --as-of as HEALTHPIPE_AS_OF"
         log.warning(f"healthpipe: {name} in the environment sets nothing; {hint}")
 
 
@@ -181,8 +186,11 @@ def _make_nulls_option(values: dict[str, Any], path: Path) -> dict[str, str]:
     if not isinstance(words, list) or not all(
         isinstance(w, str) and w.strip() and "," not in w for w in words
     ):
+        from healthpipe.stages.rules import ALLOWED_NULL_WORDS
+
         raise UsageError(
-            f"nulls.words in {path} is not a list of words", 'for example words = ["N/A"]'
+            f"nulls.words in {path} is not a list of words",
+            f'write for example words = ["N/A", "none"]; {ALLOWED_NULL_WORDS}',
         )
     del values["nulls"]
     values["null-words"] = ",".join(words)

@@ -194,7 +194,7 @@ def log_changes(now: "RunWarnings", before: "RunWarnings", folder: str) -> None:
     ended += (f"skipped {feed}" for feed in skips.ended[:MAX_FEEDS])
     ended += (before.gates[key].message for key in gate_changes(now.gates, before.gates).ended)
     for text in ended:
-        log.warning(f"no longer: {text}")
+        log.warning(f"only in the run before: {text}")
 
 
 def _change_text(count: int, reason: str, before: int | None) -> str:

@@ -311,6 +311,8 @@ def _check_input(root: Root) -> CheckResult | str:
     if links:
         finding = f"{links[0].uri} is not followed: it is {links[0].reason}"
         fix = "have this user own the link (`chown -h`), or remove it"
+        if links[0].reason == OWN_FOLDER:
+            fix = "remove it: what healthpipe has written is no input"
         return CheckResult("input", Verdict.WARNING, finding, fix)
     return f"{root.raw} can be listed and read"
 

@@ -59,8 +59,9 @@ class WordPattern:
     words: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if not all(map(_WORD.fullmatch, self.words)):
-            raise ValueError("it has characters that are not allowed, or too many")
+        wrong = [word for word in self.words if not _WORD.fullmatch(word)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} has characters that are not allowed, or too many")
 
     @property
     def anchored(self) -> str:

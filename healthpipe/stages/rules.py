@@ -84,6 +84,11 @@ class Rules:
         return cls.choose(moves, id_pattern=document["id_pattern"])
 
 
+ALLOWED_NULL_WORDS = (
+    f"a word has 1 to {MAX_NULL_WORD} ASCII letters, digits, spaces and characters of . _ / ? # -"
+)
+
+
 @dataclass(frozen=True)
 class NullWords:
     """The words for nothing, in upper case: a text that is one of them, in any case, is absent."""
@@ -99,8 +104,7 @@ class NullWords:
         except ValueError as error:
             raise UsageError(
                 f"--null-words {text!r} is not understood: {error}",
-                f"give words of 1 to {MAX_NULL_WORD} letters, digits, spaces and . _ / ? # -,"
-                " with commas between them",
+                f"{ALLOWED_NULL_WORDS}; on the command line with commas between them",
             ) from error
 
     def values(self) -> dict[str, Value]:

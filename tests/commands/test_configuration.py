@@ -133,6 +133,8 @@ def test_a_wrong_value_of_a_flag_is_not_blamed_on_the_environment(cli, examples,
     [
         ("HEALTHPIPE_MOTHS", "did you mean HEALTHPIPE_MONTHS?"),
         ("HEALTHPIPE_MAX_DROPS", "did you mean HEALTHPIPE_MAX_DROP?"),
+        ("HEALTHPIPE_ACCEPT", "--accept is given on the command line only, for one call"),
+        ("HEALTHPIPE_DRY_RUN", "--dry-run is given on the command line only, for one call"),
         ("HEALTHPIPE_XYZZY", "settings are named as options: --as-of as HEALTHPIPE_AS_OF"),
     ],
 )

@@ -54,9 +54,12 @@ def test_reasons_are_told_when_they_appear_change_and_end(morning):
     without_id = facility("x", FAR) | {"facility_id": " "}
     assert morning(*records(rejected=8), without_id) == [
         "rejected: 1 facility_id_missing; kept in RUN/rejects.parquet",
-        "no longer: 2 state_missing",
+        "only in the run before: 2 state_missing",
     ]
-    assert morning(*records()) == ["no longer: 1 facility_id_missing", "no longer: 8 not_json"]
+    assert morning(*records()) == [
+        "only in the run before: 1 facility_id_missing",
+        "only in the run before: 8 not_json",
+    ]
     assert morning(*records()) == []
 
 
@@ -83,7 +86,7 @@ def test_skipped_files_are_told_by_feed(morning, tmp_path):
         f"skipped data/raw/x.csv: {NAME}",
     ]
     (raw / "x.csv").unlink()
-    assert morning(*records()) == ["no longer: skipped x.csv"]
+    assert morning(*records()) == ["only in the run before: skipped x.csv"]
 
 
 def test_of_many_kinds_of_skipped_files_ten_are_named(morning, tmp_path):
@@ -108,7 +111,7 @@ def test_warnings_of_gates_are_told_when_they_appear_change_and_end(morning):
     assert gates(*records(rejected=2)) == []
     assert gates(*records(rejected=4)) == []
     assert gates(*records(rejected=7)) == [gate.format(7, 67)]
-    assert gates(*records()) == [f"no longer: {gate.format(7, 67)}"]
+    assert gates(*records()) == [f"only in the run before: {gate.format(7, 67)}"]
 
 
 def test_the_rate_of_a_rule_is_told_once_for_its_feed(morning):
@@ -117,7 +120,9 @@ def test_the_rate_of_a_rule_is_told_once_for_its_feed(morning):
     assert rate in morning(*records(stateless=8))
     assert morning(*records(stateless=8)) == []
     assert morning(*records(stateless=9)) == []
-    assert morning(*records())[-1].startswith("no longer: state_missing: 9 of 69 records in ")
+    assert morning(*records())[-1].startswith(
+        "only in the run before: state_missing: 9 of 69 records in "
+    )
 
 
 def test_everything_is_told_where_the_record_of_the_live_run_is_gone(morning, tmp_path):
@@ -173,7 +178,7 @@ def test_repaired_rejects_have_ended(morning, cli, tmp_path):
     cli("quarantine", "export", run, "-o", "rejected.jsonl")
     assert cli("quarantine", "replay", repaired, "--run", run).code == 0
 
-    assert "no longer: 1 not_json" in morning(*records(rejected=1))
+    assert "only in the run before: 1 not_json" in morning(*records(rejected=1))
     assert morning(*records(rejected=1)) == []
 
 
@@ -183,4 +188,4 @@ def test_a_live_run_of_0_1_0_is_compared_with(cli, tmp_path):
 
     told = [line for line in cli("orchestrate", *options).err.splitlines() if ":" in line]
 
-    assert not [line for line in told if line.startswith(("rejected", "issues", "no longer"))]
+    assert not [line for line in told if line.startswith(("rejected", "issues", "only in"))]

@@ -147,7 +147,7 @@ def test_doctor_names_a_link_that_is_not_followed(cli, tmp_path):
     outcome = cli("doctor")
 
     assert outcome.code == 0
-    told = "data/raw/x is not followed: it is a link into the root's own folders"
+    told = "data/raw/x is not followed: it is a link into the root's own folders; remove it: "
     assert f"input\twarning\t{told}" in outcome.out
 
 

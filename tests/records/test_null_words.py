@@ -155,6 +155,8 @@ def test_a_list_that_is_wrong_is_reported_with_file_and_key(cli, tmp_path, table
 
     assert outcome.code == 2
     assert place in outcome.err
+    if "nulls.words" in place:
+        assert "a word has 1 to 20 ASCII letters, digits, spaces and characters of ." in outcome.err
 
 
 def test_a_flag_has_words_for_one_call(result, tmp_path):
