@@ -121,6 +121,26 @@ def folder_date(folders: Iterable[str]) -> datetime.date | None:
     return None
 
 
+# The name of a raw file of repaired lines, with the SHA-256 of its content.
+REPLAYED = re.compile(r"replayed-([0-9a-f]{64})\.ndjson(?:\.gz)?")
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def feed_of(source: str) -> str:
+    """The feed of a file by its name relative to SOURCE: the deliveries of one sender that follow
+    each other.
+
+    All files are of one feed whose names agree once date folders (`2026-11-20`,
+    `snapshot_date=2026-11-20`) are left out and each run of digits is `#`. All files of repaired
+    lines are one feed, too.
+    """
+    *folders, name = source.split("/")
+    if REPLAYED.fullmatch(name):
+        return "replayed-#.ndjson"
+    kept = [folder for folder in folders if folder_date([folder]) is None]
+    return _DIGITS.sub("#", "/".join([*kept, name]))
+
+
 SCHEMA_VERSION = 2
 # The version of a link that leads nowhere, as long as it does.
 BROKEN_LINK = "broken link"

@@ -1,6 +1,6 @@
 """The figures of a run by feed: what its audit judges, and what the next run is compared with.
 
-A feed has the files of one sender, see `healthpipe.ingest.feeds`. The figures are counted from
+A feed has the files of one sender, see `healthpipe.ingest.manifest`. The figures are counted from
 `records` and `current`; values of records are in none but the dates of accreditations.
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from healthpipe.choices import Accredited, FirstAccreditation, Format
 from healthpipe.contract import GIVEN_FIELDS
 from healthpipe.engines.base import Engine, Query
-from healthpipe.ingest.feeds import feed_of
+from healthpipe.ingest.manifest import feed_of
 from healthpipe.stages.options import StageOptions
 from healthpipe.storage.layout import require_known_version
 

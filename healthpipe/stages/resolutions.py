@@ -17,7 +17,7 @@ from healthpipe.choices import QuarantineGroup
 from healthpipe.contract import Reason
 from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Constants, Engine, Query
-from healthpipe.ingest.feeds import REPLAYED
+from healthpipe.ingest.manifest import REPLAYED
 from healthpipe.storage.layout import Root
 
 SCHEMA_VERSION = 1

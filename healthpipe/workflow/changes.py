@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from healthpipe.contract import Severity
 from healthpipe.errors import HealthpipeError, UsageError
-from healthpipe.ingest.feeds import feed_of
-from healthpipe.ingest.manifest import Manifest, SkippedFile
+from healthpipe.ingest.manifest import Manifest, SkippedFile, feed_of
 from healthpipe.publishing.gates import Level
 from healthpipe.runs.record import GateRecord, RunRecord
 from healthpipe.runs.run import Run

@@ -18,10 +18,9 @@ from healthpipe.contract import RECORD_KEYS, TEXT_SPACE, Reason
 from healthpipe.engines import open_embedded
 from healthpipe.engines.base import Query, Row
 from healthpipe.errors import HealthpipeError
-from healthpipe.ingest.feeds import feed_of
 from healthpipe.ingest.json_splitter import InvalidJson
 from healthpipe.ingest.landing import read_records
-from healthpipe.ingest.manifest import InputFile, Manifest
+from healthpipe.ingest.manifest import InputFile, Manifest, feed_of
 from healthpipe.ingest.packing import NO_LIMITS, FileRefused
 from healthpipe.ingest.readers import LocalReader
 from healthpipe.ingest.unpacking import Record

@@ -7,7 +7,7 @@ import pytest
 from healthpipe.choices import Accredited, FirstAccreditation, Gate
 from healthpipe.contract import Reason
 from healthpipe.errors import UsageError
-from healthpipe.ingest.feeds import feed_of
+from healthpipe.ingest.manifest import feed_of
 from healthpipe.publishing.gates import RawGates
 from healthpipe.publishing.meaning import Comparison, judge_fields, judge_issues
 from healthpipe.stages.figures import COUNTED_FIELDS, FeedFigures, RunFigures

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthpipe.ingest.feeds import feed_of
+from healthpipe.ingest.manifest import feed_of
 
 
 @pytest.mark.parametrize(

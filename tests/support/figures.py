@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from healthpipe.ingest.feeds import feed_of
+from healthpipe.ingest.manifest import feed_of
 from tests.support.oracle import Facility, Oracle, is_given, list_of, numbered, scalar, text
 
 
