@@ -17,7 +17,7 @@ visit    an uninterrupted run of calls within one module. A module that calls an
 Before the package was restructured this script counted 65, 119 and 158 files, and a request of 33
 modules in 74 visits. The targets are printed beside what is found, with the size of the files. They
 were 150 files, 43, 74 and 93 touched and a request of 18 modules in 40 visits, until the content of
-files was told by its bytes (`packing`, `detection`, `archives`, `folders`) and the meaning of records
+files was told by its bytes (`packing`, `detection`, `archives`, `folders`) and their meaning was
 judged (`figures`, `meaning`, `drops`, `examples`, `changes`): each is one idea of 100 to 250 lines,
 and a reader is helped by none of them being part of another.
 `--tree` is another checkout, for a comparison; its own Python should run the script.
