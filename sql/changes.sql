@@ -8,6 +8,8 @@ with compared as (
     current.facility_name is distinct from live.facility_name as has_other_name,
     current.state is distinct from live.state as has_other_state,
     current.employee_count is distinct from live.employee_count as has_other_count,
+    current.number_of_services is distinct from live.number_of_services
+      as has_other_number,
     current.first_expiry is distinct from live.first_expiry
       or current.latest_expiry is distinct from live.latest_expiry as has_other_dates
   from current
@@ -21,6 +23,7 @@ select
   count_if(not is_added and not is_gone and has_other_name) as facility_name,
   count_if(not is_added and not is_gone and has_other_state) as state,
   count_if(not is_added and not is_gone and has_other_count) as employee_count,
+  count_if(not is_added and not is_gone and has_other_number) as number_of_services,
   count_if(not is_added and not is_gone and has_other_dates) as dates
 from compared
 group by source

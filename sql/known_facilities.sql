@@ -5,6 +5,7 @@ select
   facility_name,
   state,
   employee_count,
+  number_of_services,
   first_expiry,
   latest_expiry
 from current

@@ -146,6 +146,7 @@ def _changes(comparison: Comparison) -> Iterator[GateResult]:
             ("other names", changes.facility_name),
             ("other states", changes.state),
             ("other employee counts", changes.employee_count),
+            ("other numbers of services", changes.number_of_services),
             ("other dates", changes.dates if first_is_same else 0),
         ):
             yield from _judge_change(f"facilities with {what}", feed, count, changes.kept)

@@ -22,7 +22,7 @@ from healthpipe.storage.layout import require_known_version
 
 FIGURES = "figures.json"
 FACILITIES = "facilities.parquet"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 VALID_UNTIL = "valid_until"
 KNOWN_FACILITIES = Query("known_facilities")
 # The fields that a run counts, in the order of the columns of sql/figures.sql.
@@ -76,7 +76,8 @@ class FeedChanges(msgspec.Struct, frozen=True, kw_only=True):
     """How many facilities of a feed are `added` to the live ones, `gone`, and `kept`.
 
     One that was live is counted in the feed that its live record came from.
-    The others count those of the kept that have another name, state, employee count or dates.
+    The others count those of the kept that have another name, state, employee count, number of
+    services or dates.
     """
 
     added: int = 0
@@ -85,6 +86,7 @@ class FeedChanges(msgspec.Struct, frozen=True, kw_only=True):
     facility_name: int = 0
     state: int = 0
     employee_count: int = 0
+    number_of_services: int = 0
     dates: int = 0
 
     @property
@@ -126,8 +128,13 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
-        """Parse the document that `to_json` made. Raises `NewerDocument`."""
+        """Parse the document that `to_json` made. Raises `NewerDocument`.
+
+        The facilities of version 1 lack a column: nothing is compared with them.
+        """
         require_known_version(document, SCHEMA_VERSION, "figures.json of the run")
+        if document.get("schema_version") != SCHEMA_VERSION:
+            document = {**document, "facilities": []}
         return msgspec.convert(document, cls, strict=False)
 
 

@@ -189,6 +189,7 @@ def changes(**counts):
         ({"kept": 100, "state": 21}, {"facilities with other states"}),
         ({"kept": 100, "facility_name": 21}, {"facilities with other names"}),
         ({"kept": 100, "employee_count": 21}, {"facilities with other employee counts"}),
+        ({"kept": 100, "number_of_services": 21}, {"facilities with other numbers of services"}),
         ({"kept": 100, "dates": 21}, {"facilities with other dates"}),
         ({"kept": 100, "dates": 20, "state": 20}, set()),
         ({"kept": 3, "state": 2}, set()),

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.conftest import AS_OF
@@ -40,6 +41,19 @@ def test_what_is_gone_or_damaged_is_not_judged_and_stops_no_morning(cli, live, n
         (live / name).unlink()
     else:
         (live / name).write_text(damaged)
+
+    findings = audited(cli, [facility(number, state="CA") for number in range(30)])
+
+    assert {each["level"] for each in findings} == {"ok"}
+
+
+def test_facilities_that_an_older_version_wrote_are_not_compared_with(cli, live):
+    document = json.loads((live / "figures.json").read_text())
+    (live / "figures.json").write_text(json.dumps({**document, "schema_version": 1}))
+    facilities, older = live / "facilities.parquet", live / "older.parquet"
+    columns = "* exclude (number_of_services)"
+    duckdb.sql(f"copy (select {columns} from '{facilities}') to '{older}' (format parquet)")
+    older.rename(facilities)
 
     findings = audited(cli, [facility(number, state="CA") for number in range(30)])
 
