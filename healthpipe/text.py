@@ -1,4 +1,4 @@
-"""Text for people: times, durations and ages, commands to try, texts escaped and cut.
+"""Text for people: times, durations, ages and sizes, commands to try, texts escaped and cut.
 
 Documents keep times as they are.
 """
@@ -26,6 +26,25 @@ def parse_age(option: str, text: str) -> datetime.timedelta:
     if match is None:
         raise UsageError(f"{option} {text!r} is no age", "give for example 90m, 26h or 2d")
     return datetime.timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
+
+
+SIZE_UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = re.compile(r"(\d{1,15})\s*(kB|MB|GB|TB)?", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Parse a number of bytes, as `500MB`. Raises `ValueError`."""
+    match = _SIZE.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is no size: give a number of bytes, or one as 500GB")
+    unit = next(unit for unit in SIZE_UNITS if unit.lower() == (match[2] or "").lower())
+    return int(match[1]) * SIZE_UNITS[unit]
+
+
+def written_size(size: int) -> str:
+    """Format a number of bytes so that `parse_size` reads it: `300MB`."""
+    unit = next(unit for unit in reversed(SIZE_UNITS) if size % SIZE_UNITS[unit] == 0)
+    return f"{size // SIZE_UNITS[unit]}{unit}"
 
 
 def span_text(span: datetime.timedelta) -> str:

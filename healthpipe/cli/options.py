@@ -24,7 +24,7 @@ from healthpipe.cli.signature import (
     check_topic,
     one_call_option,
     option,
-    parse_size,
+    parse_bytes,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ MaxBytesScannedOption = Annotated[
     athena_option(
         "--max-bytes-scanned",
         metavar="SIZE",
-        parser=parse_size,
+        parser=parse_bytes,
         help="End the run when its queries have scanned more, as 500GB.",
     ),
 ]
@@ -127,6 +127,29 @@ class AcceptOptions:
     def gates(self) -> tuple[Gate, ...]:
         """The gates that --accept names."""
         return tuple(map(Gate, self.accept or ()))
+
+
+@dataclass(frozen=True)
+class MemoryOptions(AppliedFirst):
+    """How much memory DuckDB may take."""
+
+    memory_limit: Annotated[
+        int | None,
+        option(
+            "--memory-limit",
+            metavar="SIZE",
+            parser=parse_bytes,
+            help="The most memory that DuckDB takes, as 4GB; at least 300MB.  (default: 1GB)",
+            panel=RUNS,
+            hidden=True,
+        ),
+    ] = None
+
+    def apply_first(self, context: typer.Context) -> None:  # noqa: ARG002
+        """Limit the memory. Raises `UsageError` where it is too little."""
+        from healthpipe.engines import use_memory_limit
+
+        use_memory_limit(self.memory_limit)
 
 
 @dataclass(frozen=True)

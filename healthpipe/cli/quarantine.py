@@ -15,6 +15,7 @@ from healthpipe.cli.console import OutputSettings, log
 from healthpipe.cli.options import (
     AwsOptions,
     LimitOption,
+    MemoryOptions,
     MessageOptions,
     OutputOption,
     RootOptions,
@@ -95,6 +96,7 @@ def list_(
     run_id: RunArgument = None,
     by: ByOption = QuarantineGroup.REASON,
     lines: LineOptions,
+    memory: MemoryOptions,
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:
@@ -113,6 +115,7 @@ def show(
     run_id: RunArgument = None,
     limit: LimitOption = 20,
     lines: LineOptions,
+    memory: MemoryOptions,
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:
@@ -133,6 +136,7 @@ def export(
     with_resolved: WithResolvedOption = False,
     output: OutputOption = None,
     force: ForceOption = False,
+    memory: MemoryOptions,
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:
@@ -154,6 +158,7 @@ def replay(
     repaired: RepairedArgument,
     run: RunOption = None,
     lines: LineOptions,
+    memory: MemoryOptions,
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:

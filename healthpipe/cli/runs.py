@@ -21,6 +21,7 @@ from healthpipe.cli.options import (
     LimitOption,
     LockOptions,
     MaxBytesScannedOption,
+    MemoryOptions,
     MessageOptions,
     RootOptions,
 )
@@ -116,6 +117,7 @@ def retry(
     accept: AcceptOptions,
     max_bytes_scanned: MaxBytesScannedOption = None,
     lock: LockOptions,
+    memory: MemoryOptions,
     aws: AwsOptions,
     messages: MessageOptions,
 ) -> None:

@@ -21,6 +21,7 @@ from typer.models import OptionInfo
 
 from healthpipe.choices import ACCEPTABLE
 from healthpipe.errors import UsageError
+from healthpipe.text import parse_size
 
 # A command with fewer parameters shows its options as one list, which is then easier to read.
 MIN_FOR_PANELS = 15
@@ -39,8 +40,6 @@ class AppliedFirst:
         raise NotImplementedError
 
 
-SIZE_UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_SIZE = re.compile(r"(\d{1,15})\s*(kB|MB|GB|TB)?", re.IGNORECASE)
 _S3 = re.compile(r"s3://[a-z0-9.-]{3,63}(/.*)?")
 
 
@@ -116,13 +115,12 @@ def check_s3_uri(uri: str | None) -> str | None:
     return uri and uri.rstrip("/")
 
 
-def parse_size(text: str | int) -> int:
+def parse_bytes(text: str | int) -> int:
     """Parse a number of bytes, as `500MB`. Raises `typer.BadParameter`."""
-    match = _SIZE.fullmatch(str(text).strip())
-    if not match:
-        raise typer.BadParameter(f"{text!r} is no size: give a number of bytes, or one as 500GB")
-    unit = next(unit for unit in SIZE_UNITS if unit.lower() == (match[2] or "").lower())
-    return int(match[1]) * SIZE_UNITS[unit]
+    try:
+        return parse_size(str(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def expand_options(

@@ -1,5 +1,6 @@
-"""The engines that run the SQL, each imported when it is opened."""
+"""The engines that run the SQL, each imported when it is opened, and the memory they may take."""
 
+import os
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from healthpipe.cancellation import cancel_on_stop
 from healthpipe.choices import EngineName
 from healthpipe.errors import UsageError
 from healthpipe.storage import is_s3
+from healthpipe.text import parse_size, written_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,6 +18,47 @@ if TYPE_CHECKING:
 
     from healthpipe.engines.base import Engine, EngineContext
     from healthpipe.engines.dry_run import DryRunEngine
+
+
+MEMORY_OPTION, MEMORY_VARIABLE = "--memory-limit", "HEALTHPIPE_MEMORY_LIMIT"
+# Bytes. With less than the minimum DuckDB cannot write what has long lines.
+MEMORY_LIMIT, MIN_MEMORY_LIMIT = 1_000_000_000, 300_000_000
+_chosen_limits: list[int] = []
+
+
+def use_memory_limit(limit: int | None) -> None:
+    """Limit the memory that DuckDB takes in this process, in bytes; None sets no limit of its own.
+
+    Raises `UsageError` where it is too small.
+    """
+    _chosen_limits[:] = [] if limit is None else [_checked(limit)]
+
+
+def memory_limit() -> int:
+    """The bytes that DuckDB may take in this process: chosen, or as the environment says.
+
+    No command line has read the environment of a Lambda function. Raises `UsageError`.
+    """
+    if _chosen_limits:
+        return _chosen_limits[0]
+    given = os.environ.get(MEMORY_VARIABLE)
+    if not given:
+        return MEMORY_LIMIT
+    try:
+        return _checked(parse_size(given))
+    except ValueError as error:
+        raise UsageError(
+            f"{MEMORY_VARIABLE} in the environment: {error}", "give for example 2GB"
+        ) from error
+
+
+def _checked(limit: int) -> int:
+    if limit < MIN_MEMORY_LIMIT:
+        raise UsageError(
+            f"{MEMORY_OPTION} {written_size(limit)} is too little",
+            f"give at least {written_size(MIN_MEMORY_LIMIT)}",
+        )
+    return limit
 
 
 def require_reachable_root(name: EngineName, root: str) -> None:
@@ -119,4 +162,5 @@ def _create_engine(
     from healthpipe.engines.duckdb import DuckDBEngine
     from healthpipe.storage.scratch import local_copies
 
-    return DuckDBEngine(context.scratch, partial(local_copies, access=settings.access))
+    fetch = partial(local_copies, access=settings.access)
+    return DuckDBEngine(context.spill or context.scratch, fetch)

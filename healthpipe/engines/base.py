@@ -183,9 +183,10 @@ class EngineContext:
     """Where an engine works for one attempt at a step.
 
     `scratch` is an existing local folder, `uri` a folder in the run of this attempt alone, kept by
-    `storage`. `token` identifies run, step and attempt. A query that is still running after
-    `wait_limit_s` seconds raises `StillRunning`, and the step is called again; None waits for as
-    long as it takes.
+    `storage`. Engines of one process that have the same local folder `spill`, by default `scratch`,
+    share their memory, and put there what does not fit. `token` identifies run, step and attempt. A
+    query that is still running after `wait_limit_s` seconds raises `StillRunning`, and the step is
+    called again; None waits for as long as it takes.
     """
 
     scratch: Path
@@ -194,6 +195,7 @@ class EngineContext:
     token: str = ""
     query_log: QueryLog = field(default_factory=NullQueryLog)
     wait_limit_s: float | None = None
+    spill: Path | None = None
 
 
 class Engine(ABC):
@@ -218,10 +220,12 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def read_table(self, name: str, paths: Sequence[str]) -> None:
+    def read_table(self, name: str, paths: Sequence[str], *, sorted_by: str | None = None) -> bool:
         """Define the relation `name` over Parquet files of the same columns, at least one.
 
         Its column `position` numbers the rows of a file from 0 where the engine can; else NULL.
+        Returns whether its rows come sorted by the column `sorted_by`, as those of each file are,
+        and by `position`.
         """
 
     @abstractmethod
@@ -252,6 +256,14 @@ class Engine(ABC):
         """Write a result, in the order of its query, to a local file; returns its rows.
 
         An existing file is written in place and keeps its mode.
+        """
+
+    @abstractmethod
+    def write_table(self, relation: Relation, path: Path) -> int:
+        """Write a result, in the order of its query, as a local Parquet file for `read_table`.
+
+        Little memory is needed to read it. Returns the number of rows. An existing file is written
+        in place and keeps its mode.
         """
 
     @abstractmethod

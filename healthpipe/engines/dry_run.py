@@ -57,6 +57,10 @@ class DuckDBDryRun(DuckDBEngine, DryRunEngine):
         path.touch()
         return super().write(relation, path, fmt)
 
+    def write_table(self, relation: Relation, path: Path) -> int:
+        path.touch()
+        return super().write_table(relation, path)
+
     def write_lines(self, relation: Relation, path: Path) -> int:
         path.touch()
         return super().write_lines(relation, path)

@@ -114,7 +114,7 @@ class CuratedLines(RecordSource):
     are_unrivalled: bool = False
 
     def open(self, engine: Engine, request: "ComputeRequest", account: ManifestUse) -> OpenRecords:
-        rivals = open_records(
+        opened = open_records(
             engine,
             request.options,
             self.segments,
@@ -122,8 +122,7 @@ class CuratedLines(RecordSource):
             are_unrivalled=self.are_unrivalled,
         )
         account(self.manifest)
-        in_order = not rivals.exist and len(self.segments) == 1
-        return OpenRecords(self.manifest, in_order, not rivals.exist)
+        return OpenRecords(self.manifest, opened.in_input_order, opened.are_unrivalled)
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,14 @@ class Rivals:
     are_contested: bool
 
 
+@dataclass(frozen=True)
+class CuratedRecords:
+    """Whether `current` is in input order, and whether each facility has one record."""
+
+    in_input_order: bool
+    are_unrivalled: bool
+
+
 def judge_lines(engine: Engine, files: Sequence[LineFile], options: StageOptions) -> None:
     """Make the relation `judged` from raw lines."""
     engine.read_lines(files)
@@ -208,14 +216,14 @@ def open_records(
     projections: Set[Projection],
     *,
     are_unrivalled: bool = False,
-) -> Rivals:
+) -> CuratedRecords:
     """Make `records` and `current` from curated segments, which have no details.
 
     What no projection asks for is not read, the lines above all, unless their bytes decide which
     record of a facility wins. With `are_unrivalled` it is known that each facility has one record,
     which then is not looked for.
     """
-    engine.read_table("judged", segments)
+    are_in_order = engine.read_table("judged", segments, sorted_by="source")
     engine.define("records", _records(options, projections))
     if are_unrivalled:
         engine.define("eligible", Query("eligible", options.values()))
@@ -225,7 +233,7 @@ def open_records(
     if rivals.are_contested:
         engine.define("records", _records(options, projections | {Projection.ALL_LINES}))
     _define_current(engine, options, rivals)
-    return rivals
+    return CuratedRecords(are_in_order and not rivals.exist, not rivals.exist)
 
 
 def write_segment(
@@ -240,7 +248,7 @@ def write_segment(
     judged = curated_lines(options)
     if parts := engine.unload(judged, uri, Format.PARQUET):
         return sorted(parts)
-    engine.write(judged, local, Format.PARQUET)
+    engine.write_table(judged, local)
     return []
 
 
@@ -260,11 +268,11 @@ def account(
     engine.define("rules", options.rules.relation())
     engine.materialize("issues", Query("issues", options.values()))
     rejects = make_private_file(folder / REJECTS)
-    rejected = engine.write(Query("rejects"), rejects, Format.PARQUET)
+    rejected = engine.write_table(Query("rejects"), rejects)
     engine.write(Query("issue_rows"), folder / ISSUES, Format.PARQUET)
     lines, accepted, _, current, superseded = engine.rows(Query("balance"))[0]
     # The rejected are counted as they were written, not as the query calls them.
-    resolved = count_resolved(rejects, resolutions)
+    resolved = count_resolved(engine, rejects, resolutions)
     balance = Balance(lines, accepted, rejected, current, superseded, resolved)
     balance.require_even()
     files = balance_by_file(engine)

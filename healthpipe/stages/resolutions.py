@@ -15,7 +15,7 @@ from typing import Any
 
 from healthpipe.choices import QuarantineGroup
 from healthpipe.contract import Reason
-from healthpipe.engines import open_embedded
+from healthpipe.engines import open_nearby
 from healthpipe.engines.base import Constants, Engine, Query
 from healthpipe.ingest.manifest import REPLAYED
 from healthpipe.storage.layout import Root
@@ -131,13 +131,13 @@ def define_quarantine(engine: Engine, rejects: Path, resolutions: Sequence[str])
     engine.define("quarantined", Query("quarantined"))
 
 
-def count_resolved(rejects: Path, resolutions: Sequence[str]) -> int:
+def count_resolved(engine: Engine, rejects: Path, resolutions: Sequence[str]) -> int:
     """How many lines of a run's rejects are resolved. Without resolutions no file is read."""
     if not resolutions:
         return 0
-    with open_embedded(rejects.parent) as engine:
-        define_quarantine(engine, rejects, resolutions)
-        return int(engine.rows(Query("resolved"))[0][0])
+    with open_nearby(engine, rejects.parent) as local:
+        define_quarantine(local, rejects, resolutions)
+        return int(local.rows(Query("resolved"))[0][0])
 
 
 def rejected_lines(engine: Engine, selection: Selection) -> Iterator[RejectedLine]:

@@ -117,6 +117,8 @@ class Writer:
                 _make_array(path)
         elif fmt is Format.CSV and self.options.spreadsheet_safe:
             rows = self.engine.write(query.spreadsheet_safe(), path, fmt)
+        elif view.has_records and fmt is Format.PARQUET:
+            rows = self.engine.write_table(query, path)
         else:
             rows = self.engine.write(query, path, fmt)
             if view.is_document and fmt is Format.JSON:

@@ -5,7 +5,7 @@ import sys
 
 QUERY = """
 from pathlib import Path
-from healthpipe.engines.duckdb import connect
+from healthpipe.engines.database import connect
 connection = connect(Path())
 # Drawn at once instead of after two seconds.
 connection.execute("set progress_bar_time = 0")

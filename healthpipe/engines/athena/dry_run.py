@@ -36,11 +36,18 @@ class AthenaDryRun(AthenaEngine, DryRunEngine):
         tables = _RecordedTables(settings.database, self.tables)
         super().__init__(context, settings.access, _RecordedQueries(self.script), tables)
 
-    def read_table(self, name: str, paths: Sequence[str]) -> None:
+    def read_table(
+        self,
+        name: str,
+        paths: Sequence[str],
+        *,
+        sorted_by: str | None = None,  # noqa: ARG002
+    ) -> bool:
         written = self._unloaded[paths[0]]
         types = self._schemas.types(statement(without_order(written), DUCKDB))
         self._schemas.materialize(name, written)
         self._relations.read_parquet(name, types, paths)
+        return False
 
     def rows(self, relation: Relation) -> list[Row]:
         super().rows(relation)
@@ -51,6 +58,9 @@ class AthenaDryRun(AthenaEngine, DryRunEngine):
         return iter(dry_run_rows(relation))
 
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:  # noqa: ARG002
+        return self.write_lines(relation, path)
+
+    def write_table(self, relation: Relation, path: Path) -> int:
         return self.write_lines(relation, path)
 
     def write_lines(self, relation: Relation, path: Path) -> int:

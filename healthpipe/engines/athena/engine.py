@@ -21,7 +21,7 @@ from healthpipe.engines.athena.results import (
 )
 from healthpipe.engines.athena.schema import SchemaEngine, Types, cast_to, empty_query, fetch_footer
 from healthpipe.engines.base import Engine, EngineContext, LineFile, LinesRefused, Relation, Row
-from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS
+from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS, TABLE_OPTIONS
 from healthpipe.engines.ordering import defer_order, without_order
 from healthpipe.engines.sql import ATHENA, DUCKDB, statement
 from healthpipe.errors import HealthpipeError, StillRunning
@@ -77,13 +77,20 @@ class AthenaEngine(Engine):
         self._context.storage.deliver(description, uri)
         self._relations.read_lines(list(self._files), uri, FILE_TYPES)
 
-    def read_table(self, name: str, paths: Sequence[str]) -> None:
+    def read_table(
+        self,
+        name: str,
+        paths: Sequence[str],
+        *,
+        sorted_by: str | None = None,  # noqa: ARG002
+    ) -> bool:
         footer = self._context.scratch / f"footer-{name}.parquet"
         fetch_footer(self._access, paths[0], footer)
         self._schemas.read_table(name, footer)
         footer.unlink()
         types = self._schemas.types(f"from {name}")
         self._relations.read_parquet(name, types, paths)
+        return False
 
     def define(self, name: str, relation: Relation) -> None:
         self._schemas.define(name, relation)
@@ -110,6 +117,9 @@ class AthenaEngine(Engine):
 
     def write(self, relation: Relation, path: Path, fmt: Format) -> int:
         return self._fetch(relation).write(path, COPY_OPTIONS[fmt])
+
+    def write_table(self, relation: Relation, path: Path) -> int:
+        return self._fetch(relation).write(path, TABLE_OPTIONS)
 
     def write_lines(self, relation: Relation, path: Path) -> int:
         return self._fetch(relation).write(path, LINE_OPTIONS)

@@ -18,7 +18,8 @@ from healthpipe.cancellation import cancel_on_stop, raise_if_cancelled
 from healthpipe.choices import Format
 from healthpipe.engines.athena.schema import Types
 from healthpipe.engines.base import Row
-from healthpipe.engines.duckdb import STREAMED_ROWS, connect
+from healthpipe.engines.database import connect, translate_error
+from healthpipe.engines.duckdb import STREAMED_ROWS
 from healthpipe.engines.ordering import DeferredOrder
 from healthpipe.engines.sql import ATHENA
 from healthpipe.errors import ServiceFailed
@@ -72,12 +73,12 @@ class ResultParts:
                 yield connection
             except duckdb.Error as error:
                 raise_if_cancelled()
-                if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException)):
+                if isinstance(error, duckdb.IOException):
                     raise ServiceFailed(
                         "DuckDB could not put a result in order on this machine",
                         "check the disk's free space and permissions, then run again",
                     ) from error
-                raise
+                raise translate_error(error) from error
 
 
 def _parts_query(types: Types, files: int) -> str:

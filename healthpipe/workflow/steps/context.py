@@ -85,6 +85,8 @@ class StepContext:
             f"{self.run.run_id}/{name}",
             StepQueryLog(self.attempt),
             self.wait_limit_s,
+            # The branches of a Parallel state have one limit together.
+            spill=self.run.scratch,
         )
         with open_engine(self.request.engine, context, self.request.athena()) as engine:
             yield engine
