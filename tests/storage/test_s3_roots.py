@@ -12,6 +12,7 @@ from healthpipe.runs.locks import RootLock
 from healthpipe.storage.layout import Root
 from healthpipe.storage.s3.requests import TIMEOUTS
 from tests.conftest import AS_OF
+from tests.support.records import LATER, as_line, facility
 from tests.support.s3_server import REGION
 
 pytest_plugins = ["tests.support.s3_bucket"]
@@ -149,6 +150,19 @@ def test_a_second_run_finds_nothing_to_do_and_a_new_file_is_curated_alone(orches
     assert (told["at_work"], told["last_run_was_killed"]) == (None, False)
     shown = on("runs", "show", "--json").document
     assert {step["status"] for step in shown["steps"]} == {"succeeded"}
+
+
+def test_records_of_several_segments_are_in_input_order_within_the_least_memory(on, place):
+    lines = {name: as_line(facility(name, LATER)) + b"\n" for name in "bymz"}
+    for arriving in ("by", "m", "z"):
+        for name in arriving:
+            place.put(f"raw/{name}.jsonl", lines[name])
+        outcome = on("orchestrate", "--as-of", AS_OF, "--memory-limit", "300MB", "--accept-drop")
+        assert outcome.code == 0, outcome.err
+
+        files = sorted(name for name in lines if f"raw/{name}.jsonl" in place.names("raw/"))
+        expected = b"".join(lines[name] for name in files)
+        assert published(place)["expiring.ndjson"] == expected
 
 
 def test_current_names_prints_and_copies_what_is_live(orchestrated, on, place, tmp_path, s3_bucket):
