@@ -14,6 +14,7 @@ from hypothesis import Phase, settings
 from healthpipe.asl.errors import Retries
 from healthpipe.cli.app import run
 from tests.support.engine_rig import BUCKET, ENGINES, EngineRig
+from tests.support.shared_duckdb import shared_databases
 from tests.support.step_spies import spy_on_steps
 
 pytest.register_assert_rewrite(
@@ -89,6 +90,13 @@ def own_cache(tmp_path_factory):
     """A cache for copies of S3 objects that is not the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEALTHPIPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def swift_databases():
+    """Connections to one DuckDB; processes that tests start make a database each, as users' do."""
+    with shared_databases():
         yield
 
 

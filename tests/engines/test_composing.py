@@ -8,7 +8,7 @@ from healthpipe.errors import UsageError
 
 
 def rows(definitions, query, tables=None):
-    with duckdb.connect() as connection:
+    with duckdb.connect(":memory:") as connection:
         connection.execute("create schema lake; create table lake.t_1 as select 7 as n")
         return connection.execute(compose(definitions, tables or {}, query)).fetchall()
 
