@@ -13,6 +13,7 @@ from hypothesis import Phase, settings
 
 from healthpipe.asl.errors import Retries
 from healthpipe.cli.app import run
+from tests.faults.launching import Launcher
 from tests.support.engine_rig import BUCKET, ENGINES, EngineRig
 from tests.support.shared_duckdb import shared_databases
 from tests.support.step_spies import spy_on_steps
@@ -204,6 +205,18 @@ def orchestrate(cli, examples):
         return cli("orchestrate", "examples", "--as-of", as_of, *arguments)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def loaded_launcher(tmp_path_factory):
+    """Starts commands as processes of their own, forked from one that has imported everything, and
+    knows the SQL of a run on a day.
+    """
+    with Launcher() as launcher:
+        launcher.load()
+        folder = tmp_path_factory.mktemp("rehearsal")
+        launcher.rehearse(folder, "orchestrate", str(EXAMPLES), "--as-of", AS_OF)
+        yield launcher
 
 
 @pytest.fixture

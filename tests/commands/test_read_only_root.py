@@ -12,9 +12,9 @@ RECORD = {"facility_id": "F1", "facility_name": "North", "location": {"state": "
 
 
 @pytest.fixture
-def someone():
+def someone(loaded_launcher):
     """An ordinary user who has published a facility and may not change the root any more."""
-    with ordinary_user() as user:
+    with ordinary_user(loaded_launcher) as user:
         user.write("data/raw/a.jsonl", RECORD)
         assert user.orchestrate().code == 0
         folders = [user.home / "data", *(p for p in (user.home / "data").rglob("*") if p.is_dir())]

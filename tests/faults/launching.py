@@ -105,6 +105,10 @@ class Launcher:
     def pid(self) -> int:
         return self._server.pid
 
+    def load(self) -> None:
+        """Have the whole package imported before anything else is started."""
+        self.ask({"do": "load"})
+
     def ask(self, order: dict[str, Any]) -> dict[str, Any]:
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import json
 import os
+import pkgutil
 import signal
 import sys
 from pathlib import Path
@@ -26,6 +27,19 @@ IMPORTED = (
     "healthpipe.workflow.resume",
     "tests.faults.disturbances",
 )
+# What other libraries import once they are used.
+LATE = (
+    "duckdb",
+    "pydantic.main",
+    "pydantic.type_adapter",
+    "sqlglot.dialects.athena",
+    "sqlglot.dialects.duckdb",
+    "rich.console",
+    "rich.progress",
+    "sysconfig",
+    "fractions",
+    "getpass",
+)
 _children: dict[int, int] = {}  # by process id, its pidfd
 _statements: dict[str, str] = {}  # SQL texts by what they were made of
 
@@ -43,6 +57,17 @@ def remember_statements() -> None:
         return _statements[key]
 
     duckdb.statement = statement
+
+
+def load(order: dict) -> dict:
+    """Import the whole package, for users who may not reach Python's own files."""
+    import healthpipe
+
+    names = [each.name for each in pkgutil.walk_packages(healthpipe.__path__, "healthpipe.")]
+    for name in (*names, *LATE):
+        if name != "healthpipe.__main__":
+            importlib.import_module(name)
+    return {}
 
 
 def learn(order: dict) -> dict:
@@ -137,7 +162,14 @@ def main() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     remember_statements()
-    actions = {"greet": lambda _: {}, "learn": learn, "start": start, "stop": stop, "wait": wait}
+    actions = {
+        "greet": lambda _: {},
+        "load": load,
+        "learn": learn,
+        "start": start,
+        "stop": stop,
+        "wait": wait,
+    }
     answers = os.fdopen(os.dup(1), "w")
     os.set_inheritable(answers.fileno(), False)
     for line in sys.stdin:

@@ -179,8 +179,10 @@ def test_a_link_of_another_user_is_named_and_not_followed(source, tmp_path, monk
     ("owners", "is_followed"),
     [((65534, 65534), True), ((0, 65534), True), ((12345, 65534), False), ((0, 12345), False)],
 )
-def test_links_are_followed_that_the_user_or_root_owns_each_of_them(owners, is_followed):
-    with ordinary_user() as user:
+def test_links_are_followed_that_the_user_or_root_owns_each_of_them(
+    loaded_launcher, owners, is_followed
+):
+    with ordinary_user(loaded_launcher) as user:
         user.write("data/raw/a.jsonl", facility("F1", LATER))
         user.write("share/b.jsonl", facility("F2", LATER))
         link(user.home / "data/raw/b.jsonl", "../../second")

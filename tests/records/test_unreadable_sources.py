@@ -23,8 +23,8 @@ DAY = "data/raw/2026-02-02"
 
 
 @pytest.fixture
-def user():
-    with ordinary_user() as someone:
+def user(loaded_launcher):
+    with ordinary_user(loaded_launcher) as someone:
         someone.write("data/raw/2026-02-01/a.jsonl", facility("F1", LATER))
         someone.write(f"{DAY}/b.jsonl", facility("F2", LATER))
         yield someone

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import Outcome
+from tests.faults.launching import Launcher
 
 NOBODY = 65534
 AS_OF = "2026-02-15"
@@ -21,6 +20,7 @@ AS_OF = "2026-02-15"
 class OrdinaryUser:
     """Somebody who is not root, with a folder of their own."""
 
+    launcher: Launcher
     home: Path
 
     def write(self, name: str, *records: dict) -> Path:
@@ -38,21 +38,14 @@ class OrdinaryUser:
                 os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
     def run(self, *arguments: str | Path) -> Outcome:
-        """Run a command in the user's folder."""
-        ended = subprocess.run(
-            [sys.executable, "-m", "tests.support.as_ordinary_user", str(NOBODY), *arguments],
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            env={
-                **os.environ,
-                "HOME": str(self.home),
-                "PYTHONPATH": str(Path(__file__).parents[2]),
-            },
-            check=False,
+        """Run a command in the user's folder, as a process of the user."""
+        ended = self.launcher.run(
+            self.home,
+            *map(str, arguments),
+            env={"HOME": str(self.home)},
+            before=[("become_unprivileged", {"uid": NOBODY})] if os.getuid() == 0 else [],
         )
-        return Outcome(ended.returncode, ended.stdout, ended.stderr)
+        return Outcome(ended.code, ended.out, ended.err)
 
     def orchestrate(self, *arguments: str | Path) -> Outcome:
         """Publish what is in `data/raw`."""
@@ -60,11 +53,14 @@ class OrdinaryUser:
 
 
 @contextmanager
-def ordinary_user() -> Iterator[OrdinaryUser]:
-    """Make a user's folder, which others can reach; what it holds is removed at the end."""
+def ordinary_user(launcher: Launcher) -> Iterator[OrdinaryUser]:
+    """Make a user's folder, which others can reach; what it holds is removed at the end.
+
+    The user may not reach Python's own files, so that `launcher` has to have loaded the package.
+    """
     home = Path(tempfile.mkdtemp(prefix="healthpipe-user-"))
     home.chmod(0o755)
-    user = OrdinaryUser(home)
+    user = OrdinaryUser(launcher, home)
     user.own()
     try:
         yield user

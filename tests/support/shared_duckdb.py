@@ -1,4 +1,4 @@
-"""One DuckDB for all connections of a test process: a database takes 15 ms to make, a connection none.
+"""One DuckDB for all connections of a test process: making one takes 15 ms, connecting none.
 
 Connections see the same database, but the package makes temporary objects alone, which belong to
 one connection. Whatever else is made is found at the end, and named.
