@@ -15,8 +15,9 @@ from healthpipe.ingest.landing import land_container
 from tests.support.shapes import ONE, PRETTY, PRETTY_LINE, TWO, check_lines, ingest_file
 from tests.support.strategies import containers, nestings
 
-LARGE = b'{"facility_id": "L", "pad": ["' + b'x", "' * 2_000_000 + b'"]}'
-VERY_LARGE = b'{"facility_id": "L", "pad": ["' + b'x", "' * 4_000_000 + b'"]}'
+PADDING = b"x" * 36 + b'", "'  # of few tokens, which take the time
+LARGE = b'{"facility_id": "L", "pad": ["' + PADDING * 250_000 + b'"]}'
+VERY_LARGE = b'{"facility_id": "L", "pad": ["' + PADDING * 500_000 + b'"]}'
 
 
 @pytest.mark.parametrize("large", [LARGE, VERY_LARGE], ids=["held", "followed"])
