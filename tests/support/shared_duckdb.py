@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+MEMORY = ":memory:"
 LASTING = """
     select table_name from duckdb_tables() where not temporary
     union all select view_name from duckdb_views() where not internal and not temporary
@@ -25,7 +26,8 @@ LASTING = """
 def shared_databases() -> Iterator[None]:
     """Have `duckdb.connect()` connect to a database that others are connected to, too.
 
-    Settings have a database each; what names a database, such as ":memory:", gets one of its own.
+    Settings have a database each, whatever folder they spill to; so has `:memory:NAME`, which
+    connections of a process share anyway. For ":memory:" and files a database is made.
     """
     make = duckdb.connect
     databases: dict[str, duckdb.DuckDBPyConnection] = {}
@@ -33,7 +35,8 @@ def shared_databases() -> Iterator[None]:
     def connect(
         *named: str, config: dict[str, Any] | None = None, **more: Any
     ) -> duckdb.DuckDBPyConnection:
-        if named or more:
+        is_shared = not named or (named[0].startswith(MEMORY) and named[0] != MEMORY)
+        if more or not is_shared:
             return make(*named, config=config or {}, **more)
         wanted = dict(config or {})
         if "temp_directory" in wanted:
