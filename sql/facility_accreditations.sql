@@ -3,12 +3,12 @@ with listed as (
   select
     current.facility_id,
     items.item,
-    items.kind,
     element_at(current.accreditations, items.item) as accreditation,
     element_at(current.accreditation_dates, items.item) as valid_until
   from current
-  cross join unnest(transform(current.accreditations, a -> a.kind)) with ordinality
-    as items (kind, item)
+  cross join unnest(transform(current.accreditations, a -> a is not null)) with ordinality
+    as items (is_object, item)
+  where items.is_object
 )
 select
   facility_id, -- VARCHAR: the facility's id
@@ -17,5 +17,4 @@ select
   meant(accreditation.accreditation_id) as accreditation_id, -- VARCHAR: its id there
   valid_until -- DATE: its last day, NULL where that is no day as YYYY-MM-DD
 from listed
-where kind = 'object'
 order by facility_id, item

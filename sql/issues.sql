@@ -16,7 +16,7 @@ broken_items as (
     transform(
       records.accreditations,
       a -> case
-        when a.kind <> 'object' then 'accreditation_invalid'
+        when a is null then 'accreditation_invalid'
         when meant(a.valid_until) is null then 'accreditation_date_missing'
         else 'accreditation_date_invalid'
       end

@@ -5,6 +5,7 @@ with trimmed as (
     meant(facility_id) as facility_id_text,
     meant(facility_name) as facility_name_text,
     trimmed(state) as state_text,
+    element_at(map(:state_spellings, :state_codes), trimmed(state)) as state_as_written,
     trimmed(employee_count) as employee_count_text,
     transform(accreditations, a -> calendar_date(a.valid_until)) as accreditation_dates
   from source
@@ -12,21 +13,22 @@ with trimmed as (
 spelled as (
   select
     trimmed.*,
-    if(regexp_like(state_text, '[a-z]'), translate(state_text, :lower_case, :upper_case), state_text)
-      as state_spelling
+    if(
+      state_as_written is null and regexp_like(state_text, '[a-z]'),
+      translate(state_text, :lower_case, :upper_case),
+      state_text
+    ) as state_spelling
   from trimmed
 ),
 typed as (
   select
     spelled.*,
-    if(
-      not value_says_nothing(state_text),
-      -- The second table is large, and looked through where the first has nothing.
-      coalesce(
-        element_at(map(:state_spellings, :state_codes), state_spelling),
-        element_at(map(:plain_spellings, :plain_codes), plain(state_spelling))
-      )
-    ) as state_code,
+    case
+      when value_says_nothing(state_text) then null
+      when state_as_written is not null then state_as_written
+      -- The table has the spellings of the first one, too, and is larger.
+      else element_at(map(:plain_spellings, :plain_codes), plain(state_spelling))
+    end as state_code,
     try_cast(
       if(
         regexp_like(employee_count_text, :whole_number) and not value_says_nothing(employee_count_text),
@@ -45,7 +47,7 @@ counted as (
     coalesce(state_code, if(not says_nothing(state_text), state_spelling)) as state_value,
     if(
       number_of_dates < number_of_items,
-      cardinality(filter(accreditations, a -> a.kind = 'object')),
+      cardinality(filter(accreditations, a -> a is not null)),
       number_of_items
     ) as number_of_objects,
     if(
@@ -55,23 +57,33 @@ counted as (
     ) as number_of_given_dates,
     if(
       number_of_dates > 1 and number_of_items <= :max_compared_items,
-      transform(accreditations, a -> trimmed(a.accreditation_id))
+      transform(
+        accreditations,
+        a -> if(
+          a.accreditation_id >= '!' and substr(a.accreditation_id, -1) >= '!',
+          a.accreditation_id,
+          ''
+        )
+      )
     ) as compared_ids
   from typed
 ),
 compared as (
-  -- Only where an id repeats, which is told fast for the usual short list, is each item compared
-  -- with all others. In a list of many thousands that would take minutes.
+  -- Only where an id may repeat, which is told fast for the usual short list, is each item compared
+  -- with all others. In a list of many thousands that would take minutes. An id that has to be
+  -- trimmed may repeat any other: '' stands for it.
   select
     counted.*,
     if(
-      if(
-        number_of_items < 4,
-        element_at(compared_ids, 1) = element_at(compared_ids, 2)
+      case
+        when contains(compared_ids, '') then true
+        when number_of_items = 2 then element_at(compared_ids, 1) = element_at(compared_ids, 2)
+        when number_of_items = 3 then
+          element_at(compared_ids, 1) = element_at(compared_ids, 2)
           or element_at(compared_ids, 1) = element_at(compared_ids, 3)
-          or element_at(compared_ids, 2) = element_at(compared_ids, 3),
-        cardinality(array_distinct(compared_ids)) < number_of_items
-      ),
+          or element_at(compared_ids, 2) = element_at(compared_ids, 3)
+        else cardinality(array_distinct(compared_ids)) < number_of_items
+      end,
       transform(
         accreditations,
         a -> cast(

@@ -67,7 +67,7 @@ select
   coalesce(
     if(
       :accredited = 'any',
-      cardinality(filter(accreditations, a -> a.kind = 'object')),
+      cardinality(filter(accreditations, a -> a is not null)),
       cardinality(current_dates)
     ),
     0

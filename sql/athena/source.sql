@@ -151,14 +151,15 @@ select
   ) as labs,
   transform(
     accreditations,
-    a -> cast(
-      row(
-        json_kind(a),
-        json_text(json_extract(a, '$.accreditation_body')),
-        json_text(json_extract(a, '$.accreditation_id')),
-        json_given(json_extract(a, '$.valid_until'))
-      ) as row(
-        kind varchar, accreditation_body varchar, accreditation_id varchar, valid_until varchar
+    -- NULL for an item that is no object.
+    a -> if(
+      json_kind(a) = 'object',
+      cast(
+        row(
+          json_text(json_extract(a, '$.accreditation_body')),
+          json_text(json_extract(a, '$.accreditation_id')),
+          json_given(json_extract(a, '$.valid_until'))
+        ) as row(accreditation_body varchar, accreditation_id varchar, valid_until varchar)
       )
     )
   ) as accreditations

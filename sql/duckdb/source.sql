@@ -10,7 +10,10 @@ with located as (
     if(starts_with(line, '{'), line, regexp_replace(line, '^[\x1e\x{feff}]+', '')) as line,
     rest
   from lines
-  where line is null or not regexp_matches(line, '^[\x1e\x{feff}]*[ \t]*$')
+  where
+    line is null
+    or starts_with(line, '{')
+    or not regexp_matches(line, '^[\x1e\x{feff}]*[ \t]*$')
 ),
 sized as (
   select
@@ -29,7 +32,7 @@ sized as (
         when strlen(line) > getvariable('max_line_bytes') then 'too_large'
       end,
       json_nesting(line, getvariable('max_depth')),
-      if(json_lenient(line), 'not_json', null),
+      if(json_lenient(line), json_malformed(line, getvariable('max_depth')), null),
       -- One malformed line makes TRY go row by row through two thousand: it must not see many.
       if(
         (
@@ -38,7 +41,7 @@ sized as (
           or getvariable('has_malformed')
         )
         and not json_valid(line),
-        'not_json',
+        json_malformed(line, getvariable('max_depth')),
         null
       )
     ) as unparsed_kind
@@ -54,7 +57,7 @@ parsed as (
         "location": {
           "address": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "zip": "VARCHAR"
         },
-        "services": ["NULL"], "labs": "JSON", "snapshot_date": "VARCHAR",
+        "services": ["NULL"], "labs": ["NULL"], "snapshot_date": "VARCHAR",
         "accreditations": [{
           "accreditation_body": "VARCHAR", "accreditation_id": "VARCHAR", "valid_until": "VARCHAR"
         }]
@@ -77,8 +80,12 @@ typed as (
     *,
     case
       when unparsed_kind is not null then unparsed_kind
-      when record is null then if(regexp_matches(line, '^[ \t]*null[ \t]*$'), 'null', 'not_json')
-      when regexp_matches(line, '^[ \t]*\{') then 'object'
+      when record is null then if(
+        regexp_matches(line, '^[ \t]*null[ \t]*$'),
+        'null',
+        json_malformed(line, getvariable('max_depth'))
+      )
+      when starts_with(line, '{') or regexp_matches(line, '^[ \t]*\{') then 'object'
       else json_kind(json_type(line))
     end as kind
   from parsed
@@ -108,7 +115,7 @@ select
   coalesce(record.snapshot_date is not null, false) as snapshot_date_given,
   json_field_kind(record, record.location.state, 'object', line, '$.location') as location_kind,
   json_field_kind(record, record.services, 'array', line, '$.services') as services_kind,
-  json_text_kind(record.labs) as labs_kind,
+  json_field_kind(record, record.labs, 'array', line, '$.labs') as labs_kind,
   json_field_kind(record, record.accreditations, 'array', line, '$.accreditations')
     as accreditations_kind,
   length(record.services) as number_of_services,
@@ -121,7 +128,7 @@ select
     )
   end as services,
   case
-    when json_text_kind(record.labs) <> 'array' then null
+    when record.labs is null then null
     when list_count(list_filter(nested.labs, lambda l:
       l.lab_name is not null
       and json_plain(l.lab_name)
@@ -145,24 +152,30 @@ select
   end as labs,
   case
     when record.accreditations is null then null
+    -- As in most lines: what begins with a capital letter, and what has the length of a day. A
+    -- lambda with a pattern would compile it for every two thousand lines.
     when not list_contains(list_transform(record.accreditations, lambda a:
       a.valid_until is not null
-      -- Most have the length of a day, which costs less to see than that it is no number.
-      and case when strlen(a.valid_until) = 10 then true else json_plain(a.valid_until) end
+      and strlen(a.valid_until) = 10
+      and a.accreditation_body >= ':' and a.accreditation_body < '['
+      and a.accreditation_id >= ':' and a.accreditation_id < '['
+    ), false)
+    then record.accreditations
+    when not list_contains(list_transform(record.accreditations, lambda a:
+      a.valid_until is not null
+      and json_plain(a.valid_until)
       and json_plain(a.accreditation_body)
       and json_plain(a.accreditation_id)
     ), false)
-    then list_transform(record.accreditations, lambda a: {
-      'kind': 'object',
-      'accreditation_body': a.accreditation_body,
-      'accreditation_id': a.accreditation_id,
-      'valid_until': a.valid_until
-    })
-    else list_transform(json_extract(line, '$.accreditations[*]'), lambda a: {
-      'kind': json_kind(json_type(a)),
-      'accreditation_body': json_text(a ->> '$.accreditation_body', a, '$.accreditation_body'),
-      'accreditation_id': json_text(a ->> '$.accreditation_id', a, '$.accreditation_id'),
-      'valid_until': json_given(a ->> '$.valid_until', a, '$.valid_until')
-    })
+    then record.accreditations
+    else list_transform(json_extract(line, '$.accreditations[*]'), lambda a: if(
+      json_type(a) = 'OBJECT',
+      {
+        'accreditation_body': json_text(a ->> '$.accreditation_body', a, '$.accreditation_body'),
+        'accreditation_id': json_text(a ->> '$.accreditation_id', a, '$.accreditation_id'),
+        'valid_until': json_given(a ->> '$.valid_until', a, '$.valid_until')
+      },
+      null
+    ))
   end as accreditations
 from typed
