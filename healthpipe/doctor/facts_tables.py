@@ -152,7 +152,8 @@ TYPED = (
 )
 AS_TEXT = (
     "select cast(number as varchar) as number, cast(day as varchar) as day,"
-    " element_at(items, 1).kind as kind, cast(cardinality(items) as varchar) as items from written"
+    " element_at(items, 1).kind as kind,"
+    " array_join(transform(items, i -> cast(i is null as varchar)), ' ') as nulls from written"
 )
 # 10^12 rows and no byte to scan.
 ENDLESS = (
@@ -174,12 +175,15 @@ def _unload_parquet(harness: Harness) -> list[Any]:
     files = harness.unload(cast_to(TYPED, TYPES), "unloaded", Format.PARQUET)
     relations = harness.relations()
     relations.read_parquet("written", TYPES, files)
-    types = dict.fromkeys(("number", "day", "kind", "items"), "VARCHAR")
+    types = dict.fromkeys(("number", "day", "kind", "nulls"), "VARCHAR")
     by_athena = harness.rows(relations.statement(AS_TEXT), types)
     paths = [str(path) for path in harness.workplace.storage.local_copies(files)]
     with duckdb.connect() as connection:
         by_duckdb = connection.read_parquet(paths).fetchall()
-    read = [[str(n), str(day), items[0]["kind"], str(len(items))] for n, day, items in by_duckdb]
+    read = [
+        [str(n), str(day), items[0]["kind"], " ".join(str(i is None).lower() for i in items)]
+        for n, day, items in by_duckdb
+    ]
     return [*map(list, by_athena), *read]
 
 
@@ -230,7 +234,7 @@ QUERY_FACTS = [
     Fact(
         "unload-parquet",
         "UNLOAD as Parquet keeps values and types, for Athena and for DuckDB",
-        [[WIDE, DAY, "lab", "2"]] * 2,
+        [[WIDE, DAY, "lab", "false true"]] * 2,
         _unload_parquet,
     ),
     Fact("unload-nothing", "UNLOAD of no rows writes no file", [], _unload_no_rows),
