@@ -97,8 +97,14 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def swift_databases():
     """Connections to one DuckDB; processes that tests start make a database each, as users' do."""
-    with shared_databases():
-        yield
+    with shared_databases() as make:
+        yield make
+
+
+@pytest.fixture
+def own_databases(swift_databases, monkeypatch):
+    """Databases as the package makes them, for tests of their memory, threads and files."""
+    monkeypatch.setattr("duckdb.connect", swift_databases)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ one connection. Whatever else is made is found at the end, and named.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,11 +23,12 @@ LASTING = """
 
 
 @contextmanager
-def shared_databases() -> Iterator[None]:
+def shared_databases() -> Iterator[Callable[..., duckdb.DuckDBPyConnection]]:
     """Have `duckdb.connect()` connect to a database that others are connected to, too.
 
     Settings have a database each, whatever folder they spill to; so has `:memory:NAME`, which
-    connections of a process share anyway. For ":memory:" and files a database is made.
+    connections of a process share anyway. For ":memory:" and files a database is made. Yields
+    the function that makes one.
     """
     make = duckdb.connect
     databases: dict[str, duckdb.DuckDBPyConnection] = {}
@@ -48,7 +49,7 @@ def shared_databases() -> Iterator[None]:
 
     with tempfile.TemporaryDirectory() as spill, pytest.MonkeyPatch.context() as patch:
         patch.setattr(duckdb, "connect", connect)
-        yield
+        yield make
         lasting = [name for each in databases.values() for (name,) in each.sql(LASTING).fetchall()]
         for each in databases.values():
             each.close()

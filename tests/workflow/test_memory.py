@@ -14,6 +14,8 @@ from tests.conftest import AS_OF
 from tests.support.published_runs import live
 from tests.support.records import LATER, facility, write_records
 
+pytestmark = pytest.mark.usefixtures("own_databases")
+
 LIMIT, LIMIT_MB = "300MB", 300
 # What Python and DuckDB take beside the memory that is limited.
 BESIDE_MB = 150
