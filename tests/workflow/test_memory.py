@@ -101,7 +101,7 @@ def test_the_environment_limits_what_reads_no_command_line(monkeypatch, tmp_path
     monkeypatch.setenv("HEALTHPIPE_MEMORY_LIMIT", "2GB")
     with connect(tmp_path) as connection:
         assert connection.execute("select current_setting('memory_limit')").fetchone() == (
-            "1.8 GiB",
+            "1.6 GiB",
         )
     monkeypatch.setenv("HEALTHPIPE_MEMORY_LIMIT", "much")
     with pytest.raises(UsageError, match="HEALTHPIPE_MEMORY_LIMIT in the environment"):
