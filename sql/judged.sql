@@ -100,9 +100,11 @@ compared as (
 select
   -- What queries read together stands together, the large columns last: Athena bills the bytes
   -- that it reads, and reads what lies between, too.
+  file_number,
   source,
   position,
   facility_id_text as facility_id,
+  snapshot_date_value as recorded_date,
   coalesce(snapshot_date_value, folder_date) as snapshot_date,
   -- The reasons in one text, a space between them, empty when no rule is broken: cheaper than
   -- a list for the many rows that break none.

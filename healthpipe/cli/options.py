@@ -85,6 +85,16 @@ KeepOption = Annotated[
     ),
 ]
 DryRunOption = Annotated[bool, one_call_option("--dry-run", help="Only say what would be done.")]
+CacheOption = Annotated[
+    bool | None,
+    one_call_option(
+        "--cache/--no-cache",
+        help="Keep judged lines of files outside the root, too, for later calls; or read raw files,"
+        " and keep nothing.  (default: keep those of files in the root)",
+        panel=RESULT,
+        show_default=False,
+    ),
+]
 LimitOption = Annotated[int, option("--limit", min=1, help="The most lines shown.")]
 
 

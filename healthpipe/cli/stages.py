@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from healthpipe.choices import Format, Grain
+from healthpipe.choices import EngineName, Format, Grain
 from healthpipe.cli.console import OutputSettings
 from healthpipe.cli.options import (
     AthenaOptions,
     AwsOptions,
+    CacheOption,
     DryRunOption,
     InputOptions,
     MemoryOptions,
@@ -149,6 +150,7 @@ def stage_command(stage: Stage) -> Callable[..., None]:
         records: RecordOptions,
         own: tuple[object, ...],
         result: ResultOptions,
+        cache: CacheOption = None,
         dry_run: DryRunOption = False,
         memory: MemoryOptions,
         aws: AwsOptions,
@@ -159,6 +161,9 @@ def stage_command(stage: Stage) -> Callable[..., None]:
 
         arguments = StageArguments(inputs, records, own, result, aws, athena, messages)
         request, target, settings = arguments.request(stage, context)
+        if cache and request.engine is EngineName.ATHENA:
+            raise UsageError("--cache keeps lines on this machine, not for Athena", "drop --cache")
+        request = replace(request, is_cached=cache)
         if dry_run:
             show_stage_plan(request, settings)
         else:

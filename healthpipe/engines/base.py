@@ -143,6 +143,27 @@ class LineFile:
     size: int
 
 
+@dataclass(frozen=True)
+class SegmentFile:
+    """A file whose lines a segment holds: its name in results, and the date of its folder."""
+
+    source: str
+    folder_date: date | None
+
+
+@dataclass(frozen=True)
+class SegmentRows:
+    """What is read of a curated segment, the folder `folder` with the Parquet files `paths`.
+
+    `files` are those whose lines it holds, in the order of their numbers, which begin with 1; None
+    for one that is not read.
+    """
+
+    folder: str
+    paths: tuple[str, ...]
+    files: tuple[SegmentFile | None, ...]
+
+
 class LinesRefused(Exception):
     """The engine's reader cannot read the files `paths` where they are: they have to be landed."""
 
@@ -220,12 +241,18 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def read_table(self, name: str, paths: Sequence[str], *, sorted_by: str | None = None) -> bool:
+    def read_table(self, name: str, paths: Sequence[str]) -> None:
         """Define the relation `name` over Parquet files of the same columns, at least one.
 
         Its column `position` numbers the rows of a file from 0 where the engine can; else NULL.
-        Returns whether its rows come sorted by the column `sorted_by`, as those of each file are,
-        and by `position`.
+        """
+
+    @abstractmethod
+    def read_segments(self, name: str, segments: Sequence[SegmentRows]) -> None:
+        """Define the relation `name` over curated segments, at least one.
+
+        Its columns are those of a segment and `position` as above; `source` and `snapshot_date`,
+        which depend on where a file was found; `read_number` counts the files that are read.
         """
 
     @abstractmethod

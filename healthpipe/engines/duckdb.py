@@ -6,10 +6,10 @@ macros; how many files there are, and how they begin, decides which of two ways 
 
 import glob
 import gzip
+import itertools
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ import duckdb
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.choices import Format
 from healthpipe.contract import MAX_DEPTH, MAX_LINE_BYTES
-from healthpipe.engines.base import Engine, LineFile, LinesRefused, Relation, Row
+from healthpipe.engines.base import Engine, LineFile, LinesRefused, Relation, Row, SegmentRows
 from healthpipe.engines.database import connect, translate_error
 from healthpipe.engines.sql import DUCKDB, SOURCE, adapter_text, statement
 from healthpipe.errors import InputChanged, ObjectMissing
@@ -47,11 +47,28 @@ READ_LINES = f"""
 # The files' names and dates come from lists: a join would lose the order of the lines.
 LINES = """
     select
-        line, rest,
+        line, rest, file_number,
         getvariable('sources')[file_number] as source,
         getvariable('folder_dates')[file_number] as folder_date,
         getvariable('landed')[file_number] as landed
     from lines_read
+"""
+# No join either: files by their numbers in lists of all segments.
+READ_SEGMENTS = """
+    select
+        columns(lambda c: c not in ('position', 'number', 'file_row_number')),
+        getvariable('{name}_sources')[number] as source,
+        getvariable('{name}_numbers')[number] as read_number,
+        coalesce(recorded_date, getvariable('{name}_dates')[number]) as snapshot_date,
+        file_row_number as position
+    from (
+        select
+            *,
+            getvariable('{name}_offsets')[cast(file_index as bigint) + 1] + file_number as number
+        from read_parquet(
+            getvariable('{name}_files'), file_row_number = true, hive_partitioning = false
+        )
+    )
 """
 ADAPTER_VARIABLES = {
     "separator": SEPARATOR,
@@ -153,11 +170,8 @@ class DuckDBEngine(Engine):
         self._detect_malformed(paths[:SAMPLED_FILES])
         self._execute(f"create or replace temp view source as {adapter_text(DUCKDB, SOURCE)}")
 
-    def read_table(self, name: str, paths: Sequence[str], *, sorted_by: str | None = None) -> bool:
-        files, are_in_order = [str(path) for path in self._fetch(paths)], len(paths) == 1
-        if sorted_by and not are_in_order:
-            files, are_in_order = self._put_in_order(files, sorted_by)
-        self._set_variable(f"{name}_files", [glob.escape(path) for path in files])
+    def read_table(self, name: str, paths: Sequence[str]) -> None:
+        self._set_variable(f"{name}_files", [glob.escape(str(path)) for path in self._fetch(paths)])
         self._execute(
             f"create or replace temp view {name} as"
             " select columns(lambda c: c not in ('position', 'file_row_number')),"
@@ -165,7 +179,27 @@ class DuckDBEngine(Engine):
             f" from read_parquet(getvariable('{name}_files'), file_row_number = true,"
             " hive_partitioning = false)"
         )
-        return are_in_order
+
+    def read_segments(self, name: str, segments: Sequence[SegmentRows]) -> None:
+        files = [file for segment in segments for file in segment.files]
+        starts = itertools.accumulate((len(each.files) for each in segments), initial=0)
+        parts = zip(segments, starts, strict=False)
+        paths = self._fetch([path for segment in segments for path in segment.paths])
+        dates = (file.folder_date if file else None for file in files)
+        lists = {
+            "files": ("varchar", [glob.escape(str(path)) for path in paths]),
+            "offsets": ("bigint", [start for segment, start in parts for _ in segment.paths]),
+            "numbers": ("bigint", list(itertools.accumulate(map(bool, files)))),
+            "sources": ("varchar", [file.source if file else None for file in files]),
+            "dates": ("date", [str(date) if date else None for date in dates]),
+        }
+        for kind, (type_, values) in lists.items():
+            # With its type, for an empty list has none.
+            self._execute(f"set variable {name}_{kind} = cast($1 as {type_}[])", [values])
+        text = READ_SEGMENTS.format(name=name)
+        if not all(files):
+            text += f" where getvariable('{name}_sources')[number] is not null"
+        self._execute(f"create or replace temp view {name} as {text}")
 
     def define(self, name: str, relation: Relation) -> None:
         self._execute(f"create or replace temp view {name} as {statement(relation, DUCKDB)}")
@@ -225,28 +259,6 @@ class DuckDBEngine(Engine):
 
     def close(self) -> None:
         self._connection.close()
-
-    def _put_in_order(self, files: Sequence[str], column: str) -> tuple[list[str], bool]:
-        """Sort Parquet files, each sorted by a column, by their first values of it.
-
-        Returns also whether no two have values in common, or between those of the other.
-        """
-        query = (
-            "select file_name, min(stats_min_value), max(stats_max_value)"
-            " from parquet_metadata($1) where path_in_schema = $2 group by file_name"
-        )
-        escaped = [glob.escape(path) for path in files]
-        found = self._execute(query, [escaped, column]).fetchall()
-        ends = {path: (first, last) for path, first, last in found}
-        # A file without rows has no values; of long texts nothing is noted.
-        if set(ends) != set(files) or any(None in each for each in ends.values()):
-            return list(files), False
-        in_order = sorted(ends, key=lambda path: ends[path][0].encode())
-        are_apart = all(
-            ends[earlier][1].encode() < ends[later][0].encode()
-            for earlier, later in pairwise(in_order)
-        )
-        return in_order, are_apart
 
     def _copy(self, relation: Relation, path: Path, options: str) -> int:
         """Write a result to a file with DuckDB's COPY; returns its rows."""

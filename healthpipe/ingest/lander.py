@@ -32,6 +32,7 @@ from healthpipe.ingest.landing import (
     land,
     land_container,
     land_rejected,
+    large_line_files,
 )
 from healthpipe.ingest.manifest import (
     ARCHIVE_SUFFIX,
@@ -46,6 +47,7 @@ from healthpipe.ingest.manifest import (
 )
 from healthpipe.ingest.packing import FileRefused
 from healthpipe.ingest.readers import FileReader, spool
+from healthpipe.storage import absolute_uri
 from healthpipe.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -109,12 +111,20 @@ class Lander:
         return Manifest(tuple(_distinctly_named(ingested)), (*found.skipped, *in_archives))
 
     def land(self, manifest: Manifest, uris: Iterable[str]) -> Manifest:
-        """Land those of a manifest's files that are read in place; returns the new manifest."""
-        wanted = frozenset(uris)
-        files = (
-            self._land_in_place(file) if file.landed is None and file.uri in wanted else file
-            for file in manifest.files
-        )
+        """Land those of a manifest's files that are read in place; returns the new manifest.
+
+        One that was not opened, because a segment had its lines, is ingested instead.
+        """
+        wanted, files = frozenset(uris), list[InputFile]()
+        reopened: set[str] = set()
+        for file in manifest.files:
+            if file.uri not in wanted or (file.landed and not file.is_reused):
+                files.append(file)
+            elif not file.is_reused:
+                files.append(self._land_in_place(file))
+            elif file.uri not in reopened:  # of an archive all members at once
+                reopened.add(file.uri)
+                files += self._inspect(_unopened(file))
         return replace(manifest, files=tuple(files))
 
     def _ingest_batch(
@@ -127,7 +137,7 @@ class Lander:
         wanted = [
             file.uri
             for file in batch
-            if file.listed and (file.uri, file.listed.version) not in known
+            if file.listed and (absolute_uri(file.uri), file.listed.version) not in known
         ]
         try:
             with suppress(*LOST_ON_S3):  # reported for each file below
@@ -160,8 +170,8 @@ class Lander:
             return self._inspect(InputFile(uri, found.source, size, "", "none", date))
         stored = found.listed or LocalStorage().stat(found.uri)
         size, version = (stored.size, stored.version) if stored else (0, _version_of_lost(found))
-        if known_files := known.get((found.uri, version)):
-            return known_files
+        if known_files := known.get((absolute_uri(found.uri), version)):
+            return [_as_found(file, found) for file in known_files]
         return self._inspect(InputFile(found.uri, found.source, size, version, "none", date))
 
     def _inspect(self, file: InputFile) -> list[InputFile]:
@@ -207,19 +217,18 @@ class Lander:
         found: list[InputFile] = []
         for member in archive.members:
             raise_if_cancelled()
-            date = folder_date(PurePosixPath(member.name).parts[-2::-1])
             own = replace(
                 file,
                 source=f"{file.source}!{member.name}",
                 member=member.name,
-                folder_date=date.isoformat() if date else file.folder_date,
+                folder_date=_date_in_archive(member.name, file.folder_date),
                 skipped_members=() if found else skipped,
             )
             if member.refusal:
                 found.append(self._reject(own, member.refusal))
             else:
                 found.append(self._inspect_content(own, member.content))
-        return found
+        return [replace(each, archive_members=len(found)) for each in found]
 
     def _inspect_content(self, file: InputFile, content: Content) -> InputFile:
         """Tell the packing and the shape of a file by its content, and land it if need be."""
@@ -234,8 +243,7 @@ class Lander:
                 target = self._target(file)
                 if landed := land_container(content, target):
                     shape, lines = landed
-                    uri = self._folder.deliver(target)
-                    return replace(file, landed=uri, shape=shape, landed_lines=lines)
+                    return self._landed(replace(file, shape=shape, landed_lines=lines), target)
                 _refuse_comments(content)
             return file if is_in_place else self._land(file, content)
         except FileRefused as refused:
@@ -245,7 +253,13 @@ class Lander:
         """Rewrite the lines of a file. Raises `FileRefused`."""
         target = self._target(file)
         lines = land(content, target)
-        return replace(file, landed=self._folder.deliver(target), landed_lines=lines)
+        return self._landed(replace(file, landed_lines=lines), target)
+
+    def _landed(self, file: InputFile, target: Path) -> InputFile:
+        """The file with its landed one delivered from `target`."""
+        has_large_lines = bool(large_line_files(target))
+        uri = self._folder.deliver(target)
+        return replace(file, landed=uri, has_large_lines=has_large_lines)
 
     def _land_in_place(self, file: InputFile) -> InputFile:
         """Rewrite the lines of a file that was read in place."""
@@ -293,11 +307,43 @@ def _distinctly_named(files: Iterable[InputFile]) -> Iterator[InputFile]:
         yield file if name == file.source else replace(file, source=name)
 
 
+def _unopened(file: InputFile) -> InputFile:
+    """A file as it is before it is looked into; of a member of an archive the archive."""
+    date = file.archive_date if file.member else file.folder_date
+    return InputFile(file.uri, file.stored_source, file.size, file.version, "none", date)
+
+
+def _as_found(file: InputFile, found: FoundFile) -> InputFile:
+    """A file, or a member of one, that is known, under the name and in the folder it has now."""
+    date = found.folder_date.isoformat() if found.folder_date else None
+    if file.member is None:
+        return replace(file, uri=found.uri, source=found.source, folder_date=date)
+    skipped = (
+        replace(each, uri=f"{found.uri}!{name}", source=f"{found.source}!{name}")
+        for each in file.skipped_members
+        if (name := each.source.removeprefix(f"{file.stored_source}!"))
+    )
+    return replace(
+        file,
+        uri=found.uri,
+        source=f"{found.source}!{file.member}",
+        folder_date=_date_in_archive(file.member, date),
+        archive_date=date,
+        skipped_members=tuple(skipped),
+    )
+
+
+def _date_in_archive(member: str, date: str | None) -> str | None:
+    """The date of the folder of a member, in the archive or else the one that it lies in."""
+    own = folder_date(PurePosixPath(member).parts[-2::-1])
+    return own.isoformat() if own else date
+
+
 def _by_identity(files: Iterable[InputFile]) -> KnownFiles:
-    """Files by URI and version, without those that could not be read."""
+    """Files by absolute URI and version, without those that could not be read."""
     known: dict[tuple[str, str], list[InputFile]] = {}
     for file in files:
-        known.setdefault((file.uri, file.version), []).append(file)
+        known.setdefault((absolute_uri(file.uri), file.version), []).append(file)
     return {
         key: group for key, group in known.items() if not any(file.is_unreadable for file in group)
     }

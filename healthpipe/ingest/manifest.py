@@ -141,7 +141,7 @@ def feed_of(source: str) -> str:
     return _DIGITS.sub("#", "/".join([*kept, name]))
 
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # The version of a link that leads nowhere, as long as it does.
 BROKEN_LINK = "broken link"
 
@@ -156,7 +156,11 @@ class InputFile:
     than the run allows; neither is part of its version.
 
     A file in an archive has the URI, size and version of that, and is its `member` of this name;
-    `archive_date` is the date of the archive's folder. The first one has those that are not read.
+    `archive_date` is the date of the archive's folder, `archive_members` how many are read. The
+    first one has those that are not read.
+
+    One that `has_large_lines` was landed with files beside it that hold them. One that `is_reused`
+    was not opened: a curated segment has its lines, and `landed` is what it once was.
 
     A file that was rejected whole has its reason as `refusal`, what more there is to say of it, and
     `apparent_records`: how many it seems to hold.
@@ -175,6 +179,9 @@ class InputFile:
     member: str | None = None
     archive_date: str | None = None
     skipped_members: tuple[SkippedFile, ...] = ()
+    archive_members: int = 0
+    has_large_lines: bool = False
+    is_reused: bool = False
     refusal: Reason | None = None
     refusal_detail: str = ""
     apparent_records: int = 0

@@ -7,16 +7,33 @@ next removal deletes the rest of one that was cut short.
 
 import datetime
 import json
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
+from msgspec import ValidationError
+
 from healthpipe.cancellation import raise_if_cancelled
 from healthpipe.publishing.pointer import read_live, recorded_generations
-from healthpipe.stages.segments import is_finished, segment_folders, why_unusable
+from healthpipe.stages.segments import (
+    MERGED,
+    SEGMENTS,
+    is_finished,
+    replaced_segments,
+    segment_folders,
+    segments_in,
+    why_unusable,
+)
 from healthpipe.storage.base import TEMPORARY
 from healthpipe.storage.layout import RECORD_VERSION, Root, day_of_run, require_known_version
+
+# The statuses of runs that are at work or may be resumed.
+UNFINISHED = ("running", "failed", "interrupted")
+# For so long a segment stays that others have replaced: a stage by hand may have just found it.
+REPLACED_FOR_S = 86_400
 
 
 class RemovalKind(StrEnum):
@@ -60,7 +77,7 @@ def plan_prune(root: Root, *, keep: int, days: int, today: datetime.date) -> lis
     return [
         *_copies(root, runs),
         *_unpublished_copies(root, runs, oldest),
-        *_segments(root, oldest),
+        *_segments(root, runs, oldest),
         *_runs(root, runs, oldest, days),
         *_interrupted_removals(root, oldest),
     ]
@@ -128,11 +145,20 @@ def _unpublished_copies(
                 yield _removal(root, RemovalKind.LEFTOVER, folder, "never published")
 
 
-def _segments(root: Root, oldest: datetime.date) -> Iterator[Removal]:
+def _segments(root: Root, runs: _PublishedRuns, oldest: datetime.date) -> Iterator[Removal]:
+    """Segments that no run can use, or that others have replaced for a day.
+
+    Not those that a run reads which is at work, may be resumed or rolled back to.
+    """
+    named = _segments_named(root, runs)
+    replaced = replaced_segments(root, time.time() - REPLACED_FOR_S)
     for folder in segment_folders(root):
-        name = PurePath(folder).name
+        name = PurePath(folder).name.removesuffix(MERGED)
+        if folder in named:
+            continue
         if is_finished(root, folder):
-            if why := why_unusable(root, folder):
+            why = "others hold its files" if folder in replaced else why_unusable(root, folder)
+            if why:
                 yield _removal(root, RemovalKind.SEGMENT, folder, why)
         elif _is_older(name, oldest) and not _is_running(root, name):
             yield _removal(root, RemovalKind.LEFTOVER, folder, "its run did not finish it")
@@ -177,15 +203,33 @@ def _is_older(run_id: str, oldest: datetime.date) -> bool:
     return day is not None and day < oldest
 
 
+def _segments_named(root: Root, runs: _PublishedRuns) -> frozenset[str]:
+    """The folders of the segments that runs read which are at work, failed, published or live."""
+    live = {PurePath(folder).name for folder in runs.live}
+    named: set[str] = set()
+    for run_id, folder in _named(root, root.runs):
+        if run_id in runs.kept | live or _status(root, run_id) in UNFINISHED:
+            found = root.storage.read(f"{folder}/{SEGMENTS}")
+            with suppress(ValueError, ValidationError, KeyError):  # damaged
+                document = json.loads(found[0]) if found else {"segments": []}
+                named |= {segment.folder for segment in segments_in(root, document)}
+    return frozenset(named)
+
+
 def _is_running(root: Root, run_id: str) -> bool:
+    return _status(root, run_id) == "running"
+
+
+def _status(root: Root, run_id: str) -> str | None:
+    """The status in the record of a run; None where it is damaged."""
     uri = root.record(run_id)
     found = root.storage.read(uri)
     try:
         record = json.loads(found[0]) if found else None
     except ValueError:
-        return False
+        return None
     require_known_version(record, RECORD_VERSION, uri)
-    return isinstance(record, dict) and record.get("status") == "running"
+    return record.get("status") if isinstance(record, dict) else None
 
 
 def _removal(root: Root, kind: RemovalKind, folder: str, why: str) -> Removal:

@@ -22,7 +22,7 @@ from healthpipe.runs.record import (
 )
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
-from healthpipe.stages.segments import DESCRIPTION
+from healthpipe.stages.segments import DESCRIPTION, MERGED
 from healthpipe.storage.layout import Root
 
 log = logging.getLogger("healthpipe")
@@ -93,9 +93,9 @@ def sweep(root: Root, notify: Callable[[Run], None]) -> None:
         is_certain = record is not None and record.command == ORCHESTRATE
         if run.lock.acquire_if_dead(is_certain=is_certain):
             _close(run, run.find_record(), notify)
-    for folder in (root.production, root.curated):
-        root.storage.delete_temporary(folder)
-    root.storage.delete_temporary(root.state, idle_s=UNLOCKED_WRITER_S)
+    root.storage.delete_temporary(root.production)
+    for folder in (root.curated, root.state):
+        root.storage.delete_temporary(folder, idle_s=UNLOCKED_WRITER_S)
 
 
 def sweep_stages(root: Root) -> None:
@@ -134,9 +134,10 @@ def _close(run: Run, record: RunRecord | None, notify: Callable[[Run], None] | N
             storage.delete_folder(run.root.published(run.run_id))
     storage.delete_temporary(run.uri)
     storage.delete_folder(run.attempts)
-    segment = f"{run.root.curated}/{run.run_id}"
-    if storage.stat(f"{segment}/{DESCRIPTION}") is None:
-        storage.delete_folder(segment)
+    for name in (run.run_id, f"{run.run_id}{MERGED}"):
+        segment = f"{run.root.curated}/{name}"
+        if storage.stat(f"{segment}/{DESCRIPTION}") is None:
+            storage.delete_folder(segment)
     run.release()
     if not run.exists:  # it died before its first record
         storage.delete_folder(run.uri)

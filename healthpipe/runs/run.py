@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import ValidationError, structs
 
 from healthpipe.cancellation import shielded
+from healthpipe.engines.base import SegmentRows
 from healthpipe.errors import Interrupted, RunNotFound, ServiceFailed
 from healthpipe.ingest.landing import LandingFolder
 from healthpipe.runs.locks import RunLock
@@ -25,6 +26,7 @@ from healthpipe.runs.record import (
 from healthpipe.stages.curate import BALANCE, ISSUES, REJECTS, RunCounts
 from healthpipe.stages.figures import FACILITIES, FIGURES, RunFigures
 from healthpipe.stages.results import Provenance, WrittenFile
+from healthpipe.stages.segments import SEGMENTS, segments_document, segments_in
 from healthpipe.storage.base import PreconditionFailed
 from healthpipe.storage.layout import (
     RECORD,
@@ -209,6 +211,15 @@ class Run:
             self.deliver(FACILITIES, folder / FACILITIES)
             names = [FACILITIES]
         self.write_json(FIGURES, structs.replace(figures, facilities=names).to_json())
+
+    def keep_segments(self, segments: Sequence[SegmentRows]) -> None:
+        """Write which curated segments the run reads."""
+        self.write_json(SEGMENTS, segments_document(self.root, segments))
+
+    @property
+    def segments(self) -> list[SegmentRows]:
+        """Read which curated segments the run reads. Raises `RunNotFound` where none are named."""
+        return segments_in(self.root, self.read_json(SEGMENTS))
 
     @property
     def figures(self) -> RunFigures:

@@ -6,19 +6,22 @@ where the records come from (`RawLines`, `CuratedLines`) and in what they ask fo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from healthpipe.engines.base import Engine
-from healthpipe.ingest.manifest import Manifest
+from healthpipe.engines.base import Engine, SegmentRows
+from healthpipe.ingest.manifest import InputFile, Manifest
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.stages.catalog import Outputs, Stage, projections_of
 from healthpipe.stages.curate import (
     ACCOUNTED,
+    CuratedRecords,
+    PackedLines,
     Projection,
     RunCounts,
     account,
@@ -103,13 +106,13 @@ class RawLines(RecordSource):
 
 @dataclass(frozen=True)
 class CuratedLines(RecordSource):
-    """Lines that were judged before: the Parquet files of segments, made from a manifest's files.
+    """Lines that were judged before: the rows of segments, made from a manifest's files.
 
     Only accounting looks at the manifest. `are_unrivalled` says that it is known that each facility
     has one record.
     """
 
-    segments: Sequence[str]
+    segments: Sequence[SegmentRows]
     manifest: Manifest = field(default_factory=lambda: Manifest((), ()))
     are_unrivalled: bool = False
 
@@ -123,6 +126,41 @@ class CuratedLines(RecordSource):
         )
         account(self.manifest)
         return OpenRecords(self.manifest, opened.in_input_order, opened.are_unrivalled)
+
+
+@dataclass(frozen=True)
+class ReusedLines(RecordSource):
+    """The lines of the files of a manifest, of which curated segments have all or some.
+
+    `segments_for` returns the segments that hold the files of a manifest, and writes one for those
+    that are in none; its second argument numbers the manifests. `forget` has nobody use segments of
+    these files.
+    """
+
+    manifest: Manifest
+    read: ManifestReader
+    segments_for: Callable[[Manifest, int], list[SegmentRows]]
+    forget: Callable[[Iterable[InputFile]], None]
+
+    def open(self, engine: Engine, request: "ComputeRequest", account: ManifestUse) -> OpenRecords:
+        segments: list[SegmentRows] = []
+        opened = CuratedRecords(in_input_order=False, are_unrivalled=False)
+        readings = count(1)
+
+        def judge(manifest: Manifest) -> None:
+            segments[:] = self.segments_for(manifest, next(readings))
+
+        def open_and_account(manifest: Manifest) -> None:
+            nonlocal opened
+            opened = open_records(engine, request.options, segments, request.projections)
+            try:
+                account(manifest)
+            except PackedLines as packed:
+                self.forget(file for file in manifest.files if file.source in packed.sources)
+                raise
+
+        manifest = self.read(self.manifest, judge, open_and_account)
+        return OpenRecords(manifest, opened.in_input_order, opened.are_unrivalled)
 
 
 @dataclass(frozen=True)

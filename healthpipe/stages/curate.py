@@ -15,7 +15,7 @@ from typing import Any
 from healthpipe.choices import Format
 from healthpipe.contract import Reason, Severity
 from healthpipe.engines import open_nearby
-from healthpipe.engines.base import Constants, Engine, LineFile, Query, Value
+from healthpipe.engines.base import Constants, Engine, LineFile, Query, SegmentRows, Value
 from healthpipe.errors import Imbalance
 from healthpipe.ingest.unpacking import unpack_line
 from healthpipe.stages.options import StageOptions
@@ -137,6 +137,8 @@ BALANCE = "balance.json"
 SCHEMA_VERSION = 1
 # What only some stages show, and none of those that the workflow publishes.
 DETAILS = ("address", "city", "zip", "services", "labs")
+# What depends on where a file was found, and is added when a segment is read.
+FOUND = ("source", "snapshot_date")
 # What only the figures of a run are counted from.
 FIGURED = (
     "given",
@@ -190,7 +192,7 @@ def judge_lines(engine: Engine, files: Sequence[LineFile], options: StageOptions
 
 def curated_lines(options: StageOptions) -> Query:
     """The rows of a segment, from the relation `source`."""
-    return Query("judged", options.null_words.values()).without(DETAILS)
+    return Query("judged", options.null_words.values()).without((*DETAILS, *FOUND))
 
 
 def keep_records(engine: Engine, options: StageOptions, projections: Set[Projection]) -> bool:
@@ -212,7 +214,7 @@ def keep_records(engine: Engine, options: StageOptions, projections: Set[Project
 def open_records(
     engine: Engine,
     options: StageOptions,
-    segments: Sequence[str],
+    segments: Sequence[SegmentRows],
     projections: Set[Projection],
     *,
     are_unrivalled: bool = False,
@@ -223,7 +225,8 @@ def open_records(
     record of a facility wins. With `are_unrivalled` it is known that each facility has one record,
     which then is not looked for.
     """
-    are_in_order = engine.read_table("judged", segments, sorted_by="source")
+    ordered, are_in_order = in_order_of_names(segments)
+    engine.read_segments("judged", ordered)
     engine.define("records", _records(options, projections))
     if are_unrivalled:
         engine.define("eligible", Query("eligible", options.values()))
@@ -234,6 +237,16 @@ def open_records(
         engine.define("records", _records(options, projections | {Projection.ALL_LINES}))
     _define_current(engine, options, rivals)
     return CuratedRecords(are_in_order and not rivals.exist, not rivals.exist)
+
+
+def in_order_of_names(segments: Sequence[SegmentRows]) -> tuple[list[SegmentRows], bool]:
+    """Sort segments by the names of their files; returns also whether their rows then come in the
+    order of the input: each is one file, and no two have names between those of the other.
+    """
+    names = {each.folder: [file.source for file in each.files if file] for each in segments}
+    found = sorted(segments, key=lambda each: names[each.folder])
+    in_order = [name for each in found for name in names[each.folder]]
+    return found, in_order == sorted(in_order) and all(len(each.paths) == 1 for each in found)
 
 
 def write_segment(

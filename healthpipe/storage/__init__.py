@@ -1,5 +1,6 @@
 """Storage of files under URIs: a URI is a path of this machine, or s3://bucket/key."""
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,12 @@ MIN_FILES_TO_LIST = 20
 def is_s3(uri: str) -> bool:
     """Whether a URI is one of S3."""
     return uri.startswith(S3)
+
+
+def absolute_uri(uri: str) -> str:
+    """The URI of a file for any working folder. Links are not followed."""
+    # Path.resolve follows links, and Path.absolute keeps `..`.
+    return uri if is_s3(uri) else os.path.abspath(uri)  # noqa: PTH100
 
 
 def split_s3(uri: str) -> tuple[str, str]:

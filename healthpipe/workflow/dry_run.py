@@ -14,6 +14,7 @@ from typing import Any
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import EngineName, PublishedStage
 from healthpipe.engines import open_dry_run
+from healthpipe.engines.base import SegmentRows
 from healthpipe.engines.dry_run import DryRunEngine
 from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
 from healthpipe.ingest.sources import find_files
@@ -29,7 +30,7 @@ from healthpipe.stages.compute import (
 )
 from healthpipe.stages.curate import ISSUES, REJECTS, write_segment
 from healthpipe.stages.results import Provenance, ResultPlace
-from healthpipe.stages.segments import DATA
+from healthpipe.stages.segments import DATA, as_segment_file
 from healthpipe.workflow.stage_run import StageRequest
 
 RUN = "RUN_ID"  # stands for the id of the run
@@ -81,9 +82,11 @@ def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
     run, segment = root.run(RUN), f"{root.curated}/{RUN}"
     results = []
     with _open_dry_run(request.engine, request.athena(), run) as (engine, folder):
-        lines = [file.as_lines() for file in _manifest(found).files]
+        files = _manifest(found).files
+        lines = [file.as_lines() for file in files]
         parts = write_segment(engine, lines, options, f"{segment}/1", folder / DATA)
-        segments = parts or [f"{segment}/{DATA}"]
+        paths = tuple(parts or [f"{segment}/{DATA}"])
+        segments = [SegmentRows(segment, paths, tuple(map(as_segment_file, files)))]
         compute(engine, ComputeRequest(CuratedLines(segments), options, Accounting(folder)))
         for name in PublishedStage:
             stage = STAGES[name]
@@ -92,7 +95,7 @@ def plan_workflow(request: RunRequest, today: datetime.date) -> Plan:
             compute(engine, ComputeRequest(CuratedLines(segments), options, outputs=outputs))
             results += [f"{name}/{view.file_name(fmt)}" for view, fmt in views]
     kept = [
-        *segments,
+        *paths,
         f"{run}/{REJECTS}",
         f"{run}/{ISSUES}",
         *(f"{run}/{each}" for each in results),

@@ -18,6 +18,7 @@ from healthpipe.progress import NoProgress, Progress
 from healthpipe.runs.attempts import Attempt, begun_steps
 from healthpipe.runs.run import Run
 from healthpipe.stages.curate import PackedLines
+from healthpipe.stages.segments import file_key
 
 MANIFEST = "inputs.json"
 MANIFESTS_PER_RUN = 3
@@ -48,13 +49,17 @@ class InputReader:
     engine: EngineName
     progress: Progress = field(default_factory=NoProgress)
     limits: Limits = DEFAULT_LIMITS
+    reusable: Callable[[], Iterable[InputFile]] = tuple
 
     def make_manifest(self, found: FoundFiles, known: Iterable[InputFile] = ()) -> Manifest:
         """Land the files that the engine cannot read as they are, and write the manifest.
 
-        Files that are `known` from an earlier call are not landed again. Raises `IngestPaused`.
+        Files that are `known` from an earlier call, or `reusable` because curated segments have
+        their lines, are not opened. Raises `IngestPaused`.
         """
-        lander = self._lander()
+        lander, known = self._lander(), list(known)
+        keys = {file_key(file) for file in known}
+        known += (file for file in self.reusable() if file_key(file) not in keys)
         self.progress.step(f"looking at {len(found.files)} files", lander.progress)
         return self._keep(lander.ingest(found, known))
 

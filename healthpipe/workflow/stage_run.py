@@ -4,8 +4,8 @@ import datetime
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,9 @@ from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import KEPT_DAYS, EngineName, Format
 from healthpipe.contract import WHOLE_FILE
 from healthpipe.engines import open_engine
-from healthpipe.engines.base import EngineContext
+from healthpipe.engines.base import Engine, EngineContext, SegmentRows
 from healthpipe.errors import LockHeld, NothingAccepted, UsageError
-from healthpipe.ingest.manifest import FoundFiles
+from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.prune import plan_prune, remove_planned
@@ -25,20 +25,27 @@ from healthpipe.runs.attempts import RunQueryLog
 from healthpipe.runs.cleanup import sweep_stages, try_stop_run_queries
 from healthpipe.runs.locks import root_locked
 from healthpipe.runs.record import Execution, QueryUsage, RunRecord, RunStatus, as_json, scan_cost
+from healthpipe.runs.request import found_inputs
 from healthpipe.runs.run import Run
-from healthpipe.stages.catalog import Outputs, Stage
+from healthpipe.stages.catalog import Outputs, Stage, projections_of
 from healthpipe.stages.compute import (
     Accounting,
     ComputeRequest,
     ComputeResult,
     RawLines,
+    RecordSource,
+    ReusedLines,
     StageOutputs,
     compute,
 )
+from healthpipe.stages.curate import Projection
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.results import ResultPlace, WrittenFile
 from healthpipe.stages.rules import BY_REASON
-from healthpipe.storage import open_storage
+from healthpipe.stages.segment_cache import evict_segments, mark_used, open_segment_cache
+from healthpipe.stages.segment_writer import SegmentWriter
+from healthpipe.stages.segments import find_segments, forget_segments, reusable_files
+from healthpipe.storage import absolute_uri, open_storage
 from healthpipe.storage.layout import Root, open_root
 from healthpipe.workflow.input_reader import InputReader, where_records_lie
 
@@ -56,6 +63,9 @@ class StageRequest:
     Without `format` each output has its own. `output` is a URI outside the run (a folder's, of a
     stage that writes one), or None for the run's own folder. One that `is_printed` is a temporary
     file whose name nobody is shown.
+
+    By default the judged lines of files in the root are kept in its curated segments and read from
+    there; if it `is_cached`, those of other files in the user's cache, too; if not, neither.
     """
 
     stage: Stage
@@ -69,6 +79,7 @@ class StageRequest:
     progress: Progress = field(default_factory=NoProgress)
     with_preview: bool = False
     is_printed: bool = False
+    is_cached: bool | None = None
 
     @property
     def outputs(self) -> Outputs:
@@ -244,18 +255,15 @@ def _compute(request: StageRequest, run: Run, found: FoundFiles, root: Root) -> 
     Below `root` repaired lines are looked up, also where the run is recorded elsewhere.
     """
     began = time.monotonic()
-    limits = request.options.unpack_limits
-    reader = InputReader(run, request.sources, request.engine, request.progress, limits)
-    manifest = reader.make_manifest(found)
-    wanted = ComputeRequest(
-        RawLines(manifest, reader.read),
-        request.options,
-        Accounting(run.scratch, root),
-        _outputs(request, run),
-    )
     log = RunQueryLog(run)
     context = EngineContext(run.scratch, run.attempts, run.root.storage, run.run_id, log)
     with open_engine(request.engine, context, request.athena) as engine:
+        wanted = ComputeRequest(
+            _records(request, run, found, root, engine),
+            request.options,
+            Accounting(run.scratch, root),
+            _outputs(request, run),
+        )
         computed = compute(engine, wanted, request.progress)
     files = _deliver(request, run, computed)
     return StageResult(
@@ -268,6 +276,67 @@ def _compute(request: StageRequest, run: Run, found: FoundFiles, root: Root) -> 
         queries=run.record.queries,
         elapsed_s=time.monotonic() - began,
     )
+
+
+def _records(
+    request: StageRequest, run: Run, found: FoundFiles, root: Root, engine: Engine
+) -> RecordSource:
+    """Where the records are read from: curated segments, or else raw lines."""
+    reader = InputReader(
+        run, request.sources, request.engine, request.progress, request.options.unpack_limits
+    )
+    stores = _stores(request, root, found)
+    if not stores:
+        return RawLines(reader.make_manifest(found), reader.read)
+    writer = SegmentWriter(
+        stores,
+        run.uri,
+        request.engine,
+        request.options,
+        run.scratch,
+        FIRST_ATTEMPT,
+        lambda: nullcontext(engine),
+        request.progress,
+    )
+
+    def segments_for(manifest: Manifest, reading: int) -> list[SegmentRows]:
+        segments = writer.segments_for(manifest, reading)
+        writer.remove_superseded(segments)
+        run.keep_segments(segments)
+        if request.is_cached:
+            mark_used(segments)
+            evict_segments()
+        return segments
+
+    def forget(files: Iterable[InputFile]) -> None:
+        forget_segments(stores, files)
+
+    reader = replace(reader, reusable=lambda: reusable_files(writer.find()))
+    manifest = reader.make_manifest(found)
+    return ReusedLines(manifest, reader.read, segments_for, forget)
+
+
+def _stores(request: StageRequest, root: Root, found: FoundFiles) -> list[Root]:
+    """The roots whose segments are read, the first of which can be given those that are missing.
+
+    None where a stage shows details, which no segment has, where nothing is to be kept, and where
+    lines would have to be kept of files outside the root, which are health records.
+    """
+    if request.is_cached is False or Projection.DETAILS in projections_of(request.outputs):
+        return []
+    stores = [root]
+    if request.is_cached:
+        stores.append(open_segment_cache())
+    segments = find_segments(stores, request.options.null_words, request.engine)
+    held = {(absolute_uri(file.uri), file.version) for file in reusable_files(segments)}
+    files = {(absolute_uri(uri), version) for uri, _, version, _ in found_inputs(found)}
+    missing, inside = files - held, f"{absolute_uri(root.uri)}/"
+    if not missing or (
+        all(uri.startswith(inside) for uri, _ in missing) and not is_read_only(root)
+    ):
+        return stores
+    is_stream = any(file.is_stream for file in found.files)
+    return stores[::-1] if request.is_cached and not is_stream else []
 
 
 def _outputs(request: StageRequest, run: Run) -> StageOutputs:

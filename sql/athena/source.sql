@@ -3,6 +3,7 @@ with located as (
   select
     -- A line whose file nobody told of stays, under the name that Athena has for the file.
     coalesce(raw_files.source, raw_lines."$path") as source,
+    raw_files.file_number,
     raw_files.folder_date,
     -- A line that ingest set aside is its bytes in base64 (or their place), U+0001, the reason.
     if(raw_files.landed, raw_lines.rest) as set_aside,
@@ -22,6 +23,7 @@ with located as (
 ),
 sized as (
   select
+    file_number,
     source,
     folder_date,
     set_aside,
@@ -36,6 +38,7 @@ sized as (
 ),
 nested as (
   select
+    file_number,
     source,
     folder_date,
     set_aside,
@@ -54,6 +57,7 @@ nested as (
 ),
 parsed as (
   select
+    file_number,
     source,
     folder_date,
     set_aside,
@@ -69,6 +73,7 @@ parsed as (
 ),
 typed as (
   select
+    file_number,
     source,
     folder_date,
     set_aside,
@@ -84,6 +89,7 @@ typed as (
 ),
 opened as (
   select
+    file_number,
     source,
     folder_date,
     set_aside,
@@ -101,6 +107,7 @@ opened as (
 ),
 listed as (
   select
+    file_number,
     source,
     folder_date,
     set_aside,
@@ -114,6 +121,7 @@ listed as (
   from opened
 )
 select
+  file_number,
   source,
   folder_date,
   line,

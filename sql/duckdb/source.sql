@@ -2,6 +2,7 @@
 -- No join here or in what reads this: DuckDB keeps the order of lines only without.
 with located as (
   select
+    file_number,
     source,
     folder_date,
     -- A line that ingest set aside is its bytes in base64 (or their place), U+0001, the reason.
@@ -17,6 +18,7 @@ with located as (
 ),
 sized as (
   select
+    file_number,
     source,
     folder_date,
     set_aside,
@@ -91,6 +93,7 @@ typed as (
   from parsed
 )
 select
+  file_number,
   source,
   folder_date,
   line,

@@ -13,7 +13,7 @@ from healthpipe.engines.athena.engine import AthenaEngine
 from healthpipe.engines.athena.errors import QueryExecution
 from healthpipe.engines.athena.glue import Table
 from healthpipe.engines.athena.schema import Types
-from healthpipe.engines.base import EngineContext, Relation, Row
+from healthpipe.engines.base import EngineContext, Relation, Row, SegmentRows
 from healthpipe.engines.dry_run import DryRunEngine, dry_run_rows
 from healthpipe.engines.ordering import without_order
 from healthpipe.engines.sql import DUCKDB, statement
@@ -36,18 +36,18 @@ class AthenaDryRun(AthenaEngine, DryRunEngine):
         tables = _RecordedTables(settings.database, self.tables)
         super().__init__(context, settings.access, _RecordedQueries(self.script), tables)
 
-    def read_table(
-        self,
-        name: str,
-        paths: Sequence[str],
-        *,
-        sorted_by: str | None = None,  # noqa: ARG002
-    ) -> bool:
+    def read_table(self, name: str, paths: Sequence[str]) -> None:
         written = self._unloaded[paths[0]]
         types = self._schemas.types(statement(without_order(written), DUCKDB))
         self._schemas.materialize(name, written)
         self._relations.read_parquet(name, types, paths)
-        return False
+
+    def read_segments(self, name: str, segments: Sequence[SegmentRows]) -> None:
+        written = self._unloaded[segments[0].paths[0]]
+        footer = self._context.scratch / f"footer-{name}.parquet"
+        self._schemas.write(without_order(written), footer)
+        self._schemas.read_segment(name, footer)
+        self._read_segments(name, segments, self._schemas.types(f"from {name}"))
 
     def rows(self, relation: Relation) -> list[Row]:
         super().rows(relation)

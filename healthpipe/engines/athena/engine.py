@@ -12,7 +12,13 @@ from healthpipe.engines.athena.api import AthenaApi, result_configuration
 from healthpipe.engines.athena.errors import FilesUnreadable, QueryExecution
 from healthpipe.engines.athena.glue import Catalog
 from healthpipe.engines.athena.queries import AthenaQueryRunner, QueryRunner
-from healthpipe.engines.athena.relations import FILE_TYPES, Relations, Tables, describe_files
+from healthpipe.engines.athena.relations import (
+    FILE_TYPES,
+    Relations,
+    Tables,
+    describe_files,
+    describe_segments,
+)
 from healthpipe.engines.athena.results import (
     ResultParts,
     have_text_form,
@@ -20,7 +26,15 @@ from healthpipe.engines.athena.results import (
     unload_statement,
 )
 from healthpipe.engines.athena.schema import SchemaEngine, Types, cast_to, empty_query, fetch_footer
-from healthpipe.engines.base import Engine, EngineContext, LineFile, LinesRefused, Relation, Row
+from healthpipe.engines.base import (
+    Engine,
+    EngineContext,
+    LineFile,
+    LinesRefused,
+    Relation,
+    Row,
+    SegmentRows,
+)
 from healthpipe.engines.duckdb import COPY_OPTIONS, LINE_OPTIONS, TABLE_OPTIONS
 from healthpipe.engines.ordering import defer_order, without_order
 from healthpipe.engines.sql import ATHENA, DUCKDB, statement
@@ -77,20 +91,29 @@ class AthenaEngine(Engine):
         self._context.storage.deliver(description, uri)
         self._relations.read_lines(list(self._files), uri, FILE_TYPES)
 
-    def read_table(
-        self,
-        name: str,
-        paths: Sequence[str],
-        *,
-        sorted_by: str | None = None,  # noqa: ARG002
-    ) -> bool:
+    def read_table(self, name: str, paths: Sequence[str]) -> None:
         footer = self._context.scratch / f"footer-{name}.parquet"
         fetch_footer(self._access, paths[0], footer)
         self._schemas.read_table(name, footer)
         footer.unlink()
         types = self._schemas.types(f"from {name}")
         self._relations.read_parquet(name, types, paths)
-        return False
+
+    def read_segments(self, name: str, segments: Sequence[SegmentRows]) -> None:
+        paths = [path for segment in segments for path in segment.paths]
+        footer = self._context.scratch / f"footer-{name}.parquet"
+        fetch_footer(self._access, paths[0], footer)
+        self._schemas.read_segment(name, footer)
+        footer.unlink()
+        self._read_segments(name, segments, self._schemas.types(f"from {name}"))
+
+    def _read_segments(self, name: str, segments: Sequence[SegmentRows], types: Types) -> None:
+        description = self._context.scratch / "segment-files.parquet"
+        describe_segments(segments, description)
+        uri = f"{self._relations.next_folder('files')}/files.parquet"
+        self._context.storage.deliver(description, uri)
+        paths = [path for segment in segments for path in segment.paths]
+        self._relations.read_segments(name, types, paths, uri)
 
     def define(self, name: str, relation: Relation) -> None:
         self._schemas.define(name, relation)

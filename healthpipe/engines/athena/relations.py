@@ -17,7 +17,7 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from healthpipe.engines.athena.glue import LINES, PARQUET, RAW, ROWS, Serde, Table, table_name
 from healthpipe.engines.athena.schema import Types, empty_query, glue_type
-from healthpipe.engines.base import LineFile
+from healthpipe.engines.base import LineFile, SegmentRows
 from healthpipe.engines.sql import ATHENA, CACHED_TEXTS, athena_source
 from healthpipe.errors import UsageError
 from healthpipe.storage.base import Storage
@@ -133,13 +133,20 @@ LINE_TYPES = {"line": "VARCHAR", "rest": "VARCHAR"}
 NO_POSITION = f"CAST(NULL AS BIGINT) AS {POSITION}"
 
 
-FILE_TYPES = {"path": "VARCHAR", "source": "VARCHAR", "folder_date": "DATE", "landed": "BOOLEAN"}
+FILE_TYPES = {
+    "path": "VARCHAR",
+    "file_number": "BIGINT",
+    "source": "VARCHAR",
+    "folder_date": "DATE",
+    "landed": "BOOLEAN",
+}
 _WRITE_FILES = """
     copy (
         select
-            unnest($1::varchar[]) as path, unnest($2::varchar[]) as source,
-            unnest($3::date[]) as folder_date, unnest($4::boolean[]) as landed
-    ) to $5 (format parquet)
+            unnest($1::varchar[]) as path, unnest($2::bigint[]) as file_number,
+            unnest($3::varchar[]) as source, unnest($4::date[]) as folder_date,
+            unnest($5::boolean[]) as landed
+    ) to $6 (format parquet)
 """
 
 
@@ -150,12 +157,67 @@ def describe_files(files: Sequence[LineFile], path: Path) -> None:
     """
     columns = (
         [file.path for file in files],
+        list(range(1, len(files) + 1)),
         [file.source for file in files],
         [file.folder_date for file in files],
         [file.landed for file in files],
     )
     with duckdb.connect() as connection:
         connection.execute(_WRITE_FILES, [*columns, str(path)])
+
+
+SEGMENT_FILE_TYPES = {
+    "folder": "VARCHAR",
+    "file_number": "BIGINT",
+    "read_number": "BIGINT",
+    "source": "VARCHAR",
+    "folder_date": "DATE",
+}
+_WRITE_SEGMENT_FILES = """
+    copy (
+        select
+            unnest($1::varchar[]) as folder, unnest($2::bigint[]) as file_number,
+            unnest($3::bigint[]) as read_number, unnest($4::varchar[]) as source,
+            unnest($5::date[]) as folder_date
+    ) to $6 (format parquet)
+"""
+
+
+def describe_segments(segments: Sequence[SegmentRows], path: Path) -> None:
+    """Write a Parquet file with a row for each file that is read of segments."""
+    held = [
+        (segment.folder, number, file)
+        for segment in segments
+        for number, file in enumerate(segment.files, start=1)
+        if file
+    ]
+    columns = (
+        [folder for folder, *_ in held],
+        [number for _, number, _ in held],
+        list(range(1, len(held) + 1)),
+        [file.source for *_, file in held],
+        [file.folder_date for *_, file in held],
+    )
+    with duckdb.connect() as connection:
+        connection.execute(_WRITE_SEGMENT_FILES, [*columns, str(path)])
+
+
+# What the relation of segments has beside the columns of their Parquet.
+ADDED = ("source", "snapshot_date", "read_number", POSITION)
+# The rows of segments with what their files' names tell. A row whose file nobody told of stays.
+READ_SEGMENTS = """
+    SELECT
+        COALESCE(files.source, held."$path") AS source,
+        COALESCE(held.recorded_date, files.folder_date) AS snapshot_date,
+        files.read_number,
+        {columns},
+        {no_position}
+    FROM {name}_rows AS held
+    LEFT JOIN {name}_files AS files
+        ON files.folder = REGEXP_EXTRACT(held."$path", '^(.*/curated/[^/]+)/', 1)
+        AND files.file_number = held.file_number
+    WHERE files.source IS NOT NULL OR held.file_number IS NULL
+"""
 
 
 class Tables(Protocol):
@@ -227,6 +289,19 @@ class Relations:
             self.define(name, f"SELECT {columns}, {NO_POSITION} FROM {name}_rows")
         else:
             self.define(name, empty_query({**kept, POSITION: "BIGINT"}))
+
+    def read_segments(self, name: str, types: Types, paths: Sequence[str], files: str) -> None:
+        """Make the relation `name`, with columns of these types, from the Parquet of segments.
+
+        `files` is the URI of the Parquet file that `describe_segments` wrote for them. Its
+        `position` is NULL.
+        """
+        kept = {column: kind for column, kind in types.items() if column not in ADDED}
+        self._create_table(f"{name}_rows", kept, paths, PARQUET, ROWS)
+        self._create_table(f"{name}_files", SEGMENT_FILE_TYPES, [files], PARQUET, RAW)
+        columns = ", ".join(f'held."{column}"' for column in kept)
+        text = READ_SEGMENTS.format(name=name, columns=columns, no_position=NO_POSITION)
+        self.define(name, text)
 
     def next_folder(self, name: str) -> str:
         """The URI of an unused folder; the same when the attempt is called again."""

@@ -13,7 +13,8 @@ from sqlglot import exp
 
 from healthpipe.aws.errors import translated_errors
 from healthpipe.aws.session import AwsAccess, client
-from healthpipe.engines.base import LineFile, Relation
+from healthpipe.choices import Format
+from healthpipe.engines.base import LineFile, Relation, SegmentRows
 from healthpipe.engines.duckdb import DuckDBEngine
 from healthpipe.engines.sql import ATHENA
 from healthpipe.storage import split_s3
@@ -117,6 +118,16 @@ class SchemaEngine:
         empty = self._scratch / NO_ROWS.format(name)
         self._engine.write_schema(schema, empty)
         self._engine.read_table(name, [str(empty)])
+
+    def read_segment(self, name: str, schema: Path) -> None:
+        """Make the relation `name` with the columns of a segment's Parquet, without its rows."""
+        empty = self._scratch / NO_ROWS.format(name)
+        self._engine.write_schema(schema, empty)
+        self._engine.read_segments(name, [SegmentRows("", (str(empty),), ())])
+
+    def write(self, relation: Relation, path: Path) -> None:
+        """Write a result, which has no rows, as a Parquet file."""
+        self._engine.write(relation, path, Format.PARQUET)
 
     def define(self, name: str, relation: Relation) -> None:
         """Define a relation by a query, as `Engine.define` does."""

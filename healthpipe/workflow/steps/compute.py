@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from healthpipe.choices import EngineName, PublishedStage
+from healthpipe.engines.base import SegmentRows
 from healthpipe.errors import RunNotFound, ServiceFailed
 from healthpipe.ingest.lander import IngestPaused
 from healthpipe.ingest.manifest import InputFile, Manifest
@@ -26,23 +27,16 @@ from healthpipe.stages.compute import (
     StageOutputs,
     compute,
 )
-from healthpipe.stages.curate import PackedLines, write_segment
+from healthpipe.stages.curate import PackedLines
 from healthpipe.stages.figures import LiveFacilities
 from healthpipe.stages.results import ResultPlace
-from healthpipe.stages.segments import (
-    DATA,
-    DESCRIPTION,
-    describe_segment,
-    files_not_in,
-    forget_segments,
-    usable_segments,
-)
+from healthpipe.stages.segment_writer import SegmentWriter
+from healthpipe.stages.segments import forget_segments
 from healthpipe.workflow.input_reader import MANIFEST
 from healthpipe.workflow.steps.context import StepContext
 from healthpipe.workflow.steps.notify import failure_of, open_notifier, record_delivery
 from healthpipe.workflow.steps.release import sync_tables
 
-UNREADABLE_DATA = "unreadable.parquet"
 FACILITIES_FOLDER = "facilities"
 # The details that a run which found nothing to do takes over from the live run.
 UNCHANGED_DETAILS = ("input", "records", "issues")
@@ -65,8 +59,9 @@ def ingest(context: StepContext) -> dict[str, Any]:
         context.run.note(unchanged_since=live.run_id, **details)
         return {"status": CallStatus.UNCHANGED}
     known = [InputFile.from_json(file) for file in context.attempt.notes.get("files", ())]
+    reader = context.input_reader
     try:
-        manifest = context.input_reader.make_manifest(found, known)
+        manifest = reader.make_manifest(found, known)
     except IngestPaused as paused:
         context.attempt.notes["files"] = [asdict(file) for file in paused.files]
         raise
@@ -92,16 +87,18 @@ def _record_of_live(context: StepContext) -> RunRecord | None:
 
 def curate(context: StepContext) -> dict[str, Any]:
     """Judge the lines of files that are in no segment yet; account for all lines of the run."""
-    segments: list[str] = []
-    readings = count(1)
+    segments: list[SegmentRows] = []
+    writer, readings = _writer(context), count(1)
     computed = ComputeResult(Manifest((), ()), are_unrivalled=False)
 
     def judge(files: Manifest) -> None:
-        segments[:] = _segments_for(context, files, next(readings))
+        segments[:] = writer.segments_for(files, next(readings))
 
     def account(files: Manifest) -> None:
         nonlocal computed
-        context.attempt.note(segments=segments)
+        writer.remove_superseded(segments)
+        segments[:] = writer.merge(files, segments)
+        context.run.keep_segments(segments)
         computed = _account(context, segments, files)
 
     listed = Manifest.from_json(context.run.read_json(MANIFEST))
@@ -112,7 +109,7 @@ def curate(context: StepContext) -> dict[str, Any]:
     details = computed.counts_document()
     own = fingerprint(manifest_inputs(manifest), context.options)
     context.run.note(**details, fingerprint=own)
-    return {"segments": segments, "are_unrivalled": computed.are_unrivalled, **details}
+    return {"are_unrivalled": computed.are_unrivalled, **details}
 
 
 def _measurement(context: StepContext, manifest: Manifest) -> Measurement:
@@ -141,105 +138,40 @@ def _arrived(live: Run, manifest: Manifest) -> list[str] | None:
     return [file.source for file in manifest.files if (file.source, file.version) not in read]
 
 
-def _account(context: StepContext, segments: Sequence[str], files: Manifest) -> ComputeResult:
+def _account(
+    context: StepContext, segments: Sequence[SegmentRows], files: Manifest
+) -> ComputeResult:
     """Account for the lines of segments. Raises `PackedLines`, and has nobody use a segment then
     that has such lines.
     """
-    _remove_superseded(context, segments)
     accounting = Accounting(context.scratch, context.root, _measurement(context, files))
     request = ComputeRequest(CuratedLines(segments, files), context.options, accounting)
     # Called again after files changed, it must not find queries about the segments before.
-    with context.engine(_digest("".join(segments).encode())) as engine:
+    paths = "".join(path for segment in segments for path in segment.paths)
+    with context.engine(_digest(paths.encode())) as engine:
         try:
             return compute(engine, request, context.progress)
         except PackedLines as packed:
             lost = [file for file in files.files if file.source in packed.sources]
-            forget_segments(context.root, lost)
+            forget_segments([context.root], lost)
             raise
 
 
-def _segments_for(context: StepContext, manifest: Manifest, reading: int) -> list[str]:
-    """The Parquet of segments that hold the files; those in none are written to the run's own one.
-
-    Where the manifest was made anew, the run's own segment is replaced whole.
-    """
-    folder = _own_segment(context)
-    known = usable_segments(context.root, manifest.files, context.options.null_words)
-    new = files_not_in(known, manifest.files)
-    if new:
-        known = [segment for segment in known if segment.folder != folder]
-        new = files_not_in(known, manifest.files)
-    uris = [uri for segment in known for uri in segment.data]
-    if new:
-        uris += _write_own_segment(context, new, reading)
-    return uris
-
-
-def _write_own_segment(context: StepContext, files: Sequence[InputFile], reading: int) -> list[str]:
-    """Write the lines of files to the run's own segment; returns the URIs of its Parquet.
-
-    The line of a file that could not be read lies beside the segment, for this run alone: its
-    description names neither, so that the next run reads the file anew.
-    """
-    storage, folder = context.root.storage, _own_segment(context)
-    # What describes the segment goes first: no description may be of other rows than these.
-    storage.delete(f"{folder}/{DESCRIPTION}")
-    readable = [file for file in files if not file.is_unreadable]
-    unreadable = [file for file in files if file.is_unreadable]
-    uris = _write_lines(context, readable, reading, DATA) if readable else []
-    names = [uri.removeprefix(f"{folder}/") for uri in uris]
-    if unreadable:
-        uris = [*uris, *_write_lines(context, unreadable, reading, UNREADABLE_DATA)]
-    description = describe_segment(readable, names, context.options.null_words)
-    storage.write(f"{folder}/{DESCRIPTION}", description)
-    return uris
-
-
-def _write_lines(
-    context: StepContext, files: Sequence[InputFile], reading: int, name: str
-) -> list[str]:
-    """Judge the lines of files; returns the URIs of Parquet in the run's own segment.
-
-    An engine on this machine writes one file of that name.
-    """
-    folder, local = _own_segment(context), context.scratch / name
-    lines = [file.as_lines() for file in files]
-    with context.engine() as engine:
-        context.progress.step(f"reading {len(files)} files", engine.progress)
-        part = f"{folder}/{_part_of(context, files, reading)}"
-        uris = write_segment(engine, lines, context.options, part, local)
-    if not uris:
-        uris = [f"{folder}/{name}"]
-        context.root.storage.deliver(local, uris[0])
-    return uris
-
-
-def _part_of(context: StepContext, files: Sequence[InputFile], reading: int) -> str:
-    """The place in a segment's folder for one reading of these files alone.
-
-    A step that is called again finds the queries of its earlier calls by their text, which names
-    this place: a query that read the files before they changed or were landed must not be found.
-    """
-    description = describe_segment(files, (), context.options.null_words)
-    landed = "".join(file.landed or "-" for file in files)
-    return f"{context.attempt.number}/{reading}-{_digest(description + landed.encode())}"
+def _writer(context: StepContext) -> SegmentWriter:
+    return SegmentWriter(
+        [context.root],
+        context.run.uri,
+        context.request.engine,
+        context.options,
+        context.scratch,
+        context.attempt.number,
+        context.engine,
+        context.progress,
+    )
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:8]
-
-
-def _own_segment(context: StepContext) -> str:
-    return f"{context.root.curated}/{context.run.run_id}"
-
-
-def _remove_superseded(context: StepContext, segments: Sequence[str]) -> None:
-    """Remove what failed or repeated queries have left in the run's own segment."""
-    folder = _own_segment(context)
-    kept = {*segments, f"{folder}/{DESCRIPTION}"}
-    for file in list(context.root.storage.list(folder)):
-        if file.uri not in kept:
-            context.root.storage.delete(file.uri)
 
 
 def stage_step(name: PublishedStage) -> Callable[[StepContext], dict[str, Any]]:
@@ -256,10 +188,8 @@ def stage_step(name: PublishedStage) -> Callable[[StepContext], dict[str, Any]]:
         )
         with context.engine() as engine:
             context.progress.step("computing the results", engine.progress)
-            curated = context.result("Curate")
-            records = CuratedLines(
-                curated["segments"], are_unrivalled=curated.get("are_unrivalled", False)
-            )
+            are_unrivalled = context.result("Curate")["are_unrivalled"]
+            records = CuratedLines(context.run.segments, are_unrivalled=are_unrivalled)
             computed = compute(engine, ComputeRequest(records, context.options, outputs=outputs))
         uris = context.run.deliver_results(name, folder, computed.files)
         written = [

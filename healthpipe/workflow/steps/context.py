@@ -9,12 +9,14 @@ from typing import Any
 
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import Engine, EngineContext
+from healthpipe.ingest.manifest import InputFile
 from healthpipe.progress import Progress
 from healthpipe.runs.attempts import Attempt, StepQueryLog, result_of
 from healthpipe.runs.record import Execution
 from healthpipe.runs.request import RunRequest
 from healthpipe.runs.run import Run
 from healthpipe.stages.options import StageOptions
+from healthpipe.stages.segments import find_segments, reusable_files
 from healthpipe.storage.layout import Root
 from healthpipe.workflow.input_reader import InputReader
 
@@ -43,8 +45,19 @@ class StepContext:
     @property
     def input_reader(self) -> InputReader:
         """Makes and reads the manifest of the run."""
-        request, limits = self.request, self.options.unpack_limits
-        return InputReader(self.run, request.sources, request.engine, self.progress, limits)
+        request, options = self.request, self.options
+
+        def reusable() -> list[InputFile]:
+            return reusable_files(find_segments([self.root], options.null_words, request.engine))
+
+        return InputReader(
+            self.run,
+            request.sources,
+            request.engine,
+            self.progress,
+            options.unpack_limits,
+            reusable,
+        )
 
     @cached_property
     def options(self) -> StageOptions:

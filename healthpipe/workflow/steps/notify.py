@@ -126,13 +126,12 @@ def alert_expiring(context: StepContext) -> Document:
     options = context.options
     with_lapsed = replace(options, window=Window(date.min, options.window.end))
     with context.engine() as engine:
-        curated = result_of(published_by, "Curate")
         open_records(
             engine,
             with_lapsed,
-            curated["segments"],
+            published_by.segments,
             ACCREDITATIONS.projections,
-            are_unrivalled=curated.get("are_unrivalled", False),
+            are_unrivalled=result_of(published_by, "Curate")["are_unrivalled"],
         )
         define_relations(engine, ACCREDITATIONS, with_lapsed)
         rows = (ExpiringRow(*row) for row in engine.stream(ACCREDITATIONS.query(with_lapsed)))
