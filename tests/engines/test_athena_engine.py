@@ -11,7 +11,7 @@ import pytest
 from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import Format
 from healthpipe.engines.athena.published_tables import LiveRun, lagging_tables, update_tables
-from healthpipe.engines.base import Constants, Query
+from healthpipe.engines.base import Constants, Query, SegmentFile, SegmentRows
 from healthpipe.engines.sql import column_names
 from healthpipe.errors import UsageError
 from healthpipe.stages.catalog import STAGES, View
@@ -241,15 +241,12 @@ def test_results_are_unloaded_where_the_caller_wants_them(site):
 
 
 def test_segments_that_either_engine_wrote_are_read_by_both(site, tmp_path):
-    files = [site.lines("a.jsonl", LINE), site.lines("b.jsonl", LINE.replace(b"F1", b"F2"))]
+    files = [[site.lines("a.jsonl", LINE)], [site.lines("b.jsonl", LINE.replace(b"F1", b"F2"))]]
     chosen = options()
     with site.both() as (athena, embedded):
         segments = []
-        for engine, file in zip((athena, embedded), files, strict=True):
-            judge_lines(engine, [file], chosen)
-            path = tmp_path / f"{engine.name}.parquet"
-            engine.write(curated_lines(chosen), path, Format.PARQUET)
-            segments.append(site.put(f"curated/{engine.name}.parquet", path.read_bytes()))
+        for engine, held in zip((athena, embedded), files, strict=True):
+            segments.append(_segment(site, engine, held, tmp_path))
         for engine in (athena, embedded):
             open_records(engine, chosen, segments, set(Projection) - {Projection.DETAILS})
             assert [row[0] for row in engine.rows(Query("extract", chosen.values()))] == [
@@ -257,6 +254,36 @@ def test_segments_that_either_engine_wrote_are_read_by_both(site, tmp_path):
                 "F2",
             ]
             assert engine.rows(Query("balance")) == [(2, 2, 0, 2, 0)]
+
+
+def test_of_a_segment_the_files_that_are_wanted_are_read_under_the_names_they_have_now(
+    site, tmp_path
+):
+    """A name depends on SOURCE, and so does the date of the folder that a file lies in."""
+    dated = LINE.replace(b"F1", b"F3").replace(b"{", b'{"snapshot_date": "2026-01-02", ', 1)
+    lines = [LINE, LINE.replace(b"F1", b"F2"), dated]
+    files = [site.lines(f"{number}.jsonl", line) for number, line in enumerate(lines)]
+    day = datetime.date(2026, 2, 3)
+    with site.both() as (athena, embedded):
+        held = _segment(site, athena, files, tmp_path)
+        named = SegmentFile("named/now.jsonl", day)
+        segment = replace(held, files=(None, named, SegmentFile("dated.jsonl", day)))
+        for engine in (athena, embedded):
+            open_records(engine, options(), [segment], {Projection.ALL_LINES})
+            query = Query("facilities").without(("address", "city", "zip"))
+            assert [row[-2:] for row in engine.rows(query)] == [
+                (day, "named/now.jsonl"),
+                (datetime.date(2026, 1, 2), "dated.jsonl"),
+            ]
+
+
+def _segment(site, engine, files, folder):
+    path = folder / "rows.parquet"
+    judge_lines(engine, files, options())
+    engine.write(curated_lines(options()), path, Format.PARQUET)
+    uri = site.put(f"curated/{engine.name}/rows.parquet", path.read_bytes())
+    held = tuple(SegmentFile(file.source, file.folder_date) for file in files)
+    return SegmentRows(uri.rpartition("/")[0], (uri,), held)
 
 
 def test_nothing_is_left_of_a_closed_engine(site):
