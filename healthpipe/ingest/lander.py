@@ -6,12 +6,13 @@ To land a file is to rewrite it as newline-delimited lines in the run's own fold
 import errno
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from healthpipe.cancellation import raise_if_cancelled
@@ -25,6 +26,13 @@ from healthpipe.errors import (
 )
 from healthpipe.ingest.content import Content, begins_as_json
 from healthpipe.ingest.formats import Shape
+from healthpipe.ingest.known_files import (
+    KnownFiles,
+    as_found,
+    by_identity,
+    date_in_archive,
+    unopened,
+)
 from healthpipe.ingest.landing import (
     REWRITTEN,
     LandingFolder,
@@ -42,12 +50,11 @@ from healthpipe.ingest.manifest import (
     InputFile,
     Manifest,
     SkippedFile,
-    folder_date,
     version_without_target,
 )
 from healthpipe.ingest.packing import FileRefused
 from healthpipe.ingest.readers import FileReader, spool
-from healthpipe.storage import absolute_uri
+from healthpipe.storage import absolute_uri, is_s3
 from healthpipe.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -63,8 +70,6 @@ READ_ANEW = (Reason.FILE_UNREADABLE, Reason.FILE_TOO_LARGE_UNPACKED)
 LOST_ON_S3 = (ObjectDenied, ObjectMissing, InputChanged)
 # A batch of files is ingested before the next one is fetched.
 BATCH_FILES, BATCH_BYTES = 1_000, 1 << 30
-# Files that were ingested before, by URI and version; of an archive its members.
-KnownFiles = Mapping[tuple[str, str], list[InputFile]]
 
 
 class IngestPaused(OutOfTime):
@@ -97,7 +102,7 @@ class Lander:
         are not ingested again unless they changed or could not be read. Raises `IngestPaused` when
         the time is up.
         """
-        known_files = _by_identity(known)
+        known_files = by_identity(known)
         for file in found.files:
             # Here and not in a thread: reading may wait for ever, and a signal has to end it.
             if file.is_stream and not self._folder.stat(_stream_name(file)):
@@ -124,7 +129,7 @@ class Lander:
                 files.append(self._land_in_place(file))
             elif file.uri not in reopened:  # of an archive all members at once
                 reopened.add(file.uri)
-                files += self._inspect(_unopened(file))
+                files += self._inspect(unopened(file))
         return replace(manifest, files=tuple(files))
 
     def _ingest_batch(
@@ -170,8 +175,10 @@ class Lander:
             return self._inspect(InputFile(uri, found.source, size, "", "none", date))
         stored = found.listed or LocalStorage().stat(found.uri)
         size, version = (stored.size, stored.version) if stored else (0, _version_of_lost(found))
-        if known_files := known.get((absolute_uri(found.uri), version)):
-            return [_as_found(file, found) for file in known_files]
+        known_files = known.get((absolute_uri(found.uri), version))
+        # The version of a file does not change with who may read it.
+        if known_files and (is_s3(found.uri) or os.access(found.uri, os.R_OK)):
+            return [as_found(file, found) for file in known_files]
         return self._inspect(InputFile(found.uri, found.source, size, version, "none", date))
 
     def _inspect(self, file: InputFile) -> list[InputFile]:
@@ -221,7 +228,7 @@ class Lander:
                 file,
                 source=f"{file.source}!{member.name}",
                 member=member.name,
-                folder_date=_date_in_archive(member.name, file.folder_date),
+                folder_date=date_in_archive(member.name, file.folder_date),
                 skipped_members=() if found else skipped,
             )
             if member.refusal:
@@ -305,48 +312,6 @@ def _distinctly_named(files: Iterable[InputFile]) -> Iterator[InputFile]:
         name = next(each for each in itertools.chain([file.source], names) if each not in seen)
         seen.add(name)
         yield file if name == file.source else replace(file, source=name)
-
-
-def _unopened(file: InputFile) -> InputFile:
-    """A file as it is before it is looked into; of a member of an archive the archive."""
-    date = file.archive_date if file.member else file.folder_date
-    return InputFile(file.uri, file.stored_source, file.size, file.version, "none", date)
-
-
-def _as_found(file: InputFile, found: FoundFile) -> InputFile:
-    """A file, or a member of one, that is known, under the name and in the folder it has now."""
-    date = found.folder_date.isoformat() if found.folder_date else None
-    if file.member is None:
-        return replace(file, uri=found.uri, source=found.source, folder_date=date)
-    skipped = (
-        replace(each, uri=f"{found.uri}!{name}", source=f"{found.source}!{name}")
-        for each in file.skipped_members
-        if (name := each.source.removeprefix(f"{file.stored_source}!"))
-    )
-    return replace(
-        file,
-        uri=found.uri,
-        source=f"{found.source}!{file.member}",
-        folder_date=_date_in_archive(file.member, date),
-        archive_date=date,
-        skipped_members=tuple(skipped),
-    )
-
-
-def _date_in_archive(member: str, date: str | None) -> str | None:
-    """The date of the folder of a member, in the archive or else the one that it lies in."""
-    own = folder_date(PurePosixPath(member).parts[-2::-1])
-    return own.isoformat() if own else date
-
-
-def _by_identity(files: Iterable[InputFile]) -> KnownFiles:
-    """Files by absolute URI and version, without those that could not be read."""
-    known: dict[tuple[str, str], list[InputFile]] = {}
-    for file in files:
-        known.setdefault((absolute_uri(file.uri), file.version), []).append(file)
-    return {
-        key: group for key, group in known.items() if not any(file.is_unreadable for file in group)
-    }
 
 
 def _require_readable(file: InputFile, content: Content) -> None:

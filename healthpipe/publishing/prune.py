@@ -31,7 +31,8 @@ from healthpipe.storage.base import TEMPORARY
 from healthpipe.storage.layout import RECORD_VERSION, Root, day_of_run, require_known_version
 
 # The statuses of runs that are at work or may be resumed.
-UNFINISHED = ("running", "failed", "interrupted")
+RUNNING = "running"
+UNFINISHED = (RUNNING, "failed", "interrupted")
 # For so long a segment stays that others have replaced: a stage by hand may have just found it.
 REPLACED_FOR_S = 86_400
 
@@ -148,16 +149,19 @@ def _unpublished_copies(
 def _segments(root: Root, runs: _PublishedRuns, oldest: datetime.date) -> Iterator[Removal]:
     """Segments that no run can use, or that others have replaced for a day.
 
-    Not those that a run reads which is at work, may be resumed or rolled back to.
+    Not those that a run at work reads; and of those that are replaced, not one that a run reads
+    which may be resumed or rolled back to.
     """
-    named = _segments_named(root, runs)
+    read, needed = _segments_read(root, runs)
     replaced = replaced_segments(root, time.time() - REPLACED_FOR_S)
     for folder in segment_folders(root):
         name = PurePath(folder).name.removesuffix(MERGED)
-        if folder in named:
+        if folder in read:
             continue
         if is_finished(root, folder):
-            why = "others hold its files" if folder in replaced else why_unusable(root, folder)
+            why = why_unusable(root, folder)
+            if why is None and folder in replaced - needed:
+                why = "others hold its files"
             if why:
                 yield _removal(root, RemovalKind.SEGMENT, folder, why)
         elif _is_older(name, oldest) and not _is_running(root, name):
@@ -203,21 +207,28 @@ def _is_older(run_id: str, oldest: datetime.date) -> bool:
     return day is not None and day < oldest
 
 
-def _segments_named(root: Root, runs: _PublishedRuns) -> frozenset[str]:
-    """The folders of the segments that runs read which are at work, failed, published or live."""
+def _segments_read(root: Root, runs: _PublishedRuns) -> tuple[frozenset[str], frozenset[str]]:
+    """The folders of the segments of runs at work, and of those that may be resumed, that are kept
+    or live.
+    """
     live = {PurePath(folder).name for folder in runs.live}
-    named: set[str] = set()
+    read: set[str] = set()
+    needed: set[str] = set()
     for run_id, folder in _named(root, root.runs):
-        if run_id in runs.kept | live or _status(root, run_id) in UNFINISHED:
-            found = root.storage.read(f"{folder}/{SEGMENTS}")
-            with suppress(ValueError, ValidationError, KeyError):  # damaged
-                document = json.loads(found[0]) if found else {"segments": []}
-                named |= {segment.folder for segment in segments_in(root, document)}
-    return frozenset(named)
+        status = _status(root, run_id)
+        if status not in UNFINISHED and run_id not in runs.kept | live:
+            continue
+        found = root.storage.read(f"{folder}/{SEGMENTS}")
+        with suppress(ValueError, ValidationError, KeyError):  # damaged
+            document = json.loads(found[0]) if found else {"segments": []}
+            folders = {segment.folder for segment in segments_in(root, document)}
+            needed |= folders
+            read |= folders if status == RUNNING else set()
+    return frozenset(read), frozenset(needed)
 
 
 def _is_running(root: Root, run_id: str) -> bool:
-    return _status(root, run_id) == "running"
+    return _status(root, run_id) == RUNNING
 
 
 def _status(root: Root, run_id: str) -> str | None:

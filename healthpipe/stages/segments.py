@@ -300,9 +300,12 @@ def _read_segment(root: Root, folder: str) -> Segment | None:
     content = root.storage.read(uri)
     try:
         document = json.loads(content[0]) if content else {}
-        require_known_version(document, SCHEMA_VERSION, uri)
+    except ValueError:
+        return None
+    require_known_version(document, SCHEMA_VERSION, uri)
+    try:
         description = msgspec.convert(document, Description)
-    except (ValueError, msgspec.ValidationError):
+    except msgspec.ValidationError:
         return None
     is_current = (description.schema_version, description.version) == (
         SCHEMA_VERSION,

@@ -4,10 +4,10 @@ import datetime
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from healthpipe.aws.session import AthenaSettings
 from healthpipe.choices import KEPT_DAYS, EngineName, Format
 from healthpipe.contract import WHOLE_FILE
 from healthpipe.engines import open_engine
-from healthpipe.engines.base import Engine, EngineContext, SegmentRows
+from healthpipe.engines.base import Engine, EngineContext
 from healthpipe.errors import LockHeld, NothingAccepted, UsageError
-from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
+from healthpipe.ingest.manifest import FoundFiles
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.prune import plan_prune, remove_planned
@@ -25,7 +25,6 @@ from healthpipe.runs.attempts import RunQueryLog
 from healthpipe.runs.cleanup import sweep_stages, try_stop_run_queries
 from healthpipe.runs.locks import root_locked
 from healthpipe.runs.record import Execution, QueryUsage, RunRecord, RunStatus, as_json, scan_cost
-from healthpipe.runs.request import found_inputs
 from healthpipe.runs.run import Run
 from healthpipe.stages.catalog import Outputs, Stage, projections_of
 from healthpipe.stages.compute import (
@@ -34,7 +33,6 @@ from healthpipe.stages.compute import (
     ComputeResult,
     RawLines,
     RecordSource,
-    ReusedLines,
     StageOutputs,
     compute,
 )
@@ -42,12 +40,12 @@ from healthpipe.stages.curate import Projection
 from healthpipe.stages.options import StageOptions
 from healthpipe.stages.results import ResultPlace, WrittenFile
 from healthpipe.stages.rules import BY_REASON
-from healthpipe.stages.segment_cache import evict_segments, mark_used, open_segment_cache
 from healthpipe.stages.segment_writer import SegmentWriter
-from healthpipe.stages.segments import find_segments, forget_segments, reusable_files
-from healthpipe.storage import absolute_uri, open_storage
+from healthpipe.stages.segments import find_segments
+from healthpipe.storage import open_storage
 from healthpipe.storage.layout import Root, open_root
 from healthpipe.workflow.input_reader import InputReader, where_records_lie
+from healthpipe.workflow.stage_records import choose_stores, reused_lines
 
 log = logging.getLogger("healthpipe")
 SCHEMA_VERSION = 1
@@ -163,7 +161,7 @@ def run_stage(request: StageRequest) -> StageResult:
     """
     found = find_files(request.sources, request.root)  # before anything is written
     root = request.root
-    if is_read_only(root):
+    if is_read_only(root, root.runs):
         request = _recorded_elsewhere(request)
     else:
         sweep_stages(root)
@@ -173,12 +171,11 @@ def run_stage(request: StageRequest) -> StageResult:
     return result
 
 
-def is_read_only(root: Root) -> bool:
-    """Whether a root on this machine is there and no run can be recorded in it."""
+def is_read_only(root: Root, folder: str) -> bool:
+    """Whether a root on this machine is there, and nothing can be written to its folder."""
     if root.is_remote or not Path(root.uri).exists():
         return False
-    runs = Path(root.runs)
-    return not os.access(runs if runs.exists() else root.uri, os.W_OK | os.X_OK)
+    return not os.access(folder if Path(folder).exists() else root.uri, os.W_OK | os.X_OK)
 
 
 def _recorded_elsewhere(request: StageRequest) -> StageRequest:
@@ -281,11 +278,22 @@ def _compute(request: StageRequest, run: Run, found: FoundFiles, root: Root) -> 
 def _records(
     request: StageRequest, run: Run, found: FoundFiles, root: Root, engine: Engine
 ) -> RecordSource:
-    """Where the records are read from: curated segments, or else raw lines."""
+    """Where the records are read from: curated segments, or else raw lines.
+
+    No segment has the details that some stages show.
+    """
     reader = InputReader(
         run, request.sources, request.engine, request.progress, request.options.unpack_limits
     )
-    stores = _stores(request, root, found)
+    stores: list[Root] = []
+    if request.is_cached is not False and Projection.DETAILS not in projections_of(request.outputs):
+        stores = choose_stores(
+            root,
+            found,
+            partial(find_segments, null_words=request.options.null_words, engine=request.engine),
+            can_keep=not any(is_read_only(root, each) for each in (root.runs, root.curated)),
+            with_cache=bool(request.is_cached),
+        )
     if not stores:
         return RawLines(reader.make_manifest(found), reader.read)
     writer = SegmentWriter(
@@ -298,45 +306,7 @@ def _records(
         lambda: nullcontext(engine),
         request.progress,
     )
-
-    def segments_for(manifest: Manifest, reading: int) -> list[SegmentRows]:
-        segments = writer.segments_for(manifest, reading)
-        writer.remove_superseded(segments)
-        run.keep_segments(segments)
-        if request.is_cached:
-            mark_used(segments)
-            evict_segments()
-        return segments
-
-    def forget(files: Iterable[InputFile]) -> None:
-        forget_segments(stores, files)
-
-    reader = replace(reader, reusable=lambda: reusable_files(writer.find()))
-    manifest = reader.make_manifest(found)
-    return ReusedLines(manifest, reader.read, segments_for, forget)
-
-
-def _stores(request: StageRequest, root: Root, found: FoundFiles) -> list[Root]:
-    """The roots whose segments are read, the first of which can be given those that are missing.
-
-    None where a stage shows details, which no segment has, where nothing is to be kept, and where
-    lines would have to be kept of files outside the root, which are health records.
-    """
-    if request.is_cached is False or Projection.DETAILS in projections_of(request.outputs):
-        return []
-    stores = [root]
-    if request.is_cached:
-        stores.append(open_segment_cache())
-    segments = find_segments(stores, request.options.null_words, request.engine)
-    held = {(absolute_uri(file.uri), file.version) for file in reusable_files(segments)}
-    files = {(absolute_uri(uri), version) for uri, _, version, _ in found_inputs(found)}
-    missing, inside = files - held, f"{absolute_uri(root.uri)}/"
-    if not missing or (
-        all(uri.startswith(inside) for uri, _ in missing) and not is_read_only(root)
-    ):
-        return stores
-    is_stream = any(file.is_stream for file in found.files)
-    return stores[::-1] if request.is_cached and not is_stream else []
+    return reused_lines(run, reader, found, writer, with_cache=bool(request.is_cached))
 
 
 def _outputs(request: StageRequest, run: Run) -> StageOutputs:

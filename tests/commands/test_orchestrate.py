@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from healthpipe.errors import AlertNotSent
-from healthpipe.workflow.steps import compute
+from healthpipe.stages import segment_writer
 from tests.conftest import AS_OF
 
 
@@ -193,7 +193,7 @@ def test_a_manifest_that_is_made_anew_loses_no_rows(cli, tmp_path, monkeypatch):
     old.write_text("".join(f'{{"facility_id": "A{number}"}}\n' for number in range(50)))
     cli("orchestrate", "in", "--max-issues", "100%")
     new.write_text("".join(f'{{"facility_id": "B{number}"}}\n' for number in range(60)))
-    real = compute.describe_segment
+    real = segment_writer.describe_segment
 
     def touch_the_old_one(*given):
         if not (tmp_path / "touched").exists():
@@ -201,7 +201,7 @@ def test_a_manifest_that_is_made_anew_loses_no_rows(cli, tmp_path, monkeypatch):
             os.utime(old, (1, 1))
         return real(*given)
 
-    monkeypatch.setattr(compute, "describe_segment", touch_the_old_one)
+    monkeypatch.setattr(segment_writer, "describe_segment", touch_the_old_one)
 
     document = cli("orchestrate", "in", "--max-issues", "100%", "--json").document
 

@@ -182,10 +182,9 @@ def test_with_a_new_file_all_is_curated_anew_by_other_sql(cli, tmp_path):
     assert [row[0] for row in parquet_rows(live)] == ["F1", "F2", "F3", "F4"]
     (segment,) = {path.name for path in Path("data/curated").iterdir()} - segments
     described = json.loads(Path("data/curated", segment, "segment.json").read_text())
-    assert [json.loads(file)[0] for file in described["files"]] == [
-        "data/raw/2026-02-01/a.jsonl",
-        "data/raw/2026-02-08/b.json",
-        "data/raw/2026-02-08/c.jsonl",
+    assert [file["uri"] for file in described["files"]] == [
+        str(tmp_path / "data/raw" / name)
+        for name in ("2026-02-01/a.jsonl", "2026-02-08/b.json", "2026-02-08/c.jsonl")
     ]
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import healthpipe
 from healthpipe.stages import segment_cache, segment_writer
 from healthpipe.storage.s3.cache import cache_folder
+from healthpipe.workflow import stage_run
 from tests.conftest import AS_OF
 
 ENVIRONMENT = {"max_examples": int(os.environ.get("HEALTHPIPE_TEST_SEGMENT_SEQUENCES", "12"))}
@@ -391,7 +392,7 @@ def test_a_segment_that_is_lost_after_the_listing_is_made_anew(site, rig, monkey
 def test_in_a_root_that_cannot_be_written_to_segments_are_read(site, rig, monkeypatch):
     site.put("raw/a.jsonl", f"{record(1)}\n".encode())
     expected = site.result(STAGES[0], f"{rig.root.uri}/raw")
-    monkeypatch.setattr("healthpipe.workflow.stage_run.is_read_only", lambda root: root == rig.root)
+    monkeypatch.setattr(stage_run, "is_read_only", lambda root, _: root == rig.root)
     monkeypatch.setattr("healthpipe.ingest.readers.LocalReader.content", lambda *_: 1 / 0)
 
     assert site.result(STAGES[0], f"{rig.root.uri}/raw") == expected
