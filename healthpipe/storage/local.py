@@ -173,7 +173,7 @@ class LocalStorage(Storage):
                 shutil.rmtree(path, ignore_errors=True)
             elif not idle_s:
                 path.unlink(missing_ok=True)
-            else:
+            elif path.exists():  # it may have gone with its folder, which a lock would make anew
                 with suppress(OSError), _folder_locked(str(path), fcntl.LOCK_EX | fcntl.LOCK_NB):
                     path.unlink(missing_ok=True)
 
