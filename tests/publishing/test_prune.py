@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from healthpipe.errors import NewerDocument, ServiceFailed
 from healthpipe.publishing.pointer import history
 from healthpipe.publishing.prune import plan_prune, prune_published, remove_planned
 from healthpipe.publishing.publish import rollback
-from healthpipe.stages import segments
+from healthpipe.stages import segment_writer, segments
 from healthpipe.storage import local
 from healthpipe.storage.layout import open_root
 from tests.conftest import tree
@@ -243,6 +244,55 @@ def test_a_segment_with_a_damaged_description_is_not_used_and_goes(orchestrate, 
 
     assert prune(root) == {("segment", first)}
     assert below(root.curated) == [second]
+
+
+@pytest.fixture
+def merged(orchestrate, root, examples, monkeypatch):
+    """Two segments of runs, and the one that a third run has made of them."""
+    monkeypatch.setattr(segment_writer, "MAX_SEGMENTS", 1)
+    first = orchestrate()
+    write(examples / "2026-02-02" / "more.jsonl", '{"facility_id": "ZZ-1"}\n')
+    second = orchestrate()
+    return first, second
+
+
+def age(root, name, seconds):
+    path = Path(root.curated, name, "segment.json")
+    written = path.stat().st_mtime - seconds
+    os.utime(path, (written, written))
+
+
+def test_segments_stay_for_a_day_after_they_were_merged(root, merged):
+    first, second = merged
+    age(root, f"{second}-merged", 86_000)
+    assert segments_removed(root, keep=1) == set()
+
+    age(root, f"{second}-merged", 1_000)
+    assert segments_removed(root, keep=1) == {first, second}
+
+
+def test_segments_stay_that_a_run_reads_which_may_be_rolled_back_to(root, merged):
+    _, second = merged
+    age(root, f"{second}-merged", 90_000)
+
+    assert segments_removed(root, keep=2) == {second}
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "interrupted"])
+def test_segments_stay_that_a_run_reads_which_may_go_on(root, merged, status):
+    first, second = merged
+    age(root, f"{second}-merged", 90_000)
+    record = Path(root.run(first), "run.json")
+    record.chmod(0o600)
+    record.write_text(record.read_text().replace('"succeeded"', f'"{status}"', 1))
+
+    assert segments_removed(root, keep=1) == {second}
+
+
+def segments_removed(root, keep):
+    """The names of the segments that would be removed."""
+    found = plan(root, keep=keep)
+    return {Path(each.uri).name for each in found if each.kind.value == "segment"}
 
 
 @pytest.mark.parametrize("status", ["running", "failed"])
