@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/against_commit.py COMMIT [--records 300000] [--runs 5]
 
 The commit is checked out in a folder of its own and run by the same Python with the same
-libraries. Both read the same clean records in turn, each time into an empty root. The ratios are
-those of medians of CPU seconds, which other processes disturb less than wall seconds.
+libraries. Both read the same clean records in turn, each time into an empty root that they lie
+outside of, so that stages by hand keep no segment. The ratios are those of medians of CPU seconds,
+which other processes disturb less than wall seconds.
 """
 
 import argparse
