@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import healthpipe
+from healthpipe.engines.sql import column_names
 from healthpipe.stages import segment_cache, segment_writer
+from healthpipe.stages.curate import DETAILS, FOUND
 from healthpipe.storage.s3.cache import cache_folder
 from healthpipe.workflow import stage_run
 from tests.conftest import AS_OF
@@ -426,3 +428,9 @@ def test_the_sizes_and_digests_of_a_segment_are_in_its_description(site, rig):
     content = rig.local(f"{rig.root.curated}/{name}").read_bytes()
     assert part["bytes"] == len(content)
     assert part["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_merged_segment_has_the_columns_of_others():
+    assert list(column_names("merged")) == [
+        name for name in column_names("judged") if name not in (*DETAILS, *FOUND)
+    ]

@@ -99,6 +99,7 @@ def curate(context: StepContext) -> dict[str, Any]:
         writer.remove_superseded(segments)
         segments[:] = writer.merge(files, segments)
         context.run.keep_segments(segments)
+        context.attempt.note(segments=[segment.folder for segment in segments])
         computed = _account(context, segments, files)
 
     listed = Manifest.from_json(context.run.read_json(MANIFEST))
