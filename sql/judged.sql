@@ -153,7 +153,7 @@ select
   + if(location_kind not in ('absent', 'null'), :given_location, 0)
   + if(address is not null, :given_address, 0)
   + if(city is not null, :given_city, 0)
-  + if(state_text is not null, :given_state, 0)
+  + if(state_value is not null, :given_state, 0)
   + if(zip is not null, :given_zip, 0)
   + if(employee_count_given, :given_employee_count, 0)
   + if(services_kind not in ('absent', 'null'), :given_services, 0)

@@ -48,7 +48,9 @@ def _read_paths(harness: Harness) -> list[Any]:
 
 def _read_parquet_table(harness: Harness) -> list[Any]:
     relations = harness.read_files({ODD_NAME: b"1\n", "b.txt": b"2\n"}, landed=["b.txt"])
-    text = relations.statement("select path, source, folder_date, landed from raw_files")
+    text = relations.statement(
+        "select path, file_number, source, folder_date, landed from raw_files"
+    )
     rows = harness.rows(text, FILE_TYPES)
     return sorted_rows([(harness.name_of(path), *rest) for path, *rest in rows])
 
@@ -127,7 +129,7 @@ FILE_FACTS = [
     Fact(
         "parquet",
         "a table of listed files reads Parquet as well",
-        [[ODD_NAME, ODD_NAME, None, False], ["b.txt", "b.txt", None, True]],
+        [[ODD_NAME, 1, ODD_NAME, None, False], ["b.txt", 2, "b.txt", None, True]],
         _read_parquet_table,
     ),
     Fact(

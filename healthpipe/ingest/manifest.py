@@ -195,6 +195,11 @@ class InputFile:
         return cls(**document | typed)
 
     @property
+    def is_of_one_run(self) -> bool:
+        """Whether its lines are of no use to another run: that has to read the file itself."""
+        return self.is_unreadable or self.has_large_lines
+
+    @property
     def stored_source(self) -> str:
         """The name of the file, or of the archive that it is in, as it was found."""
         return self.source.removesuffix(f"!{self.member}") if self.member else self.source

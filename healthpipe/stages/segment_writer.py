@@ -25,8 +25,8 @@ from healthpipe.stages.segments import (
 )
 from healthpipe.storage.layout import Root
 
-# In the folder of a run: the lines of its files that could not be read, which no other run uses.
-UNREADABLE = "curated/unreadable"
+# In the folder of a run: the lines of files that other runs have to read themselves.
+OWN_LINES = "curated/own"
 # How many segments a run reads as they are; more are merged.
 MAX_SEGMENTS = 50
 
@@ -59,9 +59,9 @@ class SegmentWriter:
         return f"{self.root.curated}/{PurePath(self.run).name}"
 
     @property
-    def unreadable(self) -> str:
+    def own_lines(self) -> str:
         """The folder in the run of the lines that no other run may use."""
-        return f"{self.run}/{UNREADABLE}"
+        return f"{self.run}/{OWN_LINES}"
 
     def find(self) -> list[Segment]:
         """The segments that the engine can use, those with the most files first."""
@@ -89,7 +89,7 @@ class SegmentWriter:
 
         Those that are replaced stay for runs that read them: see `healthpipe.publishing.prune`.
         """
-        own = [each for each in segments if each.folder == self.unreadable]
+        own = [each for each in segments if each.folder == self.own_lines]
         if len(segments) - len(own) <= MAX_SEGMENTS:
             return list(segments)
         ordered, _ = in_order_of_names([each for each in segments if each not in own])
@@ -122,22 +122,21 @@ class SegmentWriter:
     def _write(self, files: Sequence[InputFile], reading: int) -> list[SegmentRows]:
         """Write the lines of files to the run's own segment.
 
-        The line of a file that could not be read lies in the run, for it alone: no description
-        names it, so that the next run reads the file anew.
+        Lines that are of no use to other runs lie in the run: no description names their files.
         """
         storage = self.root.storage
         # What describes the segment goes first: no description may be of other rows than these.
         storage.delete(f"{self.folder}/{DESCRIPTION}")
-        readable = [file for file in files if not file.is_unreadable]
-        unreadable = [file for file in files if file.is_unreadable]
+        shared = [file for file in files if not file.is_of_one_run]
+        own = [file for file in files if file.is_of_one_run]
         written = []
-        if readable:
-            rows, parts = self._write_lines(self.folder, readable, reading)
-            description = describe_segment(readable, parts, self.options.null_words, self.engine)
+        if shared:
+            rows, parts = self._write_lines(self.folder, shared, reading)
+            description = describe_segment(shared, parts, self.options.null_words, self.engine)
             storage.write(f"{self.folder}/{DESCRIPTION}", description)
             written.append(rows)
-        if unreadable:
-            written.append(self._write_lines(self.unreadable, unreadable, reading)[0])
+        if own:
+            written.append(self._write_lines(self.own_lines, own, reading)[0])
         return written
 
     def _write_lines(

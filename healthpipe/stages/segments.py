@@ -129,22 +129,21 @@ def choose_segments(
 ) -> tuple[list[SegmentRows], list[InputFile]]:
     """Choose the segments to read files from, each from one; returns the files that are in none.
 
-    A file that could not be read is in none.
+    A file is in none of which the lines are of no use to other runs.
     """
-    missing = {file_key(file): file for file in files if not file.is_unreadable}
-    unreadable = [file for file in files if file.is_unreadable]
+    missing = {file_key(file): file for file in files if not file.is_of_one_run}
+    own = [file for file in files if file.is_of_one_run]
     chosen = []
     for segment in segments:
         if held := segment.keys & missing.keys():
             chosen.append(segment.reading(missing.pop(key) for key in held))
-    return chosen, [*missing.values(), *unreadable]
+    return chosen, [*missing.values(), *own]
 
 
 def reusable_files(segments: Iterable[Segment]) -> list[InputFile]:
     """The files in segments that need not be opened again: what is in them is known.
 
-    Not those of an archive of which some members are in none, and not those with lines of which
-    another file holds the bytes.
+    Not those of an archive of which some members are in none.
     """
     found: dict[str, InputFile] = {}
     for segment in segments:
@@ -153,8 +152,7 @@ def reusable_files(segments: Iterable[Segment]) -> list[InputFile]:
             groups.setdefault(file.uri, []).append(file)
         for group in groups.values():
             is_complete = all(file.archive_members in (0, len(group)) for file in group)
-            is_known = all(file.version and not file.has_large_lines for file in group)
-            if is_complete and is_known:
+            if is_complete and all(file.version for file in group):
                 found |= {file_key(file): replace(file, is_reused=True) for file in group}
     return list(found.values())
 

@@ -89,7 +89,19 @@ typed as (
       )
       when starts_with(line, '{') or regexp_matches(line, '^[ \t]*\{') then 'object'
       else json_kind(json_type(line))
-    end as kind
+    end as kind,
+    -- Looked up together, and only where one of them is not of the kind that it should be: each
+    -- look at a long line takes a dozen times its memory.
+    case
+      when record is not null
+        and (
+          record.location.state is null
+          or record.services is null
+          or record.labs is null
+          or record.accreditations is null
+        )
+      then json_type(line, ['$.location', '$.services', '$.labs', '$.accreditations'])
+    end as field_types
   from parsed
 )
 select
@@ -116,10 +128,10 @@ select
   json_text(record.snapshot_date, line, '$.snapshot_date') as snapshot_date,
   coalesce(record.employee_count is not null, false) as employee_count_given,
   coalesce(record.snapshot_date is not null, false) as snapshot_date_given,
-  json_field_kind(record, record.location.state, 'object', line, '$.location') as location_kind,
-  json_field_kind(record, record.services, 'array', line, '$.services') as services_kind,
-  json_field_kind(record, record.labs, 'array', line, '$.labs') as labs_kind,
-  json_field_kind(record, record.accreditations, 'array', line, '$.accreditations')
+  json_field_kind(record, record.location.state, 'object', field_types[1]) as location_kind,
+  json_field_kind(record, record.services, 'array', field_types[2]) as services_kind,
+  json_field_kind(record, record.labs, 'array', field_types[3]) as labs_kind,
+  json_field_kind(record, record.accreditations, 'array', field_types[4])
     as accreditations_kind,
   length(record.services) as number_of_services,
   case

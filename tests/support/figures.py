@@ -24,6 +24,7 @@ def without_zeros(figures: dict) -> dict:
 
 
 def _figures(oracle: Oracle, facilities: list[Facility]) -> dict:
+    words = oracle.options.null_words
     listed = [list_of(facility.record.get("accreditations")) for facility in facilities]
     objects = [item for items in listed for item in items if isinstance(item, dict)]
     latest = [max((d for d in f.accreditations if d), default=None) for f in facilities]
@@ -31,27 +32,27 @@ def _figures(oracle: Oracle, facilities: list[Facility]) -> dict:
         "records": len(facilities),
         "items": sum(map(len, listed)),
         "objects": len(objects),
-        "given_dates": sum(is_given(item.get("valid_until")) for item in objects),
+        "given_dates": sum(is_given(item.get("valid_until"), words) for item in objects),
         "dates": sum(d is not None for f in facilities for d in f.accreditations),
         "accredited": sum(oracle.is_accredited(facility) for facility in facilities),
-        "fields": Counter(name for facility in facilities for name in _fields(facility.record)),
+        "fields": Counter(name for each in facilities for name in _fields(each.record, words)),
         "reasons": Counter(reason for facility in facilities for reason in facility.issues),
         "snapshots": Counter(f.snapshot.isoformat() for f in facilities if f.snapshot),
         "expiries": Counter(day.isoformat() for day in latest if day),
     }
 
 
-def _fields(record: dict) -> list[str]:
+def _fields(record: dict, words: tuple[str, ...]) -> list[str]:
     """The fields that a record has."""
     location = record.get("location")
     inside = location if isinstance(location, dict) else {}
     accreditations = [item for _, item in numbered(record.get("accreditations"))]
     found = {
-        "facility_name": text(record.get("facility_name")),
+        "facility_name": text(record.get("facility_name"), words),
         "location": location,
         "location.address": scalar(inside.get("address")),
         "location.city": scalar(inside.get("city")),
-        "location.state": text(inside.get("state")),
+        "location.state": text(inside.get("state"), words),
         "location.zip": scalar(inside.get("zip")),
         **{key: record.get(key) for key in ("employee_count", "snapshot_date")},
         **{key: record.get(key) for key in ("services", "labs", "accreditations")},
@@ -59,5 +60,5 @@ def _fields(record: dict) -> list[str]:
     for name in ("accreditation_body", "accreditation_id"):
         texts = (scalar(item.get(name)) for item in accreditations)
         found[name] = next((each for each in texts if each is not None), None)
-    given = any(is_given(item.get("valid_until")) for item in accreditations)
+    given = any(is_given(item.get("valid_until"), words) for item in accreditations)
     return [name for name, value in found.items() if value is not None] + ["valid_until"] * given
