@@ -48,9 +48,7 @@ def _read_paths(harness: Harness) -> list[Any]:
 
 def _read_parquet_table(harness: Harness) -> list[Any]:
     relations = harness.read_files({ODD_NAME: b"1\n", "b.txt": b"2\n"}, landed=["b.txt"])
-    text = relations.statement(
-        "select path, file_number, source, folder_date, landed from raw_files"
-    )
+    text = relations.statement(f"select {', '.join(FILE_TYPES)} from raw_files")
     rows = harness.rows(text, FILE_TYPES)
     return sorted_rows([(harness.name_of(path), *rest) for path, *rest in rows])
 
