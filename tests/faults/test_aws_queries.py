@@ -53,7 +53,7 @@ def segment_data(place):
     folder = key.rpartition("/")[0]
     data = place.json(key)["data"]
     assert data
-    return [f"{folder}/{name}" for name in data]
+    return [f"{folder}/{each['name']}" for each in data]
 
 
 def test_a_query_that_stays_slowed_down_is_tried_by_the_workflow_too(place):

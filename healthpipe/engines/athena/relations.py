@@ -298,7 +298,7 @@ class Relations:
         """
         kept = {column: kind for column, kind in types.items() if column not in ADDED}
         self._create_table(f"{name}_rows", kept, paths, PARQUET, ROWS)
-        self._create_table(f"{name}_files", SEGMENT_FILE_TYPES, [files], PARQUET, RAW)
+        self._create_table(f"{name}_files", SEGMENT_FILE_TYPES, [files], PARQUET, ROWS)
         columns = ", ".join(f'held."{column}"' for column in kept)
         text = READ_SEGMENTS.format(name=name, columns=columns, no_position=NO_POSITION)
         self.define(name, text)
