@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from healthpipe.choices import Format, PublishedStage
-from healthpipe.engines.base import Query
+from healthpipe.engines.base import Query, SegmentFile, SegmentRows
 from healthpipe.stages.catalog import RECORD, STAGES, View, projections_of
 from healthpipe.stages.curate import curated_lines, judge_lines, keep_records, open_records
 from healthpipe.stages.results import define_relations
@@ -163,7 +163,9 @@ def test_the_three_stages_scan_less_than_a_fifth_of_the_raw_bytes(engine, cli, t
     raw = sum(len(file.content) for file in files)
     options = stage_options(Options(datetime.date(2026, 2, 15)))
     judge_lines(engine, files, options)
-    segment = engine.materialize("judged", curated_lines(options))
+    table = engine.materialize("judged", curated_lines(options))
+    held = tuple(SegmentFile(file.source, file.folder_date) for file in files)
+    segment = SegmentRows("", (table,), held)
     assert engine.scanned >= raw
 
     scanned = {}

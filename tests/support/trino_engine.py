@@ -5,7 +5,7 @@ It is what the engine for Athena does, without AWS's ways of starting and waitin
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -13,9 +13,17 @@ from pathlib import Path
 import boto3
 import duckdb
 
-from healthpipe.engines.athena.relations import compose
-from healthpipe.engines.base import Relation
-from healthpipe.engines.sql import athena_source, statement
+from healthpipe.engines.athena.relations import (
+    NO_POSITION,
+    POSITION,
+    READ_SEGMENTS,
+    SEGMENT_FILE_TYPES,
+    compose,
+    describe_segments,
+)
+from healthpipe.engines.athena.schema import glue_type
+from healthpipe.engines.base import Relation, SegmentRows
+from healthpipe.engines.sql import athena_source, column_names, statement
 from tests.support.trino_server import REGION, TrinoServer
 
 BUCKET, DATABASE = "trino-tests", "healthpipe"
@@ -36,14 +44,16 @@ PARQUET_SERDE = {
 LINES_COLUMNS = (("line", "string"), ("rest", "string"))
 FILES_COLUMNS = (
     ("path", "string"),
+    ("file_number", "bigint"),
     ("source", "string"),
     ("folder_date", "date"),
     ("landed", "boolean"),
 )
 FILES_QUERY = """
     select
-        unnest($1::varchar[]) as path, unnest($2::varchar[]) as source,
-        unnest($3::date[]) as folder_date, unnest($4::boolean[]) as landed
+        unnest($1::varchar[]) as path, unnest($2::bigint[]) as file_number,
+        unnest($3::varchar[]) as source, unnest($4::date[]) as folder_date,
+        unnest($5::boolean[]) as landed
 """
 NUMBERS = count(1)
 
@@ -129,6 +139,25 @@ class TrinoEngine:
         (self._identifiers[name],) = paths
         self._definitions.pop(name, None)
 
+    def read_segments(self, name: str, segments: Sequence[SegmentRows]) -> None:
+        """Make `name` the rows of one segment: its path is the identifier of its table."""
+        (segment,) = segments
+        (table,) = segment.paths
+        folder = f"s3://{BUCKET}/curated/{table.rpartition('.')[2].strip(chr(34))}"
+        with tempfile.TemporaryDirectory() as temporary:
+            path = Path(temporary, "files.parquet")
+            describe_segments([replace(segment, folder=folder)], path)
+            known = self._tables.put(f"files_{next(NUMBERS)}/files.parquet", path.read_bytes())
+        files = [(column, glue_type(kind)) for column, kind in SEGMENT_FILE_TYPES.items()]
+        self._identifiers[f"{name}_rows"] = table
+        self._identifiers[f"{name}_files"] = self._tables.symlinked([known], files, PARQUET_SERDE)
+        self._identifiers.pop(name, None)
+        kept = [each for each in column_names("merged") if each != POSITION]
+        columns = ", ".join(f'held."{column}"' for column in kept)
+        self._definitions[name] = READ_SEGMENTS.format(
+            name=name, columns=columns, no_position=NO_POSITION
+        )
+
     def define(self, name: str, relation: Relation) -> None:
         self._definitions.pop(name, None)
         self._identifiers.pop(name, None)
@@ -137,7 +166,7 @@ class TrinoEngine:
     def materialize(self, name: str, relation: Relation) -> str:
         """Run a query once, as Parquet with ZSTD; returns the identifier of the table."""
         table = f"table_{next(NUMBERS)}"
-        place = f"external_location = 's3://{BUCKET}/{table}/', format = 'PARQUET'"
+        place = f"external_location = 's3://{BUCKET}/curated/{table}/', format = 'PARQUET'"
         query = compose(self._definitions, self._identifiers, statement(relation, "athena"))
         self._run("set session awsdatacatalog.compression_codec = 'ZSTD'")
         self._run(f"create table {DATABASE}.{table} with ({place}) as {query}")
@@ -159,6 +188,7 @@ class TrinoEngine:
     def _files(self, files: Sequence[RawFile], uris: Sequence[str]) -> str:
         columns = [
             list(uris),
+            list(range(1, len(files) + 1)),
             [file.source for file in files],
             [file.folder_date for file in files],
             [file.landed for file in files],
