@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import duckdb
 import sqlglot
@@ -140,14 +140,6 @@ FILE_TYPES = {
     "folder_date": "DATE",
     "landed": "BOOLEAN",
 }
-_WRITE_FILES = """
-    copy (
-        select
-            unnest($1::varchar[]) as path, unnest($2::bigint[]) as file_number,
-            unnest($3::varchar[]) as source, unnest($4::date[]) as folder_date,
-            unnest($5::boolean[]) as landed
-    ) to $6 (format parquet)
-"""
 
 
 def describe_files(files: Sequence[LineFile], path: Path) -> None:
@@ -162,8 +154,18 @@ def describe_files(files: Sequence[LineFile], path: Path) -> None:
         [file.folder_date for file in files],
         [file.landed for file in files],
     )
+    _write_parquet(FILE_TYPES, columns, path)
+
+
+def _write_parquet(types: Types, columns: Sequence[Sequence[Any]], path: Path) -> None:
+    """Write a Parquet file with columns of these types, given as a list of values each."""
+    selected = ", ".join(
+        f"unnest(${number}::{kind}[]) as {name}"
+        for number, (name, kind) in enumerate(types.items(), start=1)
+    )
+    copy = f"copy (select {selected}) to ${len(types) + 1} (format parquet)"
     with duckdb.connect() as connection:
-        connection.execute(_WRITE_FILES, [*columns, str(path)])
+        connection.execute(copy, [*columns, str(path)])
 
 
 SEGMENT_FILE_TYPES = {
@@ -173,14 +175,6 @@ SEGMENT_FILE_TYPES = {
     "source": "VARCHAR",
     "folder_date": "DATE",
 }
-_WRITE_SEGMENT_FILES = """
-    copy (
-        select
-            unnest($1::varchar[]) as folder, unnest($2::bigint[]) as file_number,
-            unnest($3::bigint[]) as read_number, unnest($4::varchar[]) as source,
-            unnest($5::date[]) as folder_date
-    ) to $6 (format parquet)
-"""
 
 
 def describe_segments(segments: Sequence[SegmentRows], path: Path) -> None:
@@ -198,13 +192,13 @@ def describe_segments(segments: Sequence[SegmentRows], path: Path) -> None:
         [file.source for *_, file in held],
         [file.folder_date for *_, file in held],
     )
-    with duckdb.connect() as connection:
-        connection.execute(_WRITE_SEGMENT_FILES, [*columns, str(path)])
+    _write_parquet(SEGMENT_FILE_TYPES, columns, path)
 
 
-# What the relation of segments has beside the columns of their Parquet.
+# Columns of the relation that the Parquet files of segments do not have.
 ADDED = ("source", "snapshot_date", "read_number", POSITION)
-# The rows of segments with what their files' names tell. A row whose file nobody told of stays.
+# Joins the rows of segments with the source and the folder date of their input files. A row without
+# a file number is kept, under the path of its Parquet file, so that no line is lost silently.
 READ_SEGMENTS = """
     SELECT
         COALESCE(files.source, held."$path") AS source,
