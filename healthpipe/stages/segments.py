@@ -64,11 +64,11 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Segment:
-    """A finished segment in its folder."""
+    """A finished segment: its folder, its description, and the key of each of its input files."""
 
     folder: str
     description: Description
-    keys: frozenset[str] = field(default=frozenset(), repr=False)
+    keys: tuple[str, ...] = field(repr=False)
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -76,9 +76,9 @@ class Segment:
         return tuple(f"{self.folder}/{part.name}" for part in self.description.data)
 
     def reading(self, files: Iterable[InputFile]) -> SegmentRows:
-        """The rows of these files, under the names that they were found by."""
+        """Select the input files to read, given as they were found: with their present names."""
         wanted = {file_key(file): file for file in files}
-        held = (wanted.get(file_key(file)) for file in self.description.files)
+        held = map(wanted.get, self.keys)
         return SegmentRows(
             self.folder, self.data, tuple(as_segment_file(file) if file else None for file in held)
         )
@@ -135,7 +135,7 @@ def choose_segments(
     own = [file for file in files if file.is_of_one_run]
     chosen = []
     for segment in segments:
-        if held := segment.keys & missing.keys():
+        if held := missing.keys() & segment.keys:
             chosen.append(segment.reading(missing.pop(key) for key in held))
     return chosen, [*missing.values(), *own]
 
@@ -180,12 +180,12 @@ def replaced_segments(root: Root, before: float) -> frozenset[str]:
     for segment in sorted(found, key=_most_files_first):
         kind = segment.description.fingerprint, segment.description.engine
         keys = held.setdefault(kind, set())
-        if segment.keys <= keys:
+        if keys.issuperset(segment.keys):
             replaced.add(segment.folder)
             continue
         written = root.storage.stat(f"{segment.folder}/{DESCRIPTION}")
         if written and written.modified < before and _is_whole(root, segment):
-            keys |= segment.keys
+            keys.update(segment.keys)
     return frozenset(replaced)
 
 
@@ -230,7 +230,7 @@ def forget_segments(stores: Iterable[Root], files: Iterable[InputFile]) -> None:
     for root in stores:
         for folder in segment_folders(root):
             segment = _read_segment(root, folder)
-            if segment and segment.keys & lost:
+            if segment and not lost.isdisjoint(segment.keys):
                 root.storage.delete(f"{folder}/{DESCRIPTION}")
 
 
@@ -311,7 +311,7 @@ def _read_segment(root: Root, folder: str) -> Segment | None:
     )
     if not is_current or not description.files:
         return None
-    return Segment(folder, description, frozenset(map(file_key, description.files)))
+    return Segment(folder, description, tuple(map(file_key, description.files)))
 
 
 def _is_whole(root: Root, segment: Segment) -> bool:
