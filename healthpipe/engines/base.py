@@ -153,10 +153,10 @@ class SegmentFile:
 
 @dataclass(frozen=True)
 class SegmentRows:
-    """What is read of a curated segment, the folder `folder` with the Parquet files `paths`.
+    """A curated segment, and which of its input files to read.
 
-    `files` are those whose lines it holds, in the order of their numbers, which begin with 1; None
-    for one that is not read.
+    Its Parquet files are `paths`, in `folder`. `files` are the input files whose lines it holds, in
+    the order of the column `file_number`, which begins with 1; None for one that is not read.
     """
 
     folder: str

@@ -160,7 +160,9 @@ class Total:
 
 
 class Share:
-    """What a file of an archive has of that total: its size, or what it unpacks to, if more."""
+    """The bytes that one member of an archive adds to the total: the greater of its size in the
+    archive and its unpacked size.
+    """
 
     def __init__(self, total: Total, size: int) -> None:
         self._total = total

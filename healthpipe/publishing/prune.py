@@ -33,7 +33,7 @@ from healthpipe.storage.layout import RECORD_VERSION, Root, day_of_run, require_
 # The statuses of runs that are at work or may be resumed.
 RUNNING = "running"
 UNFINISHED = (RUNNING, "failed", "interrupted")
-# For so long a segment stays that others have replaced: a stage by hand may have just found it.
+# How many seconds a segment is kept after a merge: a stage run by hand may just have found it.
 REPLACED_FOR_S = 86_400
 
 

@@ -85,9 +85,9 @@ class SegmentWriter:
         return [*chosen, *self._write(missing, reading)]
 
     def merge(self, manifest: Manifest, segments: Sequence[SegmentRows]) -> list[SegmentRows]:
-        """Write what is read of segments as one if they are many, for this run and later ones.
+        """Merge segments into one if there are more than `MAX_SEGMENTS`; returns those to read.
 
-        Those that are replaced stay for runs that read them: see `healthpipe.publishing.prune`.
+        The segments that were merged stay for other runs until `runs prune` removes them.
         """
         own = [each for each in segments if each.folder == self.own_lines]
         if len(segments) - len(own) <= MAX_SEGMENTS:

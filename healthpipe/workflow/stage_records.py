@@ -1,4 +1,4 @@
-"""Which curated segments a stage by hand reads its records from, and where it adds to them."""
+"""Choose the curated segments that a stage run by hand reads, and the root for new ones."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace

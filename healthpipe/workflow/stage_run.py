@@ -1,4 +1,4 @@
-"""Run one stage by hand: from raw lines to its result in one pass, as a run of its own."""
+"""Run one stage by hand, as a run of its own, from curated segments or from raw lines."""
 
 import datetime
 import logging

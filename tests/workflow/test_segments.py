@@ -154,7 +154,7 @@ class Site:
                 storage.write(file.uri, b'{"schema_version": 3')
 
     def result(self, stage: tuple[str, ...], source: str, *options: str) -> tuple[object, ...]:
-        """What a stage run by hand counts, and what it writes."""
+        """Run a stage by hand; returns its exit code, its counts and the content of its files."""
         done = self.cli(*stage, source, *self.root, "--as-of", AS_OF, "--json", *options)
         document = done.document
         if "output" not in document or not document["output"]:
