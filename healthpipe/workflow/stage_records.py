@@ -1,7 +1,6 @@
 """Choose the curated segments that a stage run by hand reads, and the root for new ones."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from healthpipe.engines.base import SegmentRows
 from healthpipe.ingest.manifest import FoundFiles, InputFile, Manifest
@@ -23,29 +22,32 @@ def choose_stores(
     *,
     can_keep: bool,
     with_cache: bool,
-) -> list[Root]:
+) -> tuple[list[Root], list[InputFile]]:
     """Choose the roots whose segments are read, the first of which can be given what is missing.
 
-    `find` finds the segments of roots, `can_keep` says whether the root takes new ones. None is
-    chosen where raw lines have to be read: segments lack files outside the root, which are health
-    records and are kept with `with_cache` alone, in the user's cache.
+    Returns also the files in their segments, which need not be opened. `find` finds the segments of
+    roots, `can_keep` says whether the root takes new ones. None is chosen where raw lines have to
+    be read: segments lack files outside the root, which are health records and are kept with
+    `with_cache` alone, in the user's cache.
     """
     stores = [root]
     if with_cache:
         stores.append(open_segment_cache())
-    held = {(absolute_uri(file.uri), file.version) for file in reusable_files(find(stores))}
+    known = reusable_files(find(stores))
+    held = {(file.uri, file.version) for file in known}
     files = {(absolute_uri(uri), version) for uri, _, version, _ in found_inputs(found)}
     missing, inside = files - held, f"{absolute_uri(root.uri)}/"
     if not missing or (can_keep and all(uri.startswith(inside) for uri, _ in missing)):
-        return stores
-    is_stream = any(file.is_stream for file in found.files)
-    return stores[::-1] if with_cache and not is_stream else []
+        return stores, known
+    if with_cache and not any(file.is_stream for file in found.files):
+        return stores[::-1], known
+    return [], []
 
 
 def reused_lines(
     run: Run, reader: InputReader, found: FoundFiles, writer: SegmentWriter, *, with_cache: bool
 ) -> ReusedLines:
-    """Read the files that were found from segments, of which the run keeps the names."""
+    """Read the files that were found from segments, whose names the run keeps."""
 
     def segments_for(manifest: Manifest, reading: int) -> list[SegmentRows]:
         segments = writer.segments_for(manifest, reading)
@@ -59,5 +61,4 @@ def reused_lines(
     def forget(files: Iterable[InputFile]) -> None:
         forget_segments(writer.stores, files)
 
-    reader = replace(reader, reusable=lambda: reusable_files(writer.find()))
     return ReusedLines(reader.make_manifest(found), reader.read, segments_for, forget)

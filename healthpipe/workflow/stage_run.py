@@ -17,7 +17,7 @@ from healthpipe.contract import WHOLE_FILE
 from healthpipe.engines import open_engine
 from healthpipe.engines.base import Engine, EngineContext
 from healthpipe.errors import LockHeld, NothingAccepted, UsageError
-from healthpipe.ingest.manifest import FoundFiles
+from healthpipe.ingest.manifest import FoundFiles, InputFile
 from healthpipe.ingest.sources import find_files
 from healthpipe.progress import NoProgress, Progress
 from healthpipe.publishing.prune import plan_prune, remove_planned
@@ -286,8 +286,9 @@ def _records(
         run, request.sources, request.engine, request.progress, request.options.unpack_limits
     )
     stores: list[Root] = []
+    known: list[InputFile] = []
     if request.is_cached is not False and Projection.DETAILS not in projections_of(request.outputs):
-        stores = choose_stores(
+        stores, known = choose_stores(
             root,
             found,
             partial(find_segments, null_words=request.options.null_words, engine=request.engine),
@@ -306,6 +307,7 @@ def _records(
         lambda: nullcontext(engine),
         request.progress,
     )
+    reader = replace(reader, reusable=lambda: known)
     return reused_lines(run, reader, found, writer, with_cache=bool(request.is_cached))
 
 
